@@ -132,7 +132,7 @@ class ThreadGroup:
         self._name = name
         self._on_error = on_error
         self._lock = threading.Lock()
-        self._threads: set[threading.Thread] = set()
+        self._threads: set[threading.Thread] = set()  # noqa: TID251 - the one place that owns threads
         self._errors: list[BaseException] = []
         self._closed = False
 

@@ -1,0 +1,1 @@
+"""The Kubernetes API as verbs on resources."""

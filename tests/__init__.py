@@ -1,0 +1,1 @@
+"""The tests of kubeprims; the folders mirror the package."""
