@@ -5,6 +5,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     KubeprimsError
     |-- ConfigError (ValueError)           the configuration is wrong: mend it, nothing was sent
     |-- InvalidArgument (ValueError)       the call is wrong: mend the program, nothing was sent
+    |   `-- InvalidSelector                a label or field selector that cannot be parsed
     |-- UnknownResource (LookupError)      discovery knows no such resource
     |-- UnknownIndex (LookupError)         the indexer has no index of that name
     |-- LifecycleError (RuntimeError)      the call does not fit the state: started twice, used after stop
@@ -12,6 +13,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- DecodeError (ValueError)           bytes that are not what they should be
     |-- ContentUnavailable                 the content of a tombstone is not known
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
+    |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
     |   |-- NameResolutionError            the host name has no address
     |   |-- ConnectError                   no connection: refused, unreachable, reset while connecting
@@ -74,6 +76,23 @@ class ConfigError(KubeprimsError, ValueError):
 
 class InvalidArgument(KubeprimsError, ValueError):
     """A call's argument breaks a rule; nothing was sent."""
+
+
+class InvalidSelector(InvalidArgument):
+    """A label or field selector that cannot be parsed.
+
+    Attributes:
+        selector: The text of the selector.
+        detail: What is wrong with it, in the API server's words.
+    """
+
+    def __init__(self, selector: str, detail: str) -> None:
+        super().__init__(selector, detail)
+        self.selector = selector
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"selector {self.selector!r}: {self.detail}"
 
 
 class UnknownResource(KubeprimsError, LookupError):
@@ -139,6 +158,23 @@ class CacheSyncTimeout(KubeprimsError, TimeoutError):
     def __str__(self) -> str:
         rows = "; ".join(f"{name}: {error or 'no error so far'}" for name, error in self.waiting)
         return f"not synced after {self.timeout_s:g} s: {rows}"
+
+
+class StopTimeout(KubeprimsError, TimeoutError):
+    """Threads that did not end in time: user code that does not return.
+
+    Attributes:
+        running: The names of the threads that still run.
+        timeout_s: How long was waited, in seconds.
+    """
+
+    def __init__(self, running: Sequence[str], *, timeout_s: float) -> None:
+        super().__init__(tuple(running), timeout_s)
+        self.running = tuple(running)
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"still running after {self.timeout_s:g} s: {', '.join(self.running)}"
 
 
 class TransportError(KubeprimsError, OSError):

@@ -15,25 +15,20 @@ from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import LifecycleError
 
 
-class Cancel:
-    """A one-way switch that ends waits and blocked reads at once.
-
-    A child (``Cancel(parent)``) is set with its parent, never the other way round.
+class Latch:
+    """A one-way switch that threads can wait for.
 
     Concurrency:
         Every method may be called from any thread. Callbacks run once, on the thread that calls :meth:`set`, or at
         once on the registering thread if the switch is set already; they must not block and must not raise.
     """
 
-    __slots__ = ("_callbacks", "_condition", "_detach", "_is_set")
+    __slots__ = ("_callbacks", "_condition", "_is_set")
 
-    def __init__(self, parent: Cancel | None = None) -> None:
+    def __init__(self) -> None:
         self._condition = threading.Condition()
         self._is_set = False
         self._callbacks: dict[object, Callable[[], None]] = {}
-        self._detach: Callable[[], None] | None = None
-        if parent is not None:
-            self._detach = parent.add_callback(self.set)
 
     @property
     def is_set(self) -> bool:
@@ -78,14 +73,28 @@ class Cancel:
                 clock.wait(self._condition, None if math.isinf(remaining_s) else remaining_s)
             return True
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'set' if self._is_set else 'not set'}>"
+
+
+class Cancel(Latch):
+    """A latch that ends waits and blocked reads at once.
+
+    A child (``Cancel(parent)``) is set with its parent, never the other way round.
+    """
+
+    __slots__ = ("_detach",)
+
+    def __init__(self, parent: Cancel | None = None) -> None:
+        super().__init__()
+        self._detach: Callable[[], None] = _nothing
+        if parent is not None:
+            self._detach = parent.add_callback(self.set)
+
     def close(self) -> None:
         """Let go of the parent, so that a long-lived parent does not collect its finished children."""
-        if self._detach is not None:
-            self._detach()
-            self._detach = None
-
-    def __repr__(self) -> str:
-        return f"<Cancel {'set' if self._is_set else 'not set'}>"
+        self._detach()
+        self._detach = _nothing
 
 
 def _nothing() -> None:
@@ -119,7 +128,8 @@ class ThreadGroup:
     """Owns threads: starts them by name, joins them all, and re-raises the first error that one died of.
 
     Concurrency:
-        :meth:`spawn` and :meth:`join` may be called from any thread; a thread of the group must not join the group.
+        :meth:`spawn` and :meth:`join` may be called from any thread; a thread of the group that joins it waits for the
+        others only.
     """
 
     def __init__(self, name: str, *, on_error: Callable[[BaseException], None] | None = None) -> None:
@@ -175,7 +185,7 @@ class ThreadGroup:
         """
         with self._lock:
             self._closed = True
-            threads = tuple(self._threads)
+            threads = tuple(thread for thread in self._threads if thread is not threading.current_thread())
         for thread in threads:
             remaining_s = deadline.remaining_s()
             thread.join(None if math.isinf(remaining_s) else max(0.0, remaining_s))
