@@ -54,7 +54,7 @@ from kubeprims.errors import (
 )
 
 VERY_SHORT_WATCH_S = 1.0
-"""A watch that ends before this without an event was not a watch: k/k#104171 answers so to a version it does not have."""
+"""A watch that ends before this without an event was none: k/k#104171 answers so to a version that it has not."""
 
 PAGE_SIZE = 500
 WATCH_TIMEOUT_MIN_S = 300.0
@@ -266,11 +266,7 @@ class ReflectorMachine:
     def _list(self) -> ListPage:
         self._phase = Phase.LISTING
         self._page_expired = False
-        version: str | None
-        if self._version_unavailable:
-            version = None
-        else:
-            version = self.last_resource_version or "0"
+        version = None if self._version_unavailable else self.last_resource_version or "0"
         limit = self._options.page_size
         if limit is None and (version in {None, "0"} or self._is_paginated):
             limit = PAGE_SIZE

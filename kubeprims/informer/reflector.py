@@ -10,9 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Protocol
-
-from typing_extensions import assert_never
+from typing import Protocol, assert_never
 
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.client.status import error_from_status

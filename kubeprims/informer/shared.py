@@ -15,6 +15,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Self
 
 from kubeprims.cache.delta_fifo import DeltaFIFO, DeltaType
 from kubeprims.cache.indexer import Indexer, IndexFunc
@@ -155,7 +156,7 @@ class SharedInformer:
         finally:
             self.stop()
 
-    def __enter__(self) -> SharedInformer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
