@@ -1,0 +1,324 @@
+"""The documents that tell clients what is served: groups, versions, resources, OpenAPI, version and health.
+
+Pure: a list of resources in, JSON objects out. Each document is made when it is asked for, because a
+CustomResourceDefinition may change it at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kubeprims.meta import JSONObject, JSONValue
+
+GIT_VERSION = "v1.37.0+kubeprims"
+
+_DISCOVERY_GROUP = "apidiscovery.k8s.io"
+_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+_PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version")
+_HEALTH_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class APIResource:
+    """One resource, or subresource, as discovery shows it.
+
+    Attributes:
+        group: Empty for the core group.
+        version: Such as ``v1``.
+        name: ``pods``, or ``pods/status`` for a subresource.
+        singular: ``pod``; empty for a subresource.
+        kind: ``Pod``.
+        namespaced: Whether objects live in a namespace.
+        verbs: What can be done with it, as in RBAC.
+        short_names: ``po``.
+        categories: ``all``.
+    """
+
+    group: str
+    version: str
+    name: str
+    singular: str
+    kind: str
+    namespaced: bool
+    verbs: tuple[str, ...]
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def group_version(self) -> str:
+        """``group/version``, or ``version`` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+class Document(NamedTuple):
+    """An answer to a discovery request."""
+
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def answer(path: str, accept: str, resources: Sequence[APIResource], *, address: str) -> Document | None:
+    """Return the document at a path, or None if there is none.
+
+    Args:
+        path: Decoded, as it came.
+        accept: The Accept header; decides between the old and the aggregated form.
+        resources: All that is served; the order of versions in a group is their order of preference.
+        address: ``host:port`` of this server.
+    """
+    path = path.removesuffix("/") or "/"
+    if path in _HEALTH_PATHS:
+        return Document(b"ok", "text/plain; charset=utf-8")
+    if path in {"/api", "/apis"}:
+        version = aggregated_version(accept)
+        if version:
+            return _aggregated(resources, version, core=path == "/api")
+    match path.split("/")[1:]:
+        case [""]:
+            return _json({"paths": [*_all_paths(resources)]})
+        case ["version"]:
+            return _json(version_info())
+        case ["api"]:
+            return _json(_api_versions(resources, address))
+        case ["apis"]:
+            return _json({"kind": "APIGroupList", "apiVersion": "v1", "groups": [*_groups(resources).values()]})
+        case ["apis", group]:
+            found = _groups(resources).get(group)
+            return None if found is None else _json({"kind": "APIGroup", "apiVersion": "v1", **found})
+        case ["api", version]:
+            return _resource_list("", version, resources)
+        case ["apis", group, version]:
+            return _resource_list(group, version, resources)
+        case ["openapi", "v3", *rest]:
+            return _openapi(rest, resources)
+        case _:
+            return None
+
+
+def serves_group_version(path: str, resources: Iterable[APIResource]) -> bool:
+    """Return whether a path lies below a group and version that is served."""
+    return any(path.startswith(_base_path(resource.group, resource.version) + "/") for resource in resources)
+
+
+def _json(value: JSONObject) -> Document:
+    return Document(json.dumps(value, separators=(",", ":")).encode())
+
+
+def _all_paths(resources: Sequence[APIResource]) -> list[str]:
+    paths = set(_PATHS)
+    for resource in resources:
+        paths.add(_base_path(resource.group, resource.version))
+        if resource.group:
+            paths.add(f"/apis/{resource.group}")
+    return sorted(paths)
+
+
+def _base_path(group: str, version: str) -> str:
+    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def version_info() -> JSONObject:
+    """Return what ``/version`` says: the Kubernetes release whose behaviour is followed, marked as not the real one."""
+    return {
+        "major": "1",
+        "minor": "37",
+        "gitVersion": GIT_VERSION,
+        "gitCommit": "",
+        "gitTreeState": "",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "",
+    }
+
+
+# The old form: one document a group and version.
+
+
+def _api_versions(resources: Iterable[APIResource], address: str) -> JSONObject:
+    versions: list[JSONValue] = [*dict.fromkeys(resource.version for resource in resources if not resource.group)]
+    return {
+        "kind": "APIVersions",
+        "versions": versions,
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
+    }
+
+
+def _groups(resources: Iterable[APIResource]) -> dict[str, JSONObject]:
+    versions: dict[str, dict[str, JSONValue]] = {}
+    for resource in resources:
+        if resource.group:
+            entry: JSONValue = {"groupVersion": resource.group_version, "version": resource.version}
+            versions.setdefault(resource.group, {}).setdefault(resource.version, entry)
+    return {
+        group: {"name": group, "versions": [*entries.values()], "preferredVersion": next(iter(entries.values()))}
+        for group, entries in versions.items()
+    }
+
+
+def _resource_list(group: str, version: str, resources: Iterable[APIResource]) -> Document | None:
+    entries: list[JSONValue] = [
+        _resource_entry(resource) for resource in resources if (resource.group, resource.version) == (group, version)
+    ]
+    if not entries:
+        return None
+    group_version = f"{group}/{version}" if group else version
+    return _json(
+        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries}
+    )
+
+
+def _resource_entry(resource: APIResource) -> JSONObject:
+    entry: JSONObject = {
+        "name": resource.name,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": [*resource.verbs],
+    }
+    return entry | _names(resource)
+
+
+def _names(resource: APIResource) -> JSONObject:
+    names: JSONObject = {}
+    if resource.short_names:
+        names["shortNames"] = [*resource.short_names]
+    if resource.categories:
+        names["categories"] = [*resource.categories]
+    return names
+
+
+# The aggregated form: everything in two documents.
+
+
+def aggregated_version(accept: str) -> str:
+    """Return the version of the aggregated form that a client prefers, empty if it wants the old one."""
+    for member in accept.split(","):
+        media_type, *parameters = (part.strip() for part in member.split(";"))
+        values = dict(parameter.split("=", 1) for parameter in parameters if "=" in parameter)
+        is_discovery = values.get("as") == "APIGroupDiscoveryList" and values.get("g") == _DISCOVERY_GROUP
+        if media_type == "application/json" and is_discovery and values.get("v") in _AGGREGATED_VERSIONS:
+            return values["v"]
+        if media_type in {"application/json", "*/*"} and "as" not in values:
+            return ""
+    return ""
+
+
+def _aggregated(resources: Iterable[APIResource], version: str, *, core: bool) -> Document:
+    groups: dict[str, dict[str, dict[str, JSONObject]]] = {}
+    for resource in resources:
+        if core == (not resource.group):
+            by_name = groups.setdefault(resource.group, {}).setdefault(resource.version, {})
+            _add_aggregated(by_name, resource)
+    items: list[JSONValue] = []
+    for group, versions in groups.items():
+        metadata: JSONObject = {"name": group} if group else {}
+        entries: list[JSONValue] = [
+            {"version": name, "resources": [*by_name.values()], "freshness": "Current"}
+            for name, by_name in versions.items()
+        ]
+        items.append({"metadata": metadata, "versions": entries})
+    body = _json(
+        {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"{_DISCOVERY_GROUP}/{version}",
+            "metadata": {},
+            "items": items,
+        }
+    ).body
+    return Document(
+        body,
+        f"application/json;g={_DISCOVERY_GROUP};v={version};as=APIGroupDiscoveryList",
+        (("etag", _etag(body)), ("vary", "Accept")),
+    )
+
+
+def _add_aggregated(by_name: dict[str, JSONObject], resource: APIResource) -> None:
+    kind: JSONObject = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    name, _, subresource = resource.name.partition("/")
+    if not subresource:
+        entry: JSONObject = {
+            "resource": name,
+            "responseKind": kind,
+            "scope": "Namespaced" if resource.namespaced else "Cluster",
+            "singularResource": resource.singular,
+            "verbs": [*resource.verbs],
+        }
+        by_name[name] = entry | _names(resource)
+        return
+    subresources = by_name[name].setdefault("subresources", [])
+    assert isinstance(subresources, list), name  # made by the line above
+    subresources.append({"subresource": subresource, "responseKind": kind, "verbs": [*resource.verbs]})
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest().upper()}"'
+
+
+# OpenAPI v3: what paths there are and which parameters their writes take. Schemas are not described. That is what
+# kubectl looks for: `create` and `replace` leave validation to a server whose PATCH takes `fieldValidation`.
+
+_WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "pretty")
+
+
+def _openapi(rest: Sequence[str], resources: Sequence[APIResource]) -> Document | None:
+    by_path: dict[str, list[APIResource]] = {}
+    for resource in resources:
+        by_path.setdefault(_base_path(resource.group, resource.version).removeprefix("/"), []).append(resource)
+    if not rest:
+        paths: JSONObject = {
+            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_etag(_schema(path, of_path)).strip(chr(34))}"}
+            for path, of_path in by_path.items()
+        }
+        return _json({"paths": paths})
+    path = "/".join(rest)
+    if path not in by_path:
+        return None
+    body = _schema(path, by_path[path])
+    return Document(body, headers=(("etag", _etag(body)),))
+
+
+def _schema(base: str, resources: Iterable[APIResource]) -> bytes:
+    paths: JSONObject = {}
+    for resource in resources:
+        name, _, subresource = resource.name.partition("/")
+        scope = "namespaces/{namespace}/" if resource.namespaced else ""
+        path = f"/{base}/{scope}{name}/{{name}}" + (f"/{subresource}" if subresource else "")
+        operations = _operations(resource, _OPERATION_BY_VERB)
+        if operations:
+            paths[path] = operations | {"parameters": [*_path_parameters(resource, named=True)]}
+        operations = _operations(resource, {} if subresource else _COLLECTION_OPERATION_BY_VERB)
+        if operations:
+            paths[f"/{base}/{scope}{name}"] = operations | {"parameters": [*_path_parameters(resource, named=False)]}
+    info: JSONObject = {"title": "kubeprims embedded API server", "version": GIT_VERSION}
+    return _json({"openapi": "3.0.0", "info": info, "paths": paths}).body
+
+
+_OPERATION_BY_VERB = {"get": "get", "update": "put", "patch": "patch", "delete": "delete"}
+_COLLECTION_OPERATION_BY_VERB = {"list": "get", "create": "post", "deletecollection": "delete"}
+
+
+def _operations(resource: APIResource, operation_by_verb: Mapping[str, str]) -> JSONObject:
+    kind: JSONObject = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    operations: JSONObject = {}
+    for verb, operation in operation_by_verb.items():
+        if verb not in resource.verbs:
+            continue
+        names = _WRITE_PARAMETERS if verb in {"create", "update", "patch"} else ("pretty",)
+        operations[operation] = {
+            "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names],
+            "responses": {"200": {"description": "OK"}},
+            "x-kubernetes-action": verb,
+            "x-kubernetes-group-version-kind": kind,
+        }
+    return operations
+
+
+def _path_parameters(resource: APIResource, *, named: bool) -> list[JSONValue]:
+    names = (["name"] if named else []) + (["namespace"] if resource.namespaced else [])
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]

@@ -1,0 +1,55 @@
+"""A kubeconfig for the embedded server: JSON, which every reader of YAML reads."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+
+from kubeprims.meta import JSONObject
+
+_NAME = "kubeprims"
+
+
+def make_kubeconfig(url: str, *, ca_pem: bytes | None = None, token: str = "", namespace: str = "default") -> JSONObject:
+    """Return a kubeconfig with one cluster, one user and one context.
+
+    Args:
+        url: Of the server.
+        ca_pem: The certificate authority to trust; None for plain HTTP.
+        token: The user's bearer token; empty for none.
+        namespace: The context's default namespace.
+    """
+    cluster: JSONObject = {"server": url}
+    if ca_pem is not None:
+        cluster["certificate-authority-data"] = base64.b64encode(ca_pem).decode()
+    user: JSONObject = {"token": token} if token else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": _NAME, "cluster": cluster}],
+        "users": [{"name": _NAME, "user": user}],
+        "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": namespace}}],
+        "current-context": _NAME,
+    }
+
+
+def write_kubeconfig(path: str | os.PathLike[str], config: JSONObject) -> Path:
+    """Write a kubeconfig that only its owner can read, in one step, and return its path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    target = Path(path)
+    staging = target.with_name(f".{target.name}.{os.getpid()}")
+    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(config, file, indent=2)
+            file.write("\n")
+        staging.replace(target)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+    return target
