@@ -1,1 +1,213 @@
-"""client-go's primitives for Python."""
+"""client-go's primitives for Python.
+
+The map of the package::
+
+    Client, Resource                     the API as verbs on resources              kubeprims.client
+    SharedInformerFactory, SharedInformer  a local copy, always current             kubeprims.informer
+    Indexer, Lister, DeltaFIFO           what the copy is made of                   kubeprims.cache
+    Unstructured, WatchEvent             objects as the API has them                kubeprims.objects
+    Transport, TransportConfig           the one road to the network                kubeprims.transport
+    KubeprimsError and its kinds         every error, in one tree                   kubeprims.errors
+    testing.APIServer                    an API server for tests                    kubeprims.testing
+
+The names below are loaded when they are first used: ``import kubeprims`` alone loads none of the libraries that it
+stands on.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from kubeprims.version import __version__
+
+if TYPE_CHECKING:
+    from kubeprims import cache, client, errors, http1, informer, objects, testing, transport
+    from kubeprims.backoff import Backoff, BackoffPolicy
+    from kubeprims.cache.delta_fifo import Delta, DeltaFIFO, Deltas, DeltaType
+    from kubeprims.cache.indexer import Indexer
+    from kubeprims.cache.lister import Lister
+    from kubeprims.client.client import Client
+    from kubeprims.client.list_watch import ListWatch
+    from kubeprims.client.options import ListOptions, PatchType, WatchOptions
+    from kubeprims.client.resource import ALL_NAMESPACES, Resource
+    from kubeprims.client.watch import WatchStream
+    from kubeprims.clock import Clock, SystemClock
+    from kubeprims.errors import (
+        AlreadyExists,
+        BadRequest,
+        CacheSyncTimeout,
+        Cancelled,
+        ConfigError,
+        Conflict,
+        ConnectError,
+        ConnectionLost,
+        ContentUnavailable,
+        DeadlineExceeded,
+        DecodeError,
+        Forbidden,
+        Invalid,
+        InvalidArgument,
+        KubeprimsError,
+        LifecycleError,
+        NotFound,
+        ResourceExpired,
+        ServerError,
+        StatusError,
+        StopTimeout,
+        TLSError,
+        TooManyRequests,
+        TransportError,
+        Unauthorized,
+        UnexpectedContent,
+        UnknownIndex,
+        UnknownResource,
+        UnsupportedOperation,
+    )
+    from kubeprims.informer.dispatch import HandlerRegistration
+    from kubeprims.informer.factory import SharedInformerFactory
+    from kubeprims.informer.handlers import Notification, Reason, ResourceEventHandler
+    from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
+    from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
+    from kubeprims.informer.shared import SharedInformer
+    from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
+    from kubeprims.objects.event import WatchEvent, WatchEventType
+    from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
+    from kubeprims.selectors import FieldSelector, LabelSelector
+    from kubeprims.threads import Cancel, Deadline
+    from kubeprims.transport.config import TransportConfig
+    from kubeprims.transport.transport import Transport
+
+_HOME = {
+    "kubeprims.backoff": "Backoff BackoffPolicy",
+    "kubeprims.cache.delta_fifo": "Delta DeltaFIFO DeltaType Deltas",
+    "kubeprims.cache.indexer": "Indexer",
+    "kubeprims.cache.lister": "Lister",
+    "kubeprims.client.client": "Client",
+    "kubeprims.client.list_watch": "ListWatch",
+    "kubeprims.client.options": "ListOptions PatchType WatchOptions",
+    "kubeprims.client.resource": "ALL_NAMESPACES Resource",
+    "kubeprims.client.watch": "WatchStream",
+    "kubeprims.clock": "Clock SystemClock",
+    "kubeprims.errors": (
+        "AlreadyExists BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError ConnectionLost "
+        "ContentUnavailable DeadlineExceeded DecodeError Forbidden Invalid InvalidArgument KubeprimsError "
+        "LifecycleError NotFound ResourceExpired ServerError StatusError StopTimeout TLSError TooManyRequests "
+        "TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation"
+    ),
+    "kubeprims.informer.dispatch": "HandlerRegistration",
+    "kubeprims.informer.factory": "SharedInformerFactory",
+    "kubeprims.informer.handlers": "Notification Reason ResourceEventHandler",
+    "kubeprims.informer.machine": "ReflectorMachine ReflectorOptions",
+    "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
+    "kubeprims.informer.shared": "SharedInformer",
+    "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
+    "kubeprims.objects.event": "WatchEvent WatchEventType",
+    "kubeprims.objects.unstructured": "DeletedFinalStateUnknown Unstructured",
+    "kubeprims.selectors": "FieldSelector LabelSelector",
+    "kubeprims.threads": "Cancel Deadline",
+    "kubeprims.transport.config": "TransportConfig",
+    "kubeprims.transport.transport": "Transport",
+}
+_MODULE_BY_NAME = {name: module for module, names in _HOME.items() for name in names.split()}
+_PACKAGES = frozenset({"cache", "client", "errors", "http1", "informer", "objects", "testing", "transport"})
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULE_BY_NAME:
+        value: object = getattr(importlib.import_module(_MODULE_BY_NAME[name]), name)
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"kubeprims.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_BY_NAME, *_PACKAGES})
+
+
+__all__ = [
+    "ALL_NAMESPACES",
+    "AlreadyExists",
+    "Backoff",
+    "BackoffPolicy",
+    "BadRequest",
+    "CacheSyncTimeout",
+    "Cancel",
+    "Cancelled",
+    "Client",
+    "Clock",
+    "ConfigError",
+    "Conflict",
+    "ConnectError",
+    "ConnectionLost",
+    "ContentUnavailable",
+    "Deadline",
+    "DeadlineExceeded",
+    "DecodeError",
+    "DeletedFinalStateUnknown",
+    "Delta",
+    "DeltaFIFO",
+    "DeltaType",
+    "Deltas",
+    "FieldSelector",
+    "Forbidden",
+    "GroupVersionKind",
+    "GroupVersionResource",
+    "HandlerRegistration",
+    "Indexer",
+    "Invalid",
+    "InvalidArgument",
+    "KubeprimsError",
+    "LabelSelector",
+    "LifecycleError",
+    "ListOptions",
+    "ListWatch",
+    "Lister",
+    "ListerWatcher",
+    "NotFound",
+    "Notification",
+    "ObjectKey",
+    "PatchType",
+    "Reason",
+    "Reflector",
+    "ReflectorMachine",
+    "ReflectorOptions",
+    "ReflectorState",
+    "Resource",
+    "ResourceEventHandler",
+    "ResourceExpired",
+    "ServerError",
+    "SharedInformer",
+    "SharedInformerFactory",
+    "StatusError",
+    "StopTimeout",
+    "SystemClock",
+    "TLSError",
+    "TooManyRequests",
+    "Transport",
+    "TransportConfig",
+    "TransportError",
+    "Unauthorized",
+    "UnexpectedContent",
+    "UnknownIndex",
+    "UnknownResource",
+    "Unstructured",
+    "UnsupportedOperation",
+    "WatchEvent",
+    "WatchEventType",
+    "WatchOptions",
+    "WatchStream",
+    "__version__",
+    "cache",
+    "client",
+    "compare_resource_versions",
+    "errors",
+    "http1",
+    "informer",
+    "objects",
+    "testing",
+    "transport",
+]

@@ -47,8 +47,8 @@ class Named(Protocol):
 class ObjectKey(str):
     """The key of an object: ``namespace/name``, or ``name`` for a cluster-scoped one.
 
-    A ``str`` with two properties, so it compares with and hashes as the text, and the cycle collector does not
-    track it.
+    A ``str`` with two properties, so it compares with and hashes as the text. What is kept for long, as in a cache, is
+    the bare ``str``: the cycle collector tracks instances of any class that is not built in.
 
     Source:
         client-go tools/cache/store.go, ``MetaNamespaceKeyFunc`` and ``SplitMetaNamespaceKey``.

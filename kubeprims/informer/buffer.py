@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kubeprims.informer.handlers import Reason
-from kubeprims.meta import ObjectKey
 from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
 
 BUFFER_LIMIT = 10_000
@@ -30,7 +29,7 @@ class PendingChange(NamedTuple):
         is_final_state_known: False for a delete that was not seen: ``old`` may be out of date.
     """
 
-    key: ObjectKey
+    key: str
     old: ObjectRecord | None
     new: ObjectRecord | None
     reason: Reason
@@ -107,7 +106,7 @@ def coalesce(changes: Iterable[PendingChange]) -> list[PendingChange]:
 
     What was added and deleted again is left out: the handler never knew of it.
     """
-    by_key: dict[ObjectKey, PendingChange] = {}
+    by_key: dict[str, PendingChange] = {}
     for change in changes:
         earlier = by_key.get(change.key)
         by_key[change.key] = change if earlier is None else _join(earlier, change)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from kubeprims.clock import Clock
 from kubeprims.informer.buffer import Batch, NotificationBuffer, PendingChange
 from kubeprims.informer.handlers import Deliver, Notification
+from kubeprims.meta import ObjectKey
 from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
 from kubeprims.threads import Deadline, Latch
 
@@ -146,7 +147,7 @@ class HandlerRegistration:
                 return
             try:
                 self._deliver(_notification(change))
-            except Exception as error:  # noqa: BLE001 - user code: one bad handler must not stop the informer
+            except Exception as error:  # user code: one bad handler must not stop the informer
                 self._errors += 1
                 self._last_error = error
                 logger.exception("event handler %s failed on %s", self.name, change.key)
@@ -160,7 +161,7 @@ def _notification(change: PendingChange) -> Notification:
     new = None if new_record is None else Unstructured(new_record)
     old: Unstructured | None
     if new is None and not is_final_state_known:
-        old = DeletedFinalStateUnknown(key, old_record)
+        old = DeletedFinalStateUnknown(ObjectKey(key), old_record)
     else:
         old = None if old_record is None else Unstructured(old_record)
-    return Notification(key, old, new, reason)
+    return Notification(ObjectKey(key), old, new, reason)

@@ -97,8 +97,10 @@ class ReflectorStatus:
         failures: How many failures there were in all.
         lists: How many first pages were asked for.
         watches: How many watches were asked for.
+        listed: How many objects the running, or the last, list has brought.
         malformed: How many objects could not be understood.
         resource_version: The version of the local copy.
+        next_try_s: The clock when the next try is, while waiting; else None.
         last_contact_s: The clock when the server was last heard of; None if never.
     """
 
@@ -106,8 +108,10 @@ class ReflectorStatus:
         "failures",
         "last_contact_s",
         "last_error",
+        "listed",
         "lists",
         "malformed",
+        "next_try_s",
         "resource_version",
         "state",
         "watches",
@@ -118,10 +122,17 @@ class ReflectorStatus:
         self.last_error: KubeprimsError | None = None
         self.failures = 0
         self.lists = 0
+        self.listed = 0
         self.watches = 0
         self.malformed = 0
         self.resource_version = ""
+        self.next_try_s: float | None = None
         self.last_contact_s: float | None = None
+
+    def next_try_in_s(self, clock: Clock) -> float:
+        """Return in how many seconds the next try is; 0 if one is under way."""
+        next_try_s = self.next_try_s
+        return 0.0 if next_try_s is None else max(0.0, next_try_s - clock.monotonic())
 
 
 class Reflector:
@@ -178,6 +189,7 @@ class Reflector:
         self.status.state = ReflectorState.LISTING
         if page.first:
             self.status.lists += 1
+            self.status.listed = 0
             self._records = []
         options = ListOptions(
             resource_version=page.resource_version, limit=page.limit, continue_token=page.continue_token
@@ -198,6 +210,7 @@ class Reflector:
             if isinstance(item, MalformedObject):
                 self._skip(item)
             else:
+                self.status.listed += 1
                 yield item
 
     def _replace(self, resource_version: str) -> Effect:
@@ -257,10 +270,12 @@ class Reflector:
                 self._skip(event.malformed)
 
     def _sleep(self, delay_s: float, error: KubeprimsError | None, cancel: Cancel) -> Effect:
+        self.status.next_try_s = self._clock.monotonic() + delay_s
         self.status.state = ReflectorState.WAITING
         if error is not None:
             self._failed(error, delay_s)
         cancel.wait(delay_s, clock=self._clock)
+        self.status.next_try_s = None
         return self._machine.on_slept()
 
     def _skip(self, malformed: MalformedObject) -> None:
@@ -276,5 +291,5 @@ class Reflector:
             return
         try:
             self._on_error(error, delay_s)
-        except Exception:  # noqa: BLE001 - user code: reporting a failure must not add one
+        except Exception:  # user code: reporting a failure must not add one
             logger.exception("%s: on_error failed", self._name)

@@ -1,0 +1,68 @@
+"""``kubeprims watch``: an informer on any resource of any cluster, shown live."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from kubeprims.cli.activity import Activity
+from kubeprims.cli.duration import parse_duration_s
+from kubeprims.cli.screen import Screen
+from kubeprims.client.client import Client
+from kubeprims.clock import SystemClock
+from kubeprims.informer.factory import SharedInformerFactory
+from kubeprims.informer.shared import SharedInformer
+from kubeprims.threads import Cancel
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names no public type
+
+
+def add_command(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("watch", help="keep a copy of a resource and show what happens to it")
+    parser.add_argument("resource", help="pods, po, deploy, widgets.example.com, apps/v1/deployments, ...")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-n", "--namespace", help="only this namespace (default: the context's)")
+    where.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces")
+    parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="only objects with such labels: app=web")
+    parser.add_argument("--field-selector", default="", metavar="FIELDS", help="spec.nodeName=node-7")
+    parser.add_argument("--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, ~/.kube/config, or in-cluster")
+    parser.add_argument("--context", help="a context of the kubeconfig (default: its current one)")
+    parser.add_argument("--for", dest="for_s", type=parse_duration_s, metavar="TIME", help="end after 10s, 5m, ...")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, cancel: Cancel) -> None:
+    """Watch until cancelled, or for the time that was asked for."""
+    with Client.from_config(options.kubeconfig, context=options.context) as client:
+        detach = cancel.add_callback(client.close)  # a look-up under way ends at once
+        try:
+            resource = client.resource(options.resource)
+            namespace = options.namespace
+            if resource.namespaced and namespace is None and not options.all_namespaces:
+                namespace = client.namespace
+        finally:
+            detach()
+        with SharedInformerFactory(client) as informers:
+            informer = informers.informer(
+                str(resource.gvr),
+                namespace=namespace,
+                label_selector=options.selector,
+                field_selector=options.field_selector,
+            )
+            where = f" in {namespace}" if namespace else ""
+            show(informer, cancel, title=f"{resource.gvr}{where} at {client.server}", for_s=options.for_s)
+
+
+def show(
+    informer: SharedInformer, cancel: Cancel, *, title: str, for_s: float | None, plain_events: bool = True
+) -> None:
+    """Start an informer and show it until cancelled; then stop it."""
+    clock = SystemClock()
+    activity = Activity(clock=clock)
+    informer.add_event_handler(on_event=activity.on_event, name="screen")
+    screen = Screen(informer, activity, title=title, out=sys.stdout, clock=clock, plain_events=plain_events)
+    with informer:
+        screen.run(cancel, for_s=for_s)

@@ -1,0 +1,303 @@
+"""ReflectorMachine: every decision, without a thread, a clock or a socket."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from kubeprims.backoff import BackoffPolicy
+from kubeprims.errors import (
+    ConfigError,
+    ConnectError,
+    ConnectionLost,
+    DecodeError,
+    Forbidden,
+    InternalError,
+    KubeprimsError,
+    NotFound,
+    ResourceExpired,
+    ServerTimeout,
+    StatusCause,
+    TooManyRequests,
+    Unauthorized,
+    UnexpectedContent,
+)
+from kubeprims.informer.machine import (
+    RETRY_AFTER_MAX_S,
+    Effect,
+    ListPage,
+    Phase,
+    ReflectorMachine,
+    ReflectorOptions,
+    Replace,
+    Sleep,
+    Watch,
+)
+from tests.parity import case
+
+EXPIRED = ResourceExpired("too old", code=410, reason="Expired")
+
+
+class Constant:
+    """Chance that always says the same."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def random(self) -> float:
+        return self.value
+
+
+def machine(**options: object) -> ReflectorMachine:
+    return ReflectorMachine(ReflectorOptions(**options), rng=Constant(0.0))  # type: ignore[arg-type]
+
+
+def listed(of: ReflectorMachine, version: str = "10") -> Effect:
+    """Play one good list of one page, up to the watch."""
+    assert of.on_page(resource_version=version, continue_token="") == Replace(version)
+    return of.on_replaced()
+
+
+def watching(version: str = "10", **options: object) -> ReflectorMachine:
+    made = machine(**options)
+    made.start()
+    assert isinstance(listed(made, version), Watch)
+    return made
+
+
+@case("IN-8")
+def test_a_fresh_start_lists_at_version_zero_in_pages_and_watches_from_the_version_of_the_list() -> None:
+    fresh = machine()
+    assert fresh.start() == ListPage("0", 500)
+    assert listed(fresh, "7") == Watch("7", 300.0)
+    assert fresh.last_resource_version == "7"
+
+
+@case("IN-22")
+def test_a_page_size_is_kept_over_all_pages_and_the_version_is_sent_with_the_first_only() -> None:
+    paged = watching("10", page_size=4)
+    assert paged.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0) == Sleep(0.8, EXPIRED)
+    assert paged.on_slept() == ListPage("10", 4)
+    assert paged.on_page(resource_version="10", continue_token="C1") == ListPage(None, 4, "C1")
+    assert paged.on_page(resource_version="10", continue_token="C2") == ListPage(None, 4, "C2")
+    assert paged.on_page(resource_version="10", continue_token="") == Replace("10")
+
+
+@case("IN-23", "IN-25")
+def test_a_relist_at_a_known_version_is_not_paged() -> None:
+    again = watching("10")
+    again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    assert again.on_slept() == ListPage("10", None)
+
+
+@case("IN-24")
+def test_every_later_list_is_paged_once_a_list_at_version_zero_came_in_pages() -> None:
+    paged = machine()
+    paged.start()
+    paged.on_page(resource_version="10", continue_token="C1")
+    listed(paged)
+    paged.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    assert paged.on_slept() == ListPage("10", 500)
+
+
+@case("IN-26")
+def test_a_relist_drops_the_version_when_the_last_seen_one_expired() -> None:
+    again = watching("10")
+    again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    assert again.on_slept() == ListPage("10", None)
+    assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, 500)
+    assert again.on_page(resource_version="20", continue_token="") == Replace("20")
+    assert again.on_replaced() == Watch("20", 300.0)
+    again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=1.0)
+    assert again.on_slept() == ListPage("20", None)
+
+
+@case("IN-27")
+def test_an_expired_second_page_is_answered_by_one_list_without_pages() -> None:
+    again = watching("10", page_size=4)
+    again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    again.on_slept()
+    assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, 4)
+    assert again.on_page(resource_version="11", continue_token="C1") == ListPage(None, 4, "C1")
+    assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, None)
+    assert again.on_page(resource_version="12", continue_token="") == Replace("12")
+
+
+def test_a_page_that_expires_once_more_ends_the_try() -> None:
+    paged = machine()
+    paged.start()
+    paged.on_page(resource_version="10", continue_token="C1")
+    assert paged.on_list_failed(EXPIRED, now_s=0.0) == ListPage("0", None)
+    assert paged.on_page(resource_version="10", continue_token="C1") == ListPage(None, None, "C1")
+    assert paged.on_list_failed(EXPIRED, now_s=0.0) == ListPage(None, 500)  # the version goes, as for a first page
+    assert paged.on_list_failed(EXPIRED, now_s=0.0) == Sleep(0.8, EXPIRED)
+
+
+@case("IN-28")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerTimeout("timeout", code=504, causes=[StatusCause("", "ResourceVersionTooLarge", "")]),
+        ServerTimeout("timeout", code=504, causes=[StatusCause("", "", "Too large resource version")]),
+        ServerTimeout("Too large resource version: 20, current: 10", code=504, reason="Timeout"),
+    ],
+)
+def test_a_version_that_is_too_large_is_given_up_for_one_list(error: KubeprimsError) -> None:
+    again = watching("20")
+    again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    assert again.on_slept() == ListPage("20", None)
+    assert again.on_list_failed(error, now_s=0.0) == ListPage(None, 500)
+    assert listed(again, "30") == Watch("30", 300.0)
+
+
+def test_a_list_without_a_version_that_fails_is_tried_again_without_one() -> None:
+    again = watching("20")
+    again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    again.on_slept()
+    again.on_list_failed(EXPIRED, now_s=0.0)
+    error = InternalError("no", code=500)
+    assert isinstance(again.on_list_failed(error, now_s=0.0), Sleep)
+    assert again.on_slept() == ListPage(None, 500)
+
+
+@case("IN-29")
+@pytest.mark.parametrize(
+    ("configured_s", "least_s", "most_s"), [(None, 300, 600), (1.0, 300, 600), (1800.0, 1800, 3600)]
+)
+def test_a_watch_is_asked_to_last_between_the_minimum_and_twice_that(
+    configured_s: float | None, least_s: int, most_s: int
+) -> None:
+    options = ReflectorOptions() if configured_s is None else ReflectorOptions(watch_timeout_min_s=configured_s)
+    for seed in range(50):
+        made = ReflectorMachine(options, rng=random.Random(seed))
+        made.start()
+        watch = listed(made)
+        assert isinstance(watch, Watch)
+        assert least_s <= watch.timeout_s <= most_s
+        assert watch.timeout_s == int(watch.timeout_s)
+
+
+@case("IN-30")
+def test_the_version_follows_each_event_bookmarks_included() -> None:
+    followed = watching("5")
+    seen = []
+    for version in ("10", "20", "30", "40"):
+        followed.on_events(count=1, resource_version=version)
+        seen.append(followed.last_resource_version)
+    assert seen == ["10", "20", "30", "40"]
+
+
+def test_the_version_is_that_of_the_last_event_even_if_it_is_lower() -> None:
+    followed = watching("5")
+    followed.on_events(count=1, resource_version="55")
+    followed.on_events(count=1, resource_version="32")
+    assert followed.last_resource_version == "32"
+
+
+@pytest.mark.parametrize("start", ["", "0"])
+def test_a_watch_without_a_version_does_not_move_it_before_another_event_than_added(start: str) -> None:
+    unordered = watching(start)
+    unordered.on_events(count=2, resource_version="9", only_added=True)
+    assert unordered.last_resource_version == start
+    unordered.on_events(count=1, resource_version="8", only_added=False)
+    assert unordered.last_resource_version == "8"
+
+
+def test_an_event_without_a_version_leaves_it() -> None:
+    followed = watching("5")
+    followed.on_events(count=1, resource_version="")
+    assert followed.last_resource_version == "5"
+
+
+def test_a_watch_that_lived_or_brought_events_is_opened_again_at_once() -> None:
+    lived = watching("5")
+    assert lived.on_watch_ended(None, lasted_s=1.0, now_s=1.0) == Watch("5", 300.0)
+    lived.on_events(count=1, resource_version="6")
+    assert lived.on_watch_ended(None, lasted_s=0.1, now_s=1.0) == Watch("6", 300.0)
+    lost = ConnectionLost("reset")
+    assert lived.on_watch_ended(lost, lasted_s=2.0, now_s=1.0) == Watch("6", 300.0)
+
+
+@case(
+    "IN-6", otherwise="DESIGN 4: the first very short watch is opened again after a delay, only the second one relists"
+)
+def test_a_very_short_watch_is_opened_again_once_then_listed() -> None:
+    short = watching("5")
+    assert short.on_watch_ended(None, lasted_s=0.5, now_s=1.0) == Sleep(0.8, None)
+    assert short.on_slept() == Watch("5", 300.0)
+    assert short.on_watch_ended(None, lasted_s=0.5, now_s=2.0) == Sleep(1.6, None)
+    assert short.on_slept() == ListPage("5", None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectError("refused"),
+        ConnectionLost("reset"),
+        TooManyRequests("busy", code=429),
+        InternalError("broken", code=500),
+        Unauthorized("who", code=401),
+    ],
+)
+def test_the_watch_goes_on_from_its_version_after_what_says_nothing_about_it(error: KubeprimsError) -> None:
+    resumed = watching("5")
+    assert resumed.on_watch_ended(error, lasted_s=0.0, now_s=0.0) == Sleep(0.8, error)
+    assert resumed.phase is Phase.SLEEPING_BEFORE_WATCH
+    assert resumed.on_slept() == Watch("5", 300.0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EXPIRED,
+        Forbidden("no", code=403),
+        NotFound("no such resource", code=404),
+        DecodeError("garbage"),
+        UnexpectedContent("HTML", code=200, content_type="text/html"),
+    ],
+)
+def test_the_list_is_asked_for_after_what_says_that_the_watch_will_not_do(error: KubeprimsError) -> None:
+    again = watching("5")
+    assert again.on_watch_ended(error, lasted_s=5.0, now_s=0.0) == Sleep(0.8, error)
+    assert again.on_slept() == ListPage("5", None)
+
+
+@case("IN-14", otherwise="R14: the delays are the machine's; 40 refusals, one list, each flattens at the cap")
+def test_refused_watches_back_off_to_the_cap_and_never_list() -> None:
+    policy = BackoffPolicy(base_s=0.001, factor=2.0, cap_s=0.05, jitter=1.0)
+    refused = ReflectorMachine(ReflectorOptions(backoff=policy), rng=random.Random(1))
+    refused.start()
+    listed(refused)
+    now_s, delays = 0.0, []
+    for _ in range(40):
+        effect = refused.on_watch_ended(ConnectError("refused"), lasted_s=0.0, now_s=now_s)
+        assert isinstance(effect, Sleep)
+        delays.append(effect.delay_s)
+        now_s += effect.delay_s
+        assert isinstance(refused.on_slept(), Watch)
+    assert all(0.05 <= delay_s < 0.1 for delay_s in delays[6:])
+    assert 0.031 <= sum(delays[:5]) < 0.062
+
+
+def test_retry_after_lengthens_a_delay_up_to_a_bound() -> None:
+    told = watching("5")
+    five = TooManyRequests("busy", code=429, retry_after_s=5.0)
+    assert told.on_watch_ended(five, lasted_s=0.0, now_s=0.0) == Sleep(5.0, five)
+    told.on_slept()
+    year = TooManyRequests("busy", code=429, retry_after_s=3e7)
+    assert told.on_watch_ended(year, lasted_s=0.0, now_s=0.0) == Sleep(RETRY_AFTER_MAX_S, year)
+
+
+def test_a_failed_list_is_reported_and_tried_again() -> None:
+    failing = machine()
+    failing.start()
+    error = Forbidden("no", code=403)
+    assert failing.on_list_failed(error, now_s=0.0) == Sleep(0.8, error)
+    assert failing.on_slept() == ListPage("0", 500)
+
+
+@pytest.mark.parametrize(("name", "value"), [("page_size", 0), ("watch_timeout_min_s", -1.0)])
+def test_options_out_of_range_are_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        machine(**{name: value})
