@@ -1,0 +1,108 @@
+"""A store that also finds objects by what an index function says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kubeprims.cache.index import NAMESPACE_INDEX, IndexErrors, IndexFunc, field_index, label_index
+from kubeprims.cache.store import Store
+from kubeprims.meta import ObjectKey
+from kubeprims.objects.record import KEY
+from kubeprims.objects.unstructured import Unstructured
+
+__all__ = ["NAMESPACE_INDEX", "IndexErrors", "IndexFunc", "Indexer", "field_index", "label_index"]
+
+
+class Indexer(Store):
+    """Objects by key and by index.
+
+    An index function gets a view of an object and returns the values under which it is found. It runs once for each new
+    version of an object, on the thread that writes, outside the lock. If it raises, the object is kept, is missing from
+    that index alone until its next version, and :attr:`index_errors` says so.
+
+    Concurrency:
+        As :class:`Store`: objects and indices change together.
+
+    Source:
+        client-go tools/cache/index.go, ``Indexer``.
+        Same: unknown and duplicate names are errors, values of an unknown index are empty, keys come sorted.
+        Differs: an index function that fails costs its own index; the namespace index is built in.
+    """
+
+    def __init__(self, indexers: Mapping[str, IndexFunc] | None = None) -> None:
+        """Make an empty indexer.
+
+        Args:
+            indexers: Index functions by name; more can be added at any time.
+
+        Raises:
+            InvalidArgument: A name is taken, or a function is not callable.
+        """
+        super().__init__()
+        self.add_indexers(indexers or {})
+
+    def add_indexers(self, indexers: Mapping[str, IndexFunc]) -> None:
+        """Add index functions, and find all that is stored by them once this returns; all or none.
+
+        Args:
+            indexers: Index functions by name.
+
+        Raises:
+            InvalidArgument: A name is taken, or a function is not callable.
+        """
+        with self._lock:
+            self._writes += 1  # writes that are being decided must ask these functions, too
+            added = self._indices.register(indexers)
+            records = [*self._records.values()]
+        try:
+            for record in records:
+                obj = Unstructured(record)
+                entries = [(index, index.evaluate(obj)) for index in added.values()]
+                with self._lock:
+                    if self._records.get(record[KEY]) is record:  # otherwise a later write has placed it
+                        for index, entry in entries:
+                            index.place(record[KEY], entry)
+        except BaseException:  # interrupted, for index functions cannot raise through
+            with self._lock:
+                self._writes += 1
+                self._indices.unregister(added)
+            raise
+        with self._lock:
+            self._indices.publish(added)
+
+    def by_index(self, name: str, value: str) -> list[Unstructured]:
+        """Return the objects that an index has under a value, in no particular order.
+
+        Raises:
+            UnknownIndex: There is no index of that name.
+        """
+        with self._lock:
+            records = [self._records[key] for key in self._indices.get(name).keys(value)]
+        return [Unstructured(record) for record in records]
+
+    def index_keys(self, name: str, value: str) -> list[ObjectKey]:
+        """Return the keys of the objects that an index has under a value, sorted.
+
+        Raises:
+            UnknownIndex: There is no index of that name.
+        """
+        with self._lock:
+            return sorted(self._indices.get(name).keys(value))
+
+    def index_values(self, name: str) -> list[str]:
+        """Return the values of an index, sorted; nothing if there is no index of that name."""
+        with self._lock:
+            index = self._indices.find(name)
+            return [] if index is None else sorted(index.values())
+
+    @property
+    def index_names(self) -> list[str]:
+        """The names of all indices, the built-in ``namespace`` first."""
+        with self._lock:
+            return self._indices.names()
+
+    @property
+    def index_errors(self) -> dict[str, IndexErrors]:
+        """How index functions have failed, by the name of the index, for each that ever has."""
+        with self._lock:
+            return self._indices.errors()

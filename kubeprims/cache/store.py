@@ -1,0 +1,259 @@
+"""The objects of a cache, by key, behind the one lock.
+
+An object is kept as a record: its bytes and a few header values, in a tuple that the cycle collector does not track.
+What a reader gets is a view of its own over those bytes, so nothing that a reader does reaches the store.
+
+A write is decided outside the lock, index functions included, and carried out inside it: objects, indices and version
+change in one write section. If another write came in between, it is decided again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from kubeprims.cache.delta_fifo import Batch, Delta, DeltaType
+from kubeprims.cache.index import IndexEntry, Indices
+from kubeprims.meta import ObjectKey, Selector
+from kubeprims.objects.record import KEY, LABELS, RESOURCE_VERSION, UID, ObjectRecord
+from kubeprims.objects.unstructured import Unstructured
+from kubeprims.selectors import LabelSelector
+
+
+class Change(NamedTuple):
+    """What one delta did to the store.
+
+    Attributes:
+        type: The delta's type.
+        key: The object's key.
+        old: The object before; None if it was not in the store. For a deletion, the last state that is known: the final
+            one unless ``is_tombstone``, and None only if nothing but the key ever was.
+        new: The object now; None if it is gone. The same record as ``old`` if the version did not change.
+        is_tombstone: Whether this is a deletion that was inferred, so that ``old`` may be out of date.
+    """
+
+    type: DeltaType
+    key: ObjectKey
+    old: ObjectRecord | None
+    new: ObjectRecord | None
+    is_tombstone: bool = False
+
+
+class _Write(NamedTuple):
+    """A decided write.
+
+    Attributes:
+        records: What to store under each key; None to remove it.
+        resource_version: The version that the store then has; empty if that does not change.
+    """
+
+    records: dict[ObjectKey, ObjectRecord | None]
+    resource_version: str
+
+
+class Store:
+    """Objects by key.
+
+    Concurrency:
+        Every method may be called from any thread. Each call sees the store before or after a whole write, never in
+        between; nothing is promised across calls.
+
+    Source:
+        client-go tools/cache/thread_safe_store.go, ``ThreadSafeStore``.
+        Same: one write section for objects, indices and version; which writes move the version.
+        Differs: readers get views of their own, and index functions run outside the lock.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: dict[str, ObjectRecord] = {}
+        self._indices = Indices()
+        self._resource_version = ""
+        self._writes = 0
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Unstructured | None:
+        """Return the object of a key (``namespace/name``, or ``name`` if cluster-scoped); None if there is none."""
+        record = self.record(key)
+        return None if record is None else Unstructured(record)
+
+    def list(self, namespace: str | None = None, label_selector: Selector | str | None = None) -> list[Unstructured]:
+        """Return the objects of a namespace that a label selector selects, in no particular order; decodes nothing.
+
+        Args:
+            namespace: The namespace; None or empty is all.
+            label_selector: A selector or its text, such as ``app=web,tier in (front, back)``; None is all.
+
+        Raises:
+            InvalidSelector: The text does not parse.
+        """
+        if isinstance(label_selector, str):
+            label_selector = LabelSelector.parse(label_selector)
+        records = self.records(namespace)
+        if label_selector is not None:
+            records = _selected(records, label_selector)
+        return [Unstructured(record) for record in records]
+
+    def keys(self) -> list[ObjectKey]:
+        """Return the keys of all objects."""
+        with self._lock:
+            return [record[KEY] for record in self._records.values()]
+
+    def record(self, key: str) -> ObjectRecord | None:
+        """Return the record of a key; None if there is none."""
+        with self._lock:
+            return self._records.get(key)
+
+    def records(self, namespace: str | None = None) -> list[ObjectRecord]:
+        """Return the records of a namespace; of all if it is None or empty."""
+        with self._lock:
+            if not namespace:
+                return [*self._records.values()]
+            return [self._records[key] for key in self._indices.by_namespace.keys(namespace)]
+
+    def stored(self, record: ObjectRecord) -> ObjectRecord:
+        """Return the stored record if it is the same version of the same object, else ``record`` itself.
+
+        A list that is read through this never holds the bytes of unchanged objects twice.
+        """
+        return _unless_unchanged(self.record(record[KEY]), record)
+
+    @property
+    def resource_version(self) -> str:
+        """The version of the last write that told one; empty before the first."""
+        return self._resource_version
+
+    def __len__(self) -> int:
+        """Return how many objects there are."""
+        return len(self._records)
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is an object of that key."""
+        with self._lock:
+            return key in self._records
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def apply(self, batch: Batch) -> list[Change]:
+        """Carry out all deltas of a batch in one write section.
+
+        Returns:
+            What each delta did, in the order of the batch.
+        """
+
+        def decide() -> _Write:
+            nonlocal changes
+            records: dict[ObjectKey, ObjectRecord | None] = {}
+            changes = [self._change(delta, records) for deltas in batch.deltas for delta in deltas]
+            return _Write(records, batch.resource_version)
+
+        changes: list[Change] = []
+        self._write(decide)
+        return changes
+
+    def put(self, record: ObjectRecord) -> None:
+        """Add an object, or take it in place of the one of its key; the store then has the object's version."""
+        write = _Write({record[KEY]: record}, record[RESOURCE_VERSION])
+        self._write(lambda: write)
+
+    def delete(self, key: ObjectKey, final: ObjectRecord | None = None) -> None:
+        """Remove an object; nothing happens if there is none.
+
+        Args:
+            key: The object's key.
+            final: Its final state, if known: the store then has the version of that.
+        """
+        write = _Write({key: None}, "" if final is None else final[RESOURCE_VERSION])
+        self._write(lambda: write)
+
+    def replace(self, records: Iterable[ObjectRecord], resource_version: str) -> None:
+        """Take a whole list in place of all that is stored; unchanged objects keep their bytes."""
+        listed = {record[KEY]: record for record in records}
+
+        def decide() -> _Write:
+            write: dict[ObjectKey, ObjectRecord | None] = dict.fromkeys(self.keys())
+            stored = self._records
+            write.update((key, _unless_unchanged(stored.get(key), record)) for key, record in listed.items())
+            return _Write(write, resource_version)
+
+        self._write(decide)
+
+    def bookmark(self, resource_version: str) -> None:
+        """Note that the store has all that happened up to a version."""
+        with self._lock:
+            self._resource_version = resource_version
+
+    # -- the write section ----------------------------------------------------------------------------------------
+
+    def _change(self, delta: Delta, records: dict[ObjectKey, ObjectRecord | None]) -> Change:
+        """Return what a delta does to the store as ``records`` will have changed it, and add to those."""
+        kind, key, record, is_tombstone = delta
+        old = records[key] if key in records else self._records.get(key)
+        if kind is DeltaType.DELETED:
+            records[key] = None
+            return Change(kind, key, record or old, None, is_tombstone)
+        assert record is not None, key
+        new = _unless_unchanged(old, record) if kind is DeltaType.REPLACED else record
+        records[key] = new
+        return Change(kind, key, old, new)
+
+    def _write(self, decide: Callable[[], _Write]) -> None:
+        """Carry out what ``decide`` returns, once it was decided on what is stored."""
+        while True:
+            writes = self._writes
+            write = decide()
+            entries = self._evaluate(write)
+            with self._lock:
+                if writes == self._writes:
+                    self._writes += 1
+                    self._store(write, entries)
+                    return
+
+    def _evaluate(self, write: _Write) -> dict[ObjectKey, tuple[IndexEntry, ...]]:
+        """Return the index entries of all records that a write changes; calls user code."""
+        if not self._indices:
+            return {}
+        stored = self._records
+        return {
+            key: self._indices.evaluate(record)
+            for key, record in write.records.items()
+            if record is not None and record is not stored.get(key)
+        }
+
+    def _store(self, write: _Write, entries: dict[ObjectKey, tuple[IndexEntry, ...]]) -> None:
+        records, indices = self._records, self._indices
+        for key, record in write.records.items():
+            if record is not None:
+                if key not in records:
+                    indices.by_namespace.add(key)
+                records[key] = record
+            elif records.pop(key, None) is not None:
+                indices.by_namespace.drop(key)
+                indices.drop(key)
+        for key, placed in entries.items():
+            indices.place(key, placed)
+        if write.resource_version:
+            self._resource_version = write.resource_version
+
+
+def _unless_unchanged(stored: ObjectRecord | None, record: ObjectRecord) -> ObjectRecord:
+    """Return the stored record if ``record`` is the same version of the same object, else ``record``."""
+    if stored is not None and stored[RESOURCE_VERSION] == record[RESOURCE_VERSION] != "" and stored[UID] == record[UID]:
+        return stored
+    return record
+
+
+def _selected(records: Iterable[ObjectRecord], selector: Selector) -> list[ObjectRecord]:
+    """Return the records whose labels a selector selects; asks it once for each distinct set of labels."""
+    verdicts: dict[tuple[str, ...], bool] = {}
+    selected: list[ObjectRecord] = []
+    for record in records:
+        labels = record[LABELS]
+        verdict = verdicts.get(labels)
+        if verdict is None:
+            verdict = verdicts[labels] = selector.matches(dict(zip(labels[::2], labels[1::2], strict=True)))
+        if verdict:
+            selected.append(record)
+    return selected
