@@ -65,8 +65,14 @@ class ListerWatcher(Protocol):
 class ReflectorSink(Protocol):
     """Where a reflector puts what it reads."""
 
-    def replace(self, records: Sequence[ObjectRecord], resource_version: str) -> None:
-        """Make the local copy this list."""
+    def replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str]) -> None:
+        """Make the local copy this list.
+
+        Args:
+            records: The objects.
+            resource_version: The version of the list.
+            malformed: The keys of objects that are in the list and could not be understood.
+        """
         ...
 
     def apply(self, events: Sequence[WatchEvent]) -> None:
@@ -161,6 +167,7 @@ class Reflector:
         self._machine = ReflectorMachine(options, rng=rng)
         self._on_error = on_error
         self._records: list[ObjectRecord] = []
+        self._malformed: list[str] = []
 
     def run(self, cancel: Cancel) -> None:
         """Do what the machine says until ``cancel`` is set."""
@@ -190,7 +197,7 @@ class Reflector:
         if page.first:
             self.status.lists += 1
             self.status.listed = 0
-            self._records = []
+            self._records, self._malformed = [], []
         options = ListOptions(
             resource_version=page.resource_version, limit=page.limit, continue_token=page.continue_token
         )
@@ -209,13 +216,16 @@ class Reflector:
         for item in items:
             if isinstance(item, MalformedObject):
                 self._skip(item)
+                if item.key is not None:
+                    self._malformed.append(item.key)
             else:
                 self.status.listed += 1
                 yield item
 
     def _replace(self, resource_version: str) -> Effect:
         records, self._records = self._records, []
-        self._sink.replace(records, resource_version)
+        malformed, self._malformed = self._malformed, []
+        self._sink.replace(records, resource_version, malformed)
         effect = self._machine.on_replaced()
         self.status.resource_version = self._machine.last_resource_version
         self.status.last_error = None

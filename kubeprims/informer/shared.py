@@ -287,9 +287,11 @@ class SharedInformer:
 
     # -- the pipeline -------------------------------------------------------------------------------------------
 
-    def _replace(self, records: Sequence[ObjectRecord], resource_version: str) -> None:
+    def _replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str]) -> None:
         with self._pipeline:
-            self._fifo.replace(records, resource_version)
+            # What could not be understood is there all the same: its last good state is better than a false delete.
+            kept = [record for record in map(self.indexer.record, malformed) if record is not None]
+            self._fifo.replace([*records, *kept], resource_version)
             reason = Reason.RELIST if self._has_synced else Reason.INITIAL
             self._drain(reason, ends_initial_list=not self._has_synced)
             self._has_synced = True
@@ -301,20 +303,20 @@ class SharedInformer:
             for event in events:
                 record = event.record
                 if record is None:
-                    continue
-                if event.type is WatchEventType.MODIFIED:
+                    if event.type is WatchEventType.BOOKMARK:
+                        fifo.bookmark(event.resource_version)
+                elif event.type is WatchEventType.MODIFIED:
                     fifo.update(record)
                 elif event.type is WatchEventType.ADDED:
                     fifo.add(record)
-                elif event.type is WatchEventType.DELETED:
+                else:
                     fifo.delete(record)
             self._drain(Reason.LIVE)
 
     def _drain(self, reason: Reason, *, ends_initial_list: bool = False) -> None:
         """Take everything out of the DeltaFIFO, store it, and hand the changes to every handler."""
         changes: list[PendingChange] = []
-        batch = self._fifo.pop_batch()
-        if batch is not None:
+        while (batch := self._fifo.pop_batch()) is not None:
             changes.extend(
                 PendingChange(change.key, change.old, change.new, reason, not change.is_tombstone)
                 for change in self.indexer.apply(batch)
@@ -346,7 +348,7 @@ class _Pipeline:
 
     def __init__(
         self,
-        replace: Callable[[Sequence[ObjectRecord], str], None],
+        replace: Callable[[Sequence[ObjectRecord], str, Sequence[str]], None],
         apply: Callable[[Sequence[WatchEvent]], None],
     ) -> None:
         self.replace = replace
@@ -355,7 +357,7 @@ class _Pipeline:
 
 def _is_unchanged(change: Change) -> bool:
     """Return whether a list brought an object that the cache has already, in the same version."""
-    return change.type is DeltaType.REPLACED and change.old is not None and change.old == change.new
+    return change.type is DeltaType.REPLACED and change.old is change.new
 
 
 def _checked_period(period_s: float) -> float:
