@@ -1,0 +1,160 @@
+"""The one place that makes TLS objects."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from kubeprims.errors import ConfigError
+from kubeprims.transport.origin import FROM_CODE, Origin, read_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSOptions:
+    """How a server is trusted, and how we show who we are. Data wins over a file; PEM in both.
+
+    Attributes:
+        ca_data: The authorities to trust, in place of the system's.
+        ca_file: The same, in a file.
+        certificate_data: The client certificate, with its chain.
+        certificate_file: The same, in a file.
+        key_data: Its private key.
+        key_file: The same, in a file.
+        server_name: The name to ask for (SNI) and to verify, in place of the URL's host.
+        insecure: Trust any server. Does not go with an authority.
+        server_origin: Where errors say that ``ca_*``, ``server_name`` and ``insecure`` were set.
+        client_origin: Likewise for certificate and key.
+
+    Raises:
+        ConfigError: ``insecure`` with an authority; a certificate without its key, or a key without its certificate.
+    """
+
+    ca_data: bytes = field(default=b"", repr=False)
+    ca_file: str = ""
+    certificate_data: bytes = field(default=b"", repr=False)
+    certificate_file: str = ""
+    key_data: bytes = field(default=b"", repr=False)
+    key_file: str = ""
+    server_name: str = ""
+    insecure: bool = False
+    server_origin: Origin = field(default=FROM_CODE, compare=False)
+    client_origin: Origin = field(default=FROM_CODE, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.insecure and (self.ca_data or self.ca_file):
+            rule = "cannot be set together with a certificate authority"
+            raise self.server_origin.error("insecure-skip-tls-verify", rule)
+        has_certificate = bool(self.certificate_data or self.certificate_file)
+        has_key = bool(self.key_data or self.key_file)
+        if has_certificate and not has_key:
+            raise self.client_origin.error("client-key", "is missing, and client-certificate is of no use without it")
+        if has_key and not has_certificate:
+            raise self.client_origin.error("client-certificate", "is missing, and client-key is of no use without it")
+
+    @property
+    def has_client_certificate(self) -> bool:
+        """Whether a client certificate is shown to the server."""
+        return bool(self.certificate_data or self.certificate_file)
+
+
+def client_context(options: TLSOptions, *, sslsocket_class: type[ssl.SSLSocket] = ssl.SSLSocket) -> ssl.SSLContext:
+    """Return the context of outgoing connections: TLS 1.2 or later, HTTP/1.1, verified unless ``insecure``.
+
+    Args:
+        options: What to trust and what to show.
+        sslsocket_class: The class of the sockets it makes.
+
+    Raises:
+        ConfigError: A file cannot be read, or authority, certificate or key is not what it should be.
+
+    Source:
+        client-go transport/transport.go, ``TLSConfigFor``; Go crypto/x509.
+        Same: the authorities replace the system's, and any certificate among them is trusted as it is, an intermediate
+        one or a server's own too.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = sslsocket_class
+    context.set_alpn_protocols(["http/1.1"])
+    if options.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif options.ca_data or options.ca_file:
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        _load_authorities(context, options)
+    else:
+        context.load_default_certs()
+    if options.has_client_certificate:
+        _load_certificate(context, options)
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, options: TLSOptions) -> None:
+    origin = options.server_origin
+    name = "certificate-authority-data" if options.ca_data else "certificate-authority"
+    content = options.ca_data or read_file(options.ca_file, origin=origin, field=name)
+    try:
+        context.load_verify_locations(cadata=content.decode("ascii", "replace"))
+    except ssl.SSLError:
+        raise origin.error(name, f"{options.ca_file or 'the data'} holds no PEM certificate") from None
+
+
+def _load_certificate(context: ssl.SSLContext, options: TLSOptions) -> None:
+    origin = options.client_origin
+    certificate_name = "client-certificate-data" if options.certificate_data else "client-certificate"
+    key_name = "client-key-data" if options.key_data else "client-key"
+    certificate = options.certificate_data or read_file(options.certificate_file, origin=origin, field=certificate_name)
+    key = options.key_data or read_file(options.key_file, origin=origin, field=key_name)
+    if b"-----BEGIN CERTIFICATE-----" not in certificate:
+        raise origin.error(certificate_name, "holds no PEM certificate")
+    if b"PRIVATE KEY-----" not in key:
+        raise origin.error(key_name, "holds no PEM private key")
+
+    def refuse_password() -> NoReturn:
+        raise origin.error(key_name, "is encrypted; kubeprims asks for no password")
+
+    try:
+        with _as_file(certificate + b"\n" + key) as path:
+            context.load_cert_chain(path, password=refuse_password)
+    except ConfigError:
+        raise
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise origin.error(key_name, f"does not belong to {certificate_name}") from None
+        # OpenSSL's reason names what it stumbled over, never its content.
+        reason = error.reason or "not readable"
+        raise origin.error(certificate_name, f"the certificate or its key cannot be loaded: {reason}") from None
+
+
+@contextlib.contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Give the content a path for as long as it is read: in memory where the system can, so that no disk sees a key."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("kubeprims", os.MFD_CLOEXEC), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:  # pragma: no cover - other systems; mode 0600, removed at once
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+def describe_failure(error: ssl.SSLError) -> str:
+    """Return what was wrong with a TLS connection, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not trusted: {error.verify_message.rstrip('.')}"
+    reason = error.reason or ""
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}:
+        return "the server does not speak TLS there"
+    if "ALERT" in reason:
+        return f"the server refused the TLS connection: {reason.lower().replace('_', ' ')}"
+    if isinstance(error, ssl.SSLEOFError):
+        return "the server closed the connection during TLS"
+    return f"TLS failed: {reason.lower().replace('_', ' ') or type(error).__name__}"
