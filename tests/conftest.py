@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import hypothesis
 import pytest
 
 from tests.guards import install_network_guard, leak_check
+from tests.parity.plugin import ParityRecorder, add_options
 
 __all__ = ["leak_check"]
 
@@ -31,11 +34,14 @@ hypothesis.settings.register_profile(
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kubeprims")
     group.addoption("--nightly", action="store_true", help="also run what takes long: more examples, longer sweeps")
+    add_options(group)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("nightly" if config.getoption("--nightly") else "normal")
     install_network_guard()
+    parity_out = config.getoption("--parity-out")
+    config.pluginmanager.register(ParityRecorder(pathlib.Path(parity_out) if parity_out else None))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

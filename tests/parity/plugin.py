@@ -1,0 +1,70 @@
+"""The pytest side: unknown ids are an error at collection, and ``--parity-out`` records what became of the cases."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from tests.parity.table import Outcome, load_cases, save_outcomes
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    group.addoption("--parity-out", metavar="FILE", help="write the outcome of every conformance case to FILE")
+
+
+class ParityRecorder:
+    """Keeps the outcome of every marked test of one run."""
+
+    def __init__(self, path: pathlib.Path | None) -> None:
+        self._path = path
+        self._cases = load_cases()
+        self._marks: dict[str, list[tuple[str, str | None]]] = {}
+        self._takes_long: set[str] = set()
+        self._results: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            marks = [
+                (str(case_id), mark.kwargs.get("otherwise"))
+                for mark in item.iter_markers("case")
+                for case_id in mark.args
+            ]
+            unknown = sorted({case_id for case_id, _ in marks} - self._cases.keys())
+            if unknown:
+                raise pytest.UsageError(f"{item.nodeid}: no such case in cases.tsv: {', '.join(unknown)}")
+            if marks:
+                self._marks[item.nodeid] = marks
+            if item.get_closest_marker("nightly") is not None:
+                self._takes_long.add(item.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        test = report.nodeid
+        if test not in self._marks:
+            return
+        if report.failed:
+            self._results[test] = "failed"
+        elif report.skipped:
+            self._results.setdefault(test, "skipped")
+            if test not in self._takes_long:
+                self._missing[test] = _reason(report)
+        elif report.when == "call":
+            self._results.setdefault(test, "passed")
+
+    def pytest_sessionfinish(self) -> None:
+        if self._path is not None:
+            save_outcomes(self._outcomes(), self._path)
+
+    def _outcomes(self) -> list[Outcome]:
+        return [
+            Outcome(case_id, test, result, otherwise, self._missing.get(test))
+            for test, result in self._results.items()
+            for case_id, otherwise in self._marks[test]
+        ]
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return getattr(report, "wasxfail", "") or "expected to fail"
