@@ -121,9 +121,9 @@ def test_the_page_is_written_and_then_checked(outcomes: pathlib.Path, tmp_path: 
 def test_a_failed_case_is_an_error_and_leaves_the_page_alone(
     outcomes: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_outcomes([Outcome("PX-1", "a", "failed")], outcomes)
+    save_outcomes([Outcome("PX-A1", "a", "failed")], outcomes)
     assert main(["--from", str(outcomes), "--page", str(tmp_path / "parity.md")]) == 1
-    assert "failed: PX-1" in capsys.readouterr().out
+    assert "failed: PX-A1" in capsys.readouterr().out
     assert not (tmp_path / "parity.md").exists()
 
 
