@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubeprims.errors import InvalidArgument, UnknownIndex
@@ -22,7 +23,8 @@ NAMESPACE_INDEX = "namespace"
 """The index that is always there; it costs no decoding."""
 
 
-class IndexErrors(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexErrors:
     """How an index function has failed.
 
     Attributes:
@@ -101,7 +103,7 @@ class Index:
     @property
     def errors(self) -> IndexErrors:
         """How the index function has failed."""
-        return IndexErrors(self._error_count, tuple(self._error_by_key), self._last_error)
+        return IndexErrors(count=self._error_count, keys=tuple(self._error_by_key), last_error=self._last_error)
 
 
 class NamespaceIndex:

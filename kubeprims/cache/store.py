@@ -9,6 +9,7 @@ change in one write section. If another write came in between, it is decided aga
 
 from __future__ import annotations
 
+import builtins
 import threading
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaType
 from kubeprims.cache.index import IndexEntry, Indices
 from kubeprims.meta import ObjectKey, Selector
-from kubeprims.objects.record import KEY, LABELS, RESOURCE_VERSION, UID, ObjectRecord
+from kubeprims.objects.record import KEY, LABELS, RESOURCE_VERSION, UID, ObjectRecord, labels_of
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.selectors import LabelSelector
 
@@ -79,7 +80,9 @@ class Store:
         record = self.record(key)
         return None if record is None else Unstructured(record)
 
-    def list(self, namespace: str | None = None, label_selector: Selector | str | None = None) -> list[Unstructured]:
+    def list(
+        self, namespace: str | None = None, label_selector: Selector | str | None = None
+    ) -> builtins.list[Unstructured]:
         """Return the objects of a namespace that a label selector selects, in no particular order; decodes nothing.
 
         Args:
@@ -96,7 +99,7 @@ class Store:
             records = _selected(records, label_selector)
         return [Unstructured(record) for record in records]
 
-    def keys(self) -> list[ObjectKey]:
+    def keys(self) -> builtins.list[ObjectKey]:
         """Return the keys of all objects."""
         with self._lock:
             return [record[KEY] for record in self._records.values()]
@@ -106,7 +109,7 @@ class Store:
         with self._lock:
             return self._records.get(key)
 
-    def records(self, namespace: str | None = None) -> list[ObjectRecord]:
+    def records(self, namespace: str | None = None) -> builtins.list[ObjectRecord]:
         """Return the records of a namespace; of all if it is None or empty."""
         with self._lock:
             if not namespace:
@@ -136,20 +139,19 @@ class Store:
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    def apply(self, batch: Batch) -> list[Change]:
+    def apply(self, batch: Batch) -> builtins.list[Change]:
         """Carry out all deltas of a batch in one write section.
 
         Returns:
             What each delta did, in the order of the batch.
         """
+        changes: builtins.list[Change] = []
 
         def decide() -> _Write:
-            nonlocal changes
             records: dict[ObjectKey, ObjectRecord | None] = {}
-            changes = [self._change(delta, records) for deltas in batch.deltas for delta in deltas]
+            changes[:] = [self._change(delta, records) for deltas in batch.deltas for delta in deltas]
             return _Write(records, batch.resource_version)
 
-        changes: list[Change] = []
         self._write(decide)
         return changes
 
@@ -253,7 +255,7 @@ def _selected(records: Iterable[ObjectRecord], selector: Selector) -> list[Objec
         labels = record[LABELS]
         verdict = verdicts.get(labels)
         if verdict is None:
-            verdict = verdicts[labels] = selector.matches(dict(zip(labels[::2], labels[1::2], strict=True)))
+            verdict = verdicts[labels] = selector.matches(labels_of(record))
         if verdict:
             selected.append(record)
     return selected
