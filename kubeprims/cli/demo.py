@@ -111,4 +111,3 @@ class Workload:
             },
             "status": {"phase": "Pending"},
         }
-

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from kubeprims.cli import apiserver, demo, watch
+from kubeprims.cli.screen import printable
 from kubeprims.errors import KubeprimsError
 from kubeprims.threads import Cancel
 from kubeprims.version import __version__
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KubeprimsError as error:
         if cancel.is_set:
             return 0
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {printable(str(error))}\n")
         return 1
     return 0
 

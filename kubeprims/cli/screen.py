@@ -70,7 +70,7 @@ class Screen:
                 self._out.flush()
         if not is_live:
             show()
-        self._out.write(self.summary() + "\n")
+        self._line(self.summary())
         self._out.flush()
 
     def summary(self) -> str:
@@ -107,19 +107,27 @@ class Screen:
         if not self._plain_events:
             phases = " ".join(f"{phase}={count}" for phase, count in by_phase(snapshot).items())
             status = f"{status}; {snapshot.objects} objects: {phases or 'none'}; {snapshot.events_per_s:.1f} events/s"
-            self._out.write(f"{self._title}: {status}\n")
+            self._line(f"{self._title}: {status}")
         elif status.partition(" at version")[0] != self._last_status:
             self._last_status = status.partition(" at version")[0]
-            self._out.write(f"# {status}\n")
+            self._line(f"# {status}")
         if self._plain_events:
             fresh = [event for event in snapshot.events if event.number > self._written]
             missed = snapshot.events_total - self._written - len(fresh)
             if missed:
-                self._out.write(f"# {missed} events not shown\n")
+                self._line(f"# {missed} events not shown")
             for event in fresh:
-                self._out.write(f"{event.type:<8} {event.key} {event.phase}\n")
+                self._line(f"{event.type:<8} {event.key} {event.phase}")
             self._written = snapshot.events_total
         self._out.flush()
+
+    def _line(self, text: str) -> None:
+        self._out.write(printable(text) + "\n")
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot steer a terminal: names, phases and messages are whatever a server says."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def render(title: str, progress: str, snapshot: Snapshot, now_s: float, size: os.terminal_size) -> list[str]:
@@ -136,7 +144,7 @@ def render(title: str, progress: str, snapshot: Snapshot, now_s: float, size: os
     lines.append("")
     last = snapshot.events[-max(1, size.lines - len(lines)) :]
     lines.extend(_event_line(event, now_s) for event in reversed(last))
-    return [line[: size.columns] for line in lines[: size.lines]]
+    return [printable(line)[: size.columns] for line in lines[: size.lines]]
 
 
 def count_table(snapshot: Snapshot) -> list[str]:

@@ -1,0 +1,164 @@
+"""The programs as a user runs them: as processes, with signals, pipes and wrong input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeprims.testing import APIServer
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "examples" / "01_quickstart.py"
+TIMEOUT_S = 20.0
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **environment},
+    )
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    with start(*arguments, **environment) as process:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        return process.returncode, out, err
+
+
+def kubeprims(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    return run("-m", "kubeprims", *arguments, **environment)
+
+
+@pytest.fixture
+def server() -> Iterator[APIServer]:
+    with APIServer() as made:
+        yield made
+
+
+@pytest.fixture
+def kubeconfig(server: APIServer, tmp_path: Path) -> str:
+    path = tmp_path / "config"
+    server.write_kubeconfig(path)
+    return str(path)
+
+
+def a_pod(name: str, **labels: str) -> dict[str, object]:
+    return {
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+
+
+def test_the_demo_ends_by_itself_with_one_line_of_summary() -> None:
+    code, out, err = kubeprims("demo", "--for", "1500ms")
+    assert (code, err) == (0, "")
+    assert "events in" in out.splitlines()[-1]
+    assert "syncing" in out or "synced" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_demo_cleanly(number: signal.Signals) -> None:
+    with start("-m", "kubeprims", "demo") as process:
+        assert process.stdout is not None
+        eventually(lambda: "synced" in process.stdout.readline(), TIMEOUT_S, "the demo has synced")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=5.0)
+    assert (process.returncode, err) == (0, "")
+    assert "events in" in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["pods", "po", "pod", "v1/pods"])
+def test_watch_finds_a_resource_by_any_of_its_names(server: APIServer, kubeconfig: str, name: str) -> None:
+    server.create("v1/pods", a_pod("web-0", app="web"), namespace="default")
+    server.create("v1/pods", a_pod("db-0", app="db"), namespace="default")
+    code, out, err = kubeprims("watch", name, "-l", "app=web", "--kubeconfig", kubeconfig, "--for", "300ms")
+    assert (code, err) == (0, "")
+    assert "v1/pods in default" in out.splitlines()[-1]
+    assert "1 objects" in out.splitlines()[-1]
+
+
+def test_watch_shows_each_event_as_a_line_when_there_is_no_terminal(server: APIServer, kubeconfig: str) -> None:
+    with start("-m", "kubeprims", "watch", "pods", "-A", "--kubeconfig", kubeconfig) as process:
+        assert process.stdout is not None
+        eventually(lambda: "watching" in process.stdout.readline(), TIMEOUT_S, "the watch is open")
+        server.create("v1/pods", a_pod("web-0"), namespace="default")
+        eventually(lambda: "ADDED    default/web-0" in process.stdout.readline(), TIMEOUT_S, "the event is shown")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=5.0)
+    assert process.returncode == 0
+
+
+def test_watch_says_what_fails_and_when_it_tries_again(server: APIServer, kubeconfig: str) -> None:
+    server.stop()
+    _, out, err = kubeprims("watch", "v1/pods", "--kubeconfig", kubeconfig, "--for", "700ms")
+    assert "Traceback" not in out + err
+    assert server.url in out + err
+    assert "refused" in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["watch", "gizmos"], 'has no resource "gizmos"'),
+        (["watch", "pods", "-l", "a in ("], "a in ("),
+        (["watch", "pods", "--context", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_no_traceback(kubeconfig: str, arguments: list[str], said: str) -> None:
+    code, out, err = kubeprims(*arguments, "--kubeconfig", kubeconfig, "--for", "1s")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+    assert said in err
+
+
+def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    code, _, err = kubeprims("watch", "pods", "--kubeconfig", missing)
+    assert code == 1
+    assert err.startswith(f"error: {missing}: ")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    with start("-m", "kubeprims", "demo", "--for", "10s") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(TIMEOUT_S)
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_the_apiserver_command_serves_and_writes_a_kubeconfig(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    with start("-m", "kubeprims", "apiserver", "--kubeconfig", str(path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("serving http://127.0.0.1:")
+        assert process.stdout.readline() == f"export KUBECONFIG={path}\n"
+        code, out, _ = kubeprims("watch", "namespaces", "--kubeconfig", str(path), "--for", "300ms")
+        assert (code, "4 objects" in out) == (0, True)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=5.0)
+    assert process.returncode == 0
+
+
+def test_the_quickstart_shows_pods_and_counts_them_by_node(server: APIServer, kubeconfig: str) -> None:
+    pod = a_pod("web-0")
+    pod["spec"] = {"nodeName": "node-7", "containers": [{"name": "c", "image": "i"}]}
+    server.create("v1/pods", pod, namespace="default")
+    code, out, err = run(str(QUICKSTART), "--kubeconfig", kubeconfig, "--for", "0.3")
+    assert (code, err) == (0, "")
+    assert "synced: 1 pods" in out
+    assert out.splitlines()[-1] == "node-7: 1 pods"
+    assert len(QUICKSTART.read_text().splitlines()) < 80
