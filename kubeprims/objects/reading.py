@@ -1,0 +1,160 @@
+"""From the text of one object to its record: the careful way, which decides, and the quick way, which agrees with it.
+
+The rules, the same for lists and watches and for every codec:
+
+- An object needs readable metadata with a name; what :mod:`kubeprims.objects.header` reads must be right, or the object
+  is malformed.
+- Its other content is not looked at until somebody reads it: ``DecodeError`` comes then if it is not JSON.
+- Of a repeated member the last counts.
+- managedFields are cut out of the text unchecked, and the rest of the text is kept as it came.
+
+The quick way gives exactly what the careful way gives for every text that is JSON. It may take text that is not, as
+long as braces match: that is found out when the content is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kubeprims.errors import DecodeError
+from kubeprims.objects import scan
+from kubeprims.objects.event import RAW_BYTES_MAX, MalformedObject
+from kubeprims.objects.header import Header, HeaderError, read_header
+from kubeprims.objects.metadata import Span, careful_metadata, quick_metadata
+from kubeprims.objects.record import ObjectRecord
+
+_PLAIN = r'"[^"\\\x00-\x1f]*"'
+OBJECT_START = (
+    rf'\{{(?P<kind>"kind":{_PLAIN},)?(?P<api>"apiVersion":{_PLAIN},)?(?P<late>"kind":{_PLAIN},)?"metadata":(?=\{{)'
+)
+"""How objects begin: built-in kinds have their kind first, custom resources their apiVersion."""
+
+_OBJECT = re.compile(OBJECT_START)
+_LETTER_ESCAPE = re.compile(r"\\u00[67]")
+_NOT_BRACES = bytes(byte for byte in range(256) if byte not in b"{}")
+
+
+class TypeMeta(NamedTuple):
+    """What a list says for its items: text to put into those that leave it out, such as ``"kind":"Pod",``."""
+
+    kind: str = ""
+    api_version: str = ""
+
+    def missing(self, *, has_kind: bool, has_api_version: bool) -> str:
+        """Return the text for an item."""
+        return ("" if has_kind else self.kind) + ("" if has_api_version else self.api_version)
+
+
+NO_TYPE_META = TypeMeta()
+
+
+def careful_object(
+    text: str, start: int, *, keep_managed_fields: bool, type_meta: TypeMeta = NO_TYPE_META
+) -> tuple[ObjectRecord | MalformedObject, int]:
+    """Read the object that begins at ``start``; return it, or what is wrong with it, and where it ends.
+
+    Raises:
+        Truncated: The text ends first.
+        DecodeError: No value begins there, or brackets do not match, so that its end cannot be found.
+    """
+    end = scan.skip_value(text, start)
+    if text[start] != "{":
+        return malformed("not an object", text[start:end]), end
+    try:
+        found, _ = scan.members(text, start)
+        at = {member.key: member.value for member in found}
+        if "metadata" not in at:
+            return malformed("there is no metadata", text[start:end]), end
+        header, cuts = careful_metadata(text, at["metadata"])
+    except HeaderError as error:
+        return malformed(error.detail, text[start:end], error), end
+    except DecodeError as error:
+        return malformed(error.detail, text[start:end]), end
+    missing = type_meta.missing(has_kind="kind" in at, has_api_version="apiVersion" in at)
+    kept = assemble(text, start, end, missing, () if keep_managed_fields else cuts)
+    try:
+        return (*header, kept.encode()), end
+    except UnicodeEncodeError:
+        return malformed("not UTF-8", text[start:end], HeaderError("", key=header[0], resource_version=header[2])), end
+
+
+def assemble(text: str, start: int, end: int, missing: str, cuts: Sequence[Span]) -> str:
+    """Return the object between ``start`` and ``end`` with ``missing`` put in and ``cuts`` left out."""
+    parts: list[str] = []
+    if missing:
+        parts += ("{", missing)
+        start += 1
+    for cut_start, cut_end in cuts:
+        parts.append(text[start:cut_start])
+        start = cut_end
+    parts.append(text[start:end])
+    return "".join(parts)
+
+
+def malformed(detail: str, text: str, known: HeaderError | None = None) -> MalformedObject:
+    """Return the report on an object that cannot be kept."""
+    # Bytes that were not UTF-8 come in as surrogates, and go out as they were.
+    raw = text[:RAW_BYTES_MAX].encode(errors="surrogateescape")[:RAW_BYTES_MAX]
+    if known is None:
+        return MalformedObject(detail, raw, None, "")
+    return MalformedObject(detail, raw, known.key, known.resource_version)
+
+
+def quick_object(text: str, start: int, end: int, *, keep_managed_fields: bool) -> ObjectRecord | None:
+    """Return the record of the object between ``start`` and ``end``; None if the careful way must decide."""
+    match = _OBJECT.match(text, start)
+    return quick_rest(text, match, start, end, keep_managed_fields=keep_managed_fields) if match else None
+
+
+def quick_rest(
+    text: str, match: re.Match[str], start: int, end: int, *, keep_managed_fields: bool
+) -> ObjectRecord | None:
+    """Like :func:`quick_object`, after ``match`` up to the metadata."""
+    try:
+        metadata = quick_metadata(text, match.end())
+        if metadata is None:
+            return None
+        header: Header = read_header(metadata.values)
+    except (ValueError, RecursionError, HeaderError):
+        return None
+    tail = text[metadata.end : end]
+    if may_repeat_metadata(tail) or not closes_at_end(tail):
+        return None
+    if keep_managed_fields or metadata.cut is None:
+        return (*header, text[start:end].encode())
+    cut_start, cut_end = metadata.cut
+    return (*header, (text[start:cut_start] + text[cut_end:end]).encode())
+
+
+def may_repeat_metadata(tail: str) -> bool:
+    """Return whether an object, whose text goes on with ``tail`` after its metadata, may have a second one.
+
+    A key right behind an opening brace belongs to another object; the API server escapes no letters in keys.
+    """
+    if tail.count('"metadata"') != tail.count('{"metadata"'):
+        return True
+    return "\\u00" in tail and _LETTER_ESCAPE.search(tail) is not None
+
+
+def closes_at_end(tail: str) -> bool:
+    """Return whether the brace that closes the object is the last character of ``tail``, and no brace is missing.
+
+    Braces inside strings count at first, as they nearly always match as well; if they do not, strings are taken out.
+    """
+    braces = tail.encode()
+    if _is_balanced(braces):
+        return True
+    pieces = braces.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+    return len(pieces) % 2 == 1 and _is_balanced(b"".join(pieces[::2]))
+
+
+def _is_balanced(text: bytes) -> bool:
+    if not text.endswith(b"}"):
+        return False
+    braces = text.translate(None, _NOT_BRACES)
+    braces, before = braces[:-1], b""
+    while braces != before:
+        before, braces = braces, braces.replace(b"{}", b"")
+    return not braces
