@@ -12,6 +12,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- UnsupportedOperation               kubeprims, or the server in use, does not do that
     |-- DecodeError (ValueError)           bytes that are not what they should be
     |-- ContentUnavailable                 the content of a tombstone is not known
+    |-- WatchTooShort                      a watch that ended at once, without an event
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
@@ -140,6 +141,21 @@ class DecodeError(KubeprimsError, ValueError):
 
 class ContentUnavailable(KubeprimsError):
     """The content of a deleted object is not known: only its key survived the gap in the watch."""
+
+
+class WatchTooShort(KubeprimsError):
+    """A watch ended at once and without an event: the server, or a proxy before it, would not serve it.
+
+    Attributes:
+        lasted_s: For how long it was open, in seconds.
+    """
+
+    def __init__(self, *, lasted_s: float) -> None:
+        super().__init__(lasted_s)
+        self.lasted_s = lasted_s
+
+    def __str__(self) -> str:
+        return f"the watch ended after {self.lasted_s:.3f} s without an event"
 
 
 class CacheSyncTimeout(KubeprimsError, TimeoutError):

@@ -51,6 +51,7 @@ from kubeprims.errors import (
     TransportError,
     Unauthorized,
     UnexpectedContent,
+    WatchTooShort,
 )
 
 VERY_SHORT_WATCH_S = 1.0
@@ -102,10 +103,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Make ``error`` known and wait ``delay_s`` seconds. None: a watch that ended too soon, without an error."""
+    """Make ``error`` known and wait ``delay_s`` seconds."""
 
     delay_s: float
-    error: KubeprimsError | None
+    error: KubeprimsError
 
 
 Effect = ListPage | Replace | Watch | Sleep
@@ -251,6 +252,7 @@ class ReflectorMachine:
                 return self._watch()
             self._short_watches += 1
             resumable = self._short_watches == 1
+            error = error or WatchTooShort(lasted_s=lasted_s)
         else:
             resumable = is_resumable(error)
         then = Phase.SLEEPING_BEFORE_WATCH if resumable else Phase.SLEEPING_BEFORE_LIST
@@ -282,7 +284,7 @@ class ReflectorMachine:
         timeout_s = float(int(timeout_min_s * (1.0 + self._rng.random())))
         return Watch(self.last_resource_version, timeout_s)
 
-    def _sleep(self, error: KubeprimsError | None, then: Phase, *, now_s: float) -> Sleep:
+    def _sleep(self, error: KubeprimsError, then: Phase, *, now_s: float) -> Sleep:
         self._phase = then
         delay_s = self._backoff.next_delay_s(now_s=now_s)
         if isinstance(error, StatusError) and error.retry_after_s is not None:

