@@ -92,8 +92,8 @@ class FixedAuthorization:
         return self._value
 
     def renewed(self, rejected: str) -> str | None:
-        """Return None: there is no other."""
-        return None
+        """Return None, since there is no other; unless ``rejected`` never was ours."""
+        return None if rejected == self._value else self._value
 
 
 class TokenFile:

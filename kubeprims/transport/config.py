@@ -163,7 +163,7 @@ class TransportConfig:
             user_origin=_IN_CLUSTER,
         )
 
-    def override(  # noqa: PLR0913 - the command line's flags, all by keyword
+    def override(
         self,
         *,
         server: str | None = None,
@@ -256,7 +256,7 @@ def _in_cluster_tls(ca_file: str) -> TLSOptions:
     try:
         tls.client_context(options)
     except ConfigError as error:
-        _logger.error("the cluster's authority cannot be loaded; the system's are used", extra={"error": str(error)})
+        _logger.warning("the cluster's authority cannot be loaded; the system's are used", extra={"error": str(error)})
         return TLSOptions(server_origin=_IN_CLUSTER)
     return options
 

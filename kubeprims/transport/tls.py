@@ -99,7 +99,7 @@ def _load_authorities(context: ssl.SSLContext, options: TLSOptions) -> None:
     name = "certificate-authority-data" if options.ca_data else "certificate-authority"
     content = options.ca_data or read_file(options.ca_file, origin=origin, field=name)
     try:
-        context.load_verify_locations(cadata=content.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except ssl.SSLError:
         raise origin.error(name, f"{options.ca_file or 'the data'} holds no PEM certificate") from None
 

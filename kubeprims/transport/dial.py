@@ -1,0 +1,226 @@
+"""The one place that makes outgoing sockets."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from kubeprims.clock import Clock
+from kubeprims.errors import ConnectError, NameResolutionError
+from kubeprims.threads import Deadline, ThreadGroup
+from kubeprims.transport.scope import RequestScope
+from kubeprims.transport.sockets import DeadlineSocket, shut
+
+_ATTEMPT_S_MIN = 2.0
+_CLOSE_S_MAX = 1.0
+
+_logger = logging.getLogger("kubeprims.transport")
+
+
+class Address(NamedTuple):
+    """An address to connect to, as ``getaddrinfo`` gives it."""
+
+    family: socket.AddressFamily
+    socket_address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+
+LookUp = Callable[[str, int], Sequence[Address]]
+
+
+def system_look_up(host: str, port: int) -> Sequence[Address]:
+    """Ask the system's resolver.
+
+    Raises:
+        OSError: The name has no address.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [Address(family, socket_address) for family, _, _, _, socket_address in found]
+
+
+class _PendingLookUp:
+    """One look-up that any number of requests wait for."""
+
+    __slots__ = ("addresses", "condition", "done", "failure")
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+        self.done = False
+        self.addresses: Sequence[Address] = ()
+        self.failure = ""
+
+    def wake(self) -> None:
+        with self.condition:
+            self.condition.notify_all()
+
+
+class Resolver:
+    """Looks names up, on threads of its own: the system's resolver can be neither bounded nor interrupted.
+
+    A request that gives up leaves its look-up behind. The next one for the same name waits for that one, so that there
+    is never more than one thread for a name.
+
+    Concurrency:
+        Any number of threads at once.
+    """
+
+    def __init__(self, *, clock: Clock, look_up: LookUp = system_look_up) -> None:
+        self._clock = clock
+        self._look_up = look_up
+        self._threads = ThreadGroup("kubeprims resolver")
+        self._lock = threading.Lock()
+        self._pending: dict[tuple[str, int], _PendingLookUp] = {}
+
+    def resolve(self, host: str, port: int, *, scope: RequestScope, limit: Deadline) -> Sequence[Address]:
+        """Return the addresses of a host, in the order to try them; a literal address is its own.
+
+        Raises:
+            NameResolutionError: The name has no address, or the answer did not come before the limit.
+            Cancelled: The request was ended.
+            DeadlineExceeded: Its deadline passed.
+            LifecycleError: The resolver is closed.
+        """
+        literal = _literal(host, port)
+        if literal is not None:
+            return (literal,)
+        pending = self._start(host, port)
+        scope.interrupt_with(pending.wake)
+        try:
+            with pending.condition:
+                while not pending.done:
+                    scope.check()
+                    remaining_s = limit.remaining_s()
+                    if remaining_s <= 0:
+                        raise scope.timed_out(limit, NameResolutionError, f"the look-up of {host} did not end in time")
+                    limit.clock.wait(pending.condition, remaining_s)
+        finally:
+            scope.let_go()
+        if not pending.addresses:
+            raise scope.failure(NameResolutionError, f"the name {host} has no address: {pending.failure}")
+        return pending.addresses
+
+    def _start(self, host: str, port: int) -> _PendingLookUp:
+        with self._lock:
+            pending = self._pending.get((host, port))
+            if pending is None:
+                pending = _PendingLookUp()
+                self._threads.spawn(lambda: self._run(host, port, pending), name=f"look up {host}")
+                self._pending[host, port] = pending
+            return pending
+
+    def _run(self, host: str, port: int, pending: _PendingLookUp) -> None:
+        addresses: Sequence[Address] = ()
+        failure = "the resolver gave none"
+        try:
+            addresses = self._look_up(host, port)
+        except OSError as error:
+            failure = error.strerror or str(error)
+        except UnicodeError:
+            failure = "not a host name"
+        finally:
+            with self._lock:
+                del self._pending[host, port]
+            with pending.condition:
+                pending.addresses, pending.failure, pending.done = addresses, failure, True
+                pending.condition.notify_all()
+
+    def close(self) -> None:
+        """Wait up to a second for look-ups that are under way; those that hang are logged by name."""
+        running = self._threads.join(Deadline.after(_CLOSE_S_MAX, clock=self._clock))
+        if running:
+            _logger.warning("name look-ups still run; they end with the system's", extra={"threads": list(running)})
+
+
+def _literal(host: str, port: int) -> Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return Address(socket.AF_INET, (host, port))
+    if address.scope_id is not None:
+        return None  # a link's name: only the system knows its number
+    return Address(socket.AF_INET6, (host, port, 0, 0))
+
+
+def dial(
+    host: str,
+    port: int,
+    *,
+    scope: RequestScope,
+    resolver: Resolver,
+    timeout_s: float,
+    keep_alive_s: float,
+) -> DeadlineSocket:
+    """Return a connected TCP socket, whose deadline is that of the request.
+
+    The addresses of the host are tried in turn, each for its share of the time that is left.
+
+    Args:
+        host: A name or a literal address, IPv6 without brackets.
+        port: The port.
+        scope: The request that needs it; interrupts the socket from now on.
+        resolver: Looks the name up.
+        timeout_s: How long it may take in all, in seconds.
+        keep_alive_s: Idle time before the system probes the peer, and between probes, in seconds.
+
+    Raises:
+        NameResolutionError: The host has no address.
+        ConnectError: None of them takes the connection.
+        DeadlineExceeded: The request's deadline passed.
+        Cancelled: The request was ended.
+    """
+    scope.check()
+    limit = scope.limit(timeout_s)
+    addresses = resolver.resolve(host, port, scope=scope, limit=limit)
+    problem = ""
+    for position, address in enumerate(addresses):
+        try:
+            sock = _connect(address, _share(limit, len(addresses) - position), scope=scope, keep_alive_s=keep_alive_s)
+        except TimeoutError:
+            problem = "it did not answer in time"
+        except OSError as error:
+            problem = (error.strerror or str(error)).lower()
+        else:
+            sock.deadline = scope.deadline
+            return sock
+        if limit.has_passed or scope.is_aborted:
+            raise scope.timed_out(limit, ConnectError, f"no connection to {host}:{port} within {timeout_s:g} s")
+    raise scope.failure(ConnectError, f"no connection to {host}:{port}: {problem}")
+
+
+def _connect(address: Address, deadline: Deadline, *, scope: RequestScope, keep_alive_s: float) -> DeadlineSocket:
+    sock = DeadlineSocket(address.family, socket.SOCK_STREAM)
+    sock.deadline = deadline
+    try:
+        scope.interrupt_with(shut(sock))
+        _set_options(sock, keep_alive_s)
+        sock.connect(address.socket_address)
+        scope.check()  # an attempt that was shut down can look like one that succeeded
+    except BaseException:
+        scope.let_go()
+        sock.close()
+        raise
+    return sock
+
+
+def _share(limit: Deadline, attempts: int) -> Deadline:
+    """Return when this attempt ends, so that one address that swallows packets leaves time for the others.
+
+    Source:
+        Go net/dial.go, ``partialDeadline``: an equal share, but no less than 2 s.
+    """
+    remaining_s = limit.remaining_s()
+    share_s = max(min(remaining_s, _ATTEMPT_S_MIN), remaining_s / attempts)
+    return Deadline(min(limit.at_s, limit.clock.monotonic() + share_s), limit.clock)
+
+
+def _set_options(sock: socket.socket, keep_alive_s: float) -> None:
+    seconds = max(1, round(keep_alive_s))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
