@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
 
 from kubeprims.informer.buffer import Batch, NotificationBuffer, PendingChange, coalesce
 from kubeprims.informer.handlers import Reason
 from kubeprims.meta import ObjectKey
+from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
 
 
 def record(name: str, version: int) -> ObjectRecord:
