@@ -54,7 +54,9 @@ class Authenticator:
         for token in tokens or {}:
             # No token in the text: it is a secret.
             if not token or not token.isascii() or not token.isprintable() or " " in token:
-                raise ConfigError("a token is one or more printable ASCII characters", source="APIServer", field="tokens")
+                raise ConfigError(
+                    "a token is one or more printable ASCII characters", source="APIServer", field="tokens"
+                )
         self._users = None if tokens is None else dict(tokens)
 
     def first_token(self) -> str:

@@ -6,6 +6,7 @@ CustomResourceDefinition may change it at any time.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.kinds import Kind, Subresource
 
 GIT_VERSION = "v1.37.0+kubeprims"
 
@@ -34,6 +36,8 @@ class APIResource:
         kind: ``Pod``.
         namespaced: Whether objects live in a namespace.
         verbs: What can be done with it, as in RBAC.
+        response_group: The group of ``kind``, where a subresource is of another one.
+        response_version: The version of ``kind``; empty if it is that of the resource.
         short_names: ``po``.
         categories: ``all``.
     """
@@ -45,13 +49,56 @@ class APIResource:
     kind: str
     namespaced: bool
     verbs: tuple[str, ...]
+    response_group: str = ""
+    response_version: str = ""
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+
+    @property
+    def group_version_kind(self) -> JSONObject:
+        """What ``kind`` is of."""
+        if self.response_version:
+            return {"group": self.response_group, "version": self.response_version, "kind": self.kind}
+        return {"group": self.group, "version": self.version, "kind": self.kind}
 
     @property
     def group_version(self) -> str:
         """``group/version``, or ``version`` for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+
+def api_resources(kinds: Iterable[Kind]) -> tuple[APIResource, ...]:
+    """Return the entries for what is served: each resource, followed by its subresources."""
+    entries: list[APIResource] = []
+    for kind in kinds:
+        main = APIResource(
+            group=kind.group,
+            version=kind.version,
+            name=kind.resource,
+            singular=kind.singular,
+            kind=kind.kind,
+            namespaced=kind.namespaced,
+            verbs=tuple(kind.verbs),
+            short_names=tuple(kind.short_names),
+            categories=tuple(kind.categories),
+        )
+        entries.append(main)
+        entries.extend(_subresource(main, sub) for sub in kind.subresources)
+    return tuple(entries)
+
+
+def _subresource(main: APIResource, sub: Subresource) -> APIResource:
+    return dataclasses.replace(
+        main,
+        name=f"{main.name}/{sub.name}",
+        singular="",
+        kind=sub.kind,
+        verbs=tuple(sub.verbs),
+        response_group=sub.group,
+        response_version=sub.version,
+        short_names=(),
+        categories=(),
+    )
 
 
 class Document(NamedTuple):
@@ -72,17 +119,22 @@ def answer(path: str, accept: str, resources: Sequence[APIResource], *, address:
         address: ``host:port`` of this server.
     """
     path = path.removesuffix("/") or "/"
+    segments = path.split("/")[1:]
     if path in _HEALTH_PATHS:
         return Document(b"ok", "text/plain; charset=utf-8")
-    if path in {"/api", "/apis"}:
-        version = aggregated_version(accept)
-        if version:
-            return _aggregated(resources, version, core=path == "/api")
-    match path.split("/")[1:]:
-        case [""]:
-            return _json({"paths": [*_all_paths(resources)]})
-        case ["version"]:
-            return _json(version_info())
+    if segments[0] in {"api", "apis"}:
+        return _discovery(segments, accept, resources, address)
+    if segments[:2] == ["openapi", "v3"]:
+        return _openapi(segments[2:], resources)
+    if path == "/version":
+        return _json(version_info())
+    return _json({"paths": [*_all_paths(resources)]}) if path == "/" else None
+
+
+def _discovery(segments: Sequence[str], accept: str, resources: Sequence[APIResource], address: str) -> Document | None:
+    if len(segments) == 1 and (version := aggregated_version(accept)):
+        return _aggregated(resources, version, core=segments[0] == "api")
+    match segments:
         case ["api"]:
             return _json(_api_versions(resources, address))
         case ["apis"]:
@@ -94,15 +146,8 @@ def answer(path: str, accept: str, resources: Sequence[APIResource], *, address:
             return _resource_list("", version, resources)
         case ["apis", group, version]:
             return _resource_list(group, version, resources)
-        case ["openapi", "v3", *rest]:
-            return _openapi(rest, resources)
         case _:
             return None
-
-
-def serves_group_version(path: str, resources: Iterable[APIResource]) -> bool:
-    """Return whether a path lies below a group and version that is served."""
-    return any(path.startswith(_base_path(resource.group, resource.version) + "/") for resource in resources)
 
 
 def _json(value: JSONObject) -> Document:
@@ -168,9 +213,7 @@ def _resource_list(group: str, version: str, resources: Iterable[APIResource]) -
     if not entries:
         return None
     group_version = f"{group}/{version}" if group else version
-    return _json(
-        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries}
-    )
+    return _json({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries})
 
 
 def _resource_entry(resource: APIResource) -> JSONObject:
@@ -181,6 +224,8 @@ def _resource_entry(resource: APIResource) -> JSONObject:
         "kind": resource.kind,
         "verbs": [*resource.verbs],
     }
+    if resource.response_version:
+        entry |= {"group": resource.response_group, "version": resource.response_version}
     return entry | _names(resource)
 
 
@@ -239,7 +284,7 @@ def _aggregated(resources: Iterable[APIResource], version: str, *, core: bool) -
 
 
 def _add_aggregated(by_name: dict[str, JSONObject], resource: APIResource) -> None:
-    kind: JSONObject = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    kind = resource.group_version_kind
     name, _, subresource = resource.name.partition("/")
     if not subresource:
         entry: JSONObject = {
@@ -304,7 +349,7 @@ _COLLECTION_OPERATION_BY_VERB = {"list": "get", "create": "post", "deletecollect
 
 
 def _operations(resource: APIResource, operation_by_verb: Mapping[str, str]) -> JSONObject:
-    kind: JSONObject = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    kind = resource.group_version_kind
     operations: JSONObject = {}
     for verb, operation in operation_by_verb.items():
         if verb not in resource.verbs:

@@ -7,9 +7,10 @@ carries it out.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -22,8 +23,10 @@ from kubeprims.threads import Cancel, Deadline
 class FaultPoint(StrEnum):
     """Where in a response a fault happens."""
 
+    BEFORE_HANDLING = "before handling"
+    """The request was read, and nothing was done yet. A stall that is released has it carried out, late."""
     BEFORE_HEAD = "before head"
-    """The request was read, and carried out; nothing is sent."""
+    """The request was carried out, and nothing of the answer was sent."""
     IN_HEAD = "in head"
     """After ``after_bytes`` bytes of the response's head."""
     IN_BODY = "in body"
@@ -34,7 +37,7 @@ class FaultPoint(StrEnum):
 class _Cut:
     """A fault that begins at a byte of the response; a response that ends before it goes through whole."""
 
-    point: FaultPoint = FaultPoint.BEFORE_HEAD
+    point: FaultPoint = FaultPoint.BEFORE_HANDLING
     after_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -154,7 +157,9 @@ class Fault:
         Every method may be called from any thread.
     """
 
-    def __init__(self, action: Action, matches: Callable[[RequestFacts], bool], *, count: int | None, skip: int) -> None:
+    def __init__(
+        self, action: Action, matches: Callable[[RequestFacts], bool], *, count: int | None, skip: int
+    ) -> None:
         self.action = action
         self._matches = matches
         self._left = count
@@ -184,6 +189,11 @@ class Fault:
             self._condition.notify_all()
         return True
 
+    def exhaust(self) -> None:
+        """Use the rule no more; what it has stalled stays so."""
+        with self._condition:
+            self._left = 0
+
     def wait_for_hits(self, count: int = 1, *, timeout_s: float = 10.0, clock: Clock | None = None) -> bool:
         """Wait until the rule was used on ``count`` requests; return whether it was, within ``timeout_s``."""
         clock = clock or SystemClock()
@@ -197,8 +207,7 @@ class Fault:
 
     def release(self) -> None:
         """Use the rule no more, and let what it has stalled go on."""
-        with self._condition:
-            self._left = 0
+        self.exhaust()
         self._released.set()
 
     def wait_for_release(self, cancel: Cancel) -> None:
@@ -257,7 +266,7 @@ class OpenWatch(Protocol):
 @dataclass(slots=True)
 class _State:
     rules: tuple[Fault, ...] = ()
-    watches: dict[int, OpenWatch] = field(default_factory=dict[int, OpenWatch])
+    watches: set[OpenWatch] = field(default_factory=set["OpenWatch"])
 
 
 _ANY = Match()
@@ -288,7 +297,7 @@ class Faults:
             self._state.rules = (*self._state.rules, fault)
         return fault
 
-    def interrupt_watches(self, action: WatchAction, match: Match = _ANY) -> Fault:
+    def interrupt_watches(self, action: Action, match: Match = _ANY) -> Fault:
         """Have a fault happen now in every open watch that matches; watches opened later pass.
 
         Raises:
@@ -299,7 +308,9 @@ class Faults:
             raise InvalidArgument(message)
         fault = Fault(action, match, count=None, skip=0)
         with self._lock:
-            watches = [watch for watch in self._state.watches.values() if fault.take(watch.facts)]
+            self._state.rules = (*self._state.rules, fault)  # so that clear() finds it
+            watches = [watch for watch in self._state.watches if fault.take(watch.facts)]
+            fault.exhaust()
         for watch in watches:
             watch.interrupt(fault)
         return fault
@@ -320,15 +331,16 @@ class Faults:
                 return fault
         return None
 
-    def watch_opened(self, watch: OpenWatch) -> None:
-        """Take note of a watch, so that it can be interrupted."""
+    @contextlib.contextmanager
+    def noted(self, watch: OpenWatch) -> Iterator[None]:
+        """Count a watch among the open ones, so that it can be interrupted."""
         with self._lock:
-            self._state.watches[id(watch)] = watch
-
-    def watch_ended(self, watch: OpenWatch) -> None:
-        """Forget a watch."""
-        with self._lock:
-            del self._state.watches[id(watch)]
+            self._state.watches.add(watch)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._state.watches.discard(watch)
 
     @property
     def open_watches(self) -> int:

@@ -12,7 +12,9 @@ from kubeprims.meta import JSONObject
 _NAME = "kubeprims"
 
 
-def make_kubeconfig(url: str, *, ca_pem: bytes | None = None, token: str = "", namespace: str = "default") -> JSONObject:
+def make_kubeconfig(
+    url: str, *, ca_pem: bytes | None = None, token: str = "", namespace: str = "default"
+) -> JSONObject:
     """Return a kubeconfig with one cluster, one user and one context.
 
     Args:

@@ -28,7 +28,7 @@ def make_server_tls(host: str) -> ServerTLS:
         ConfigError: trustme is not installed.
     """
     try:
-        import trustme  # noqa: PLC0415 - an extra, and slow to import
+        import trustme
     except ImportError as error:
         rule = "needs trustme: install kubeprims[testing], or use plain HTTP"
         raise ConfigError(rule, source="APIServer", field="tls") from error

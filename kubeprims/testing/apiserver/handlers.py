@@ -1,0 +1,206 @@
+"""What requests do: from a request to the backend's verb, and back to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kubeprims.errors import BadRequest, MethodNotAllowed, NotAcceptable
+from kubeprims.testing.apiserver import discovery
+from kubeprims.testing.apiserver.auth import Authenticator
+from kubeprims.testing.apiserver.backend import Answer, Backend
+from kubeprims.testing.apiserver.exchange import Call, Reply
+from kubeprims.testing.apiserver.faults import RequestFacts
+from kubeprims.testing.apiserver.kinds import Kind, Subresource
+from kubeprims.testing.apiserver.listing import Listing
+from kubeprims.testing.apiserver.queries import (
+    WriteOptions,
+    parse_delete_options,
+    parse_list_query,
+    parse_watch_query,
+    parse_write_options,
+)
+from kubeprims.testing.apiserver.routes import ResourcePath, Verb, decode_path, parse_path, parse_query, verb_for
+from kubeprims.testing.apiserver.status import bad_request, unknown_resource, unsupported_media_type
+
+# Below it, a list goes out in one piece with its length; above it, in pieces, so that the client can begin at once.
+_ONE_PIECE_BYTES_MAX = 128 * 1024
+_JSON = "application/json"
+Parameters = Sequence[tuple[str, str]]
+
+
+class API:
+    """Answers requests from a backend; what :class:`~kubeprims.testing.apiserver.exchange.Application` asks for.
+
+    Concurrency:
+        Every method may be called from any thread.
+    """
+
+    def __init__(self, backend: Backend, authenticator: Authenticator, address: Callable[[], str]) -> None:
+        self._backend = backend
+        self._authenticator = authenticator
+        self._address = address
+
+    def facts(self, call: Call) -> RequestFacts:
+        """Return what a request is, for faults and the log."""
+        path = decode_path(call.request.path)
+        resource_path = parse_path(path) if path is not None else None
+        verb: Verb | None = None
+        if resource_path is not None:
+            try:
+                verb = verb_for(call.request.method, resource_path, parse_query(call.request.query))
+            except BadRequest:
+                verb = None
+        if resource_path is None or verb is None:
+            return RequestFacts(call.request.method.lower(), "", path or call.request.path, call.user_agent)
+        resource = str(resource_path.gvr)
+        if resource_path.subresource:
+            resource += f"/{resource_path.subresource}"
+        return RequestFacts(verb.value, resource, path or "", call.user_agent)
+
+    def reply(self, call: Call) -> Reply:
+        """Carry a request out.
+
+        Raises:
+            StatusError: It was refused, or failed.
+        """
+        user = self._authenticator.authenticate(call.request.headers.get("authorization"))
+        path = decode_path(call.request.path)
+        if path is None:
+            raise bad_request("the path is not valid percent-encoded UTF-8")
+        parameters = parse_query(call.request.query)
+        resource_path = parse_path(path)
+        if resource_path is None or not self._serves(resource_path):
+            return self._non_resource(call, path)._replace(user=user.name)
+        verb = verb_for(call.request.method, resource_path, parameters)
+        kind, subresource = self._resolve(resource_path)
+        _check_verb(verb, kind, resource_path, subresource)
+        assert verb is not None  # checked by the line above
+        _check_accept(call)
+        reply = self._dispatch(verb, call, kind, resource_path, parameters)
+        return reply._replace(user=user.name)
+
+    def _serves(self, path: ResourcePath) -> bool:
+        group_version = (path.gvr.group, path.gvr.version)
+        return any((kind.group, kind.version) == group_version for kind in self._backend.kinds())
+
+    def _non_resource(self, call: Call, path: str) -> Reply:
+        accept = call.request.headers.get("accept") or ""
+        resources = discovery.api_resources(self._backend.kinds())
+        document = discovery.answer(path, accept, resources, address=self._address())
+        if document is None:
+            return Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
+        if call.request.method not in {"GET", "HEAD"}:
+            raise _method_not_allowed()
+        return Reply(200, document.body, document.content_type, document.headers)
+
+    def _resolve(self, path: ResourcePath) -> tuple[Kind, Subresource | None]:
+        kind = self._backend.resolve(path.gvr.group, path.gvr.version, path.gvr.resource)
+        if kind.namespaced != bool(path.namespace) and (path.namespace or path.name):
+            raise unknown_resource()
+        if not path.subresource:
+            return kind, None
+        for subresource in kind.subresources:
+            if subresource.name == path.subresource:
+                return kind, subresource
+        raise unknown_resource()
+
+    def _dispatch(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, parameters: Parameters) -> Reply:
+        backend = self._backend
+        match verb:
+            case Verb.GET:
+                version = next((value for name, value in parameters if name == "resourceVersion"), "")
+                at = {"subresource": path.subresource, "resource_version": version}
+                return Reply(200, backend.get(kind, path.namespace, path.name, **at))
+            case Verb.LIST:
+                return _list_reply(backend.list(kind, path.namespace, parse_list_query(parameters)))
+            case Verb.WATCH:
+                query = parse_watch_query(_watched(path, parameters))
+                return Reply(200, b"", watch=backend.watch(kind, path.namespace, query))
+            case Verb.DELETE | Verb.DELETE_COLLECTION:
+                answer = self._delete(verb, call, kind, path, parameters)
+            case _:
+                answer = self._write(verb, call, kind, path, parse_write_options(parameters))
+        return Reply(answer.code, answer.body)
+
+    def _write(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, options: WriteOptions) -> Answer:
+        backend, body, subresource = self._backend, call.body, path.subresource
+        if verb is Verb.PATCH:
+            return backend.patch(
+                kind,
+                path.namespace,
+                path.name,
+                body,
+                content_type=_media_type(call),
+                subresource=subresource,
+                options=options,
+            )
+        _check_content_type(call)
+        if verb is Verb.UPDATE:
+            return backend.update(kind, path.namespace, path.name, body, subresource=subresource, options=options)
+        return backend.create(kind, path.namespace, body, name=path.name, subresource=subresource, options=options)
+
+    def _delete(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, parameters: Parameters) -> Answer:
+        if call.body:
+            _check_content_type(call)
+        options = parse_delete_options(parameters, call.body)
+        if verb is Verb.DELETE:
+            return self._backend.delete(kind, path.namespace, path.name, options)
+        return self._backend.delete_collection(kind, path.namespace, parse_list_query(parameters), options)
+
+
+def _list_reply(listing: Listing) -> Reply:
+    if listing.content_length <= _ONE_PIECE_BYTES_MAX:
+        return Reply(200, listing.body())
+    return Reply(200, listing.chunks())
+
+
+def _watched(path: ResourcePath, parameters: Parameters) -> Parameters:
+    """Return the query of a watch; the old path of one object becomes a field selector."""
+    if not path.name:
+        return parameters
+    selectors = [value for name, value in parameters if name == "fieldSelector" and value]
+    selector = ",".join([f"metadata.name={path.name}", *selectors])
+    return [*((name, value) for name, value in parameters if name != "fieldSelector"), ("fieldSelector", selector)]
+
+
+def _check_verb(verb: Verb | None, kind: Kind, path: ResourcePath, subresource: Subresource | None) -> None:
+    verbs = kind.verbs if subresource is None else subresource.verbs
+    # There is no collection of all namespaces to create in, or to delete.
+    needs_namespace = verb in {Verb.CREATE, Verb.DELETE_COLLECTION} and kind.namespaced and not path.namespace
+    if verb is None or verb not in verbs or needs_namespace:
+        raise _method_not_allowed()
+
+
+def _check_accept(call: Call) -> None:
+    """Refuse a client that does not take JSON.
+
+    Of the forms that a client lists, those that this server does not have (protobuf, tables) are passed over; that is
+    how clients list them.
+
+    Raises:
+        NotAcceptable: JSON is not among them.
+    """
+    values = call.request.headers.get_all("accept")
+    if not values:
+        return
+    for member in ",".join(values).split(","):
+        media_type, *parameters = (part.strip().lower() for part in member.split(";"))
+        if media_type in {_JSON, "application/*", "*/*"} and not any(part.startswith("as=") for part in parameters):
+            return
+    message = "only the following media types are accepted: application/json, application/json;stream=watch"
+    raise NotAcceptable(message, code=406, reason="NotAcceptable")
+
+
+def _media_type(call: Call) -> str:
+    return (call.request.headers.get("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _check_content_type(call: Call) -> None:
+    if _media_type(call) not in {"", _JSON}:
+        message = "the body of the request was in an unknown format - accepted media types include: application/json"
+        raise unsupported_media_type(message)
+
+
+def _method_not_allowed() -> MethodNotAllowed:
+    message = "the server does not allow this method on the requested resource"
+    return MethodNotAllowed(message, code=405, reason="MethodNotAllowed")
