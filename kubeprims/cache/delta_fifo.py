@@ -247,7 +247,7 @@ class DeltaFIFO:
         queue = self._deltas_by_key
         is_in_initial_list = not self.has_synced
         count = len(queue) if limit is None else min(limit, len(queue))
-        if is_in_initial_list:
+        if self._initial_count:
             count = min(count, self._initial_count)
             self._initial_count -= count
         popped = tuple(tuple(queue.popitem(last=False)[1]) for _ in range(count))

@@ -48,17 +48,17 @@ class IndexEntry(NamedTuple):
 class Index:
     """The values of one index function, and the keys of each.
 
-    Keys are kept in dicts without values, not in sets: they keep their order, and the cycle collector does not track a
-    dict of plain keys.
+    Keys are plain texts in dicts without values, not in sets: that keeps their order, and the cycle collector does not
+    track a dict of plain texts.
     """
 
     __slots__ = ("_error_by_key", "_error_count", "_function", "_keys_by_value", "_last_error", "_values_by_key")
 
     def __init__(self, function: IndexFunc) -> None:
         self._function = function
-        self._keys_by_value: dict[str, dict[ObjectKey, None]] = {}
-        self._values_by_key: dict[ObjectKey, tuple[str, ...]] = {}
-        self._error_by_key: dict[ObjectKey, str] = {}
+        self._keys_by_value: dict[str, dict[str, None]] = {}
+        self._values_by_key: dict[str, tuple[str, ...]] = {}
+        self._error_by_key: dict[str, str] = {}
         self._error_count = 0
         self._last_error = ""
 
@@ -69,7 +69,7 @@ class Index:
         except Exception as error:  # noqa: BLE001 - user code: a bad index function costs its index, not the informer
             return IndexEntry((), f"{type(error).__name__}: {error}")
 
-    def place(self, key: ObjectKey, entry: IndexEntry) -> None:
+    def place(self, key: str, entry: IndexEntry) -> None:
         """Put a key under the values of its entry, and under no others."""
         if entry.error:
             self.drop(key)
@@ -83,7 +83,7 @@ class Index:
             for value in entry.values:
                 self._keys_by_value.setdefault(value, {})[key] = None
 
-    def drop(self, key: ObjectKey) -> None:
+    def drop(self, key: str) -> None:
         """Forget a key, and each value that it was the last one of."""
         for value in self._values_by_key.pop(key, ()):
             keys = self._keys_by_value[value]
@@ -92,7 +92,7 @@ class Index:
                 del self._keys_by_value[value]
         self._error_by_key.pop(key, None)
 
-    def keys(self, value: str) -> Iterable[ObjectKey]:
+    def keys(self, value: str) -> Iterable[str]:
         """Return the keys under a value."""
         return self._keys_by_value.get(value, ())
 
@@ -103,7 +103,9 @@ class Index:
     @property
     def errors(self) -> IndexErrors:
         """How the index function has failed."""
-        return IndexErrors(count=self._error_count, keys=tuple(self._error_by_key), last_error=self._last_error)
+        return IndexErrors(
+            count=self._error_count, keys=tuple(map(ObjectKey, self._error_by_key)), last_error=self._last_error
+        )
 
 
 class NamespaceIndex:
@@ -112,21 +114,22 @@ class NamespaceIndex:
     __slots__ = ("_keys_by_namespace",)
 
     def __init__(self) -> None:
-        self._keys_by_namespace: dict[str, dict[ObjectKey, None]] = {}
+        self._keys_by_namespace: dict[str, dict[str, None]] = {}
 
-    def add(self, key: ObjectKey) -> None:
+    def add(self, key: str) -> None:
         """Put a key under its namespace."""
-        self._keys_by_namespace.setdefault(key.namespace, {})[key] = None
+        namespace = key.rpartition("/")[0]
+        self._keys_by_namespace.setdefault(namespace, {})[key] = None
 
-    def drop(self, key: ObjectKey) -> None:
+    def drop(self, key: str) -> None:
         """Forget a key, and its namespace if it was the last one of it."""
-        namespace = key.namespace
+        namespace = key.rpartition("/")[0]
         keys = self._keys_by_namespace[namespace]
         del keys[key]
         if not keys:
             del self._keys_by_namespace[namespace]
 
-    def keys(self, value: str) -> Iterable[ObjectKey]:
+    def keys(self, value: str) -> Iterable[str]:
         """Return the keys in a namespace."""
         return self._keys_by_namespace.get(value, ())
 
@@ -160,12 +163,12 @@ class Indices:
         obj = Unstructured(record)
         return tuple(index.evaluate(obj) for index in self._indices.values())
 
-    def place(self, key: ObjectKey, entries: Iterable[IndexEntry]) -> None:
+    def place(self, key: str, entries: Iterable[IndexEntry]) -> None:
         """Put a key into every index, by what :meth:`evaluate` returned for the same indices."""
         for index, entry in zip(self._indices.values(), entries, strict=True):
             index.place(key, entry)
 
-    def drop(self, key: ObjectKey) -> None:
+    def drop(self, key: str) -> None:
         """Forget a key in every index; its namespace stays."""
         for index in self._indices.values():
             index.drop(key)

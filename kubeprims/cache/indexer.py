@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubeprims.cache.index import NAMESPACE_INDEX, IndexErrors, IndexFunc, field_index, label_index
-from kubeprims.cache.store import Store
+from kubeprims.cache.store import Store, record_of
 from kubeprims.meta import ObjectKey
-from kubeprims.objects.record import KEY
 from kubeprims.objects.unstructured import Unstructured
 
 __all__ = ["NAMESPACE_INDEX", "IndexErrors", "IndexFunc", "Indexer", "field_index", "label_index"]
@@ -53,15 +52,15 @@ class Indexer(Store):
         with self._lock:
             self._writes += 1  # writes that are being decided must ask these functions, too
             added = self._indices.register(indexers)
-            records = [*self._records.values()]
+            contents = [*self._contents.items()]
         try:
-            for record in records:
-                obj = Unstructured(record)
+            for key, content in contents:
+                obj = Unstructured(record_of(key, content))
                 entries = [(index, index.evaluate(obj)) for index in added.values()]
                 with self._lock:
-                    if self._records.get(record[KEY]) is record:  # otherwise a later write has placed it
+                    if self._contents.get(key) is content:  # otherwise a later write has placed it
                         for index, entry in entries:
-                            index.place(record[KEY], entry)
+                            index.place(key, entry)
         except BaseException:  # interrupted, for index functions cannot raise through
             with self._lock:
                 self._writes += 1
@@ -77,8 +76,8 @@ class Indexer(Store):
             UnknownIndex: There is no index of that name.
         """
         with self._lock:
-            records = [self._records[key] for key in self._indices.get(name).keys(value)]
-        return [Unstructured(record) for record in records]
+            found = [(key, self._contents[key]) for key in self._indices.get(name).keys(value)]
+        return [Unstructured(record_of(key, content)) for key, content in found]
 
     def index_keys(self, name: str, value: str) -> list[ObjectKey]:
         """Return the keys of the objects that an index has under a value, sorted.
@@ -87,7 +86,8 @@ class Indexer(Store):
             UnknownIndex: There is no index of that name.
         """
         with self._lock:
-            return sorted(self._indices.get(name).keys(value))
+            keys = sorted(self._indices.get(name).keys(value))
+        return [ObjectKey(key) for key in keys]
 
     def index_values(self, name: str) -> list[str]:
         """Return the values of an index, sorted; nothing if there is no index of that name."""

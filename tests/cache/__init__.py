@@ -1,0 +1,1 @@
+"""The cache: DeltaFIFO, store, indices, indexer and listers."""

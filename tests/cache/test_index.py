@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import pytest
+
+from kubeprims.cache.index import Index, IndexEntry, IndexFunc, Indices, field_index, label_index
+from kubeprims.errors import InvalidArgument, UnknownIndex
+from kubeprims.meta import JSONObject, ObjectKey
+from kubeprims.objects.unstructured import Unstructured
+from tests.cache.records import make_record
+
+A, B = ObjectKey("a"), ObjectKey("b")
+
+
+def nothing(obj: Unstructured) -> Iterable[str]:
+    return ()
+
+
+def returning(values: object) -> IndexFunc:
+    return cast("IndexFunc", lambda obj: values)
+
+
+def entry_of(function: IndexFunc) -> IndexEntry:
+    return Index(function).evaluate(Unstructured(make_record("a", 1)))
+
+
+def test_an_index_forgets_a_value_with_its_last_key() -> None:
+    index = Index(nothing)
+    index.place(A, IndexEntry(("x", "y")))
+    index.place(B, IndexEntry(("y",)))
+    index.drop(A)
+    assert list(index.values()) == ["y"]
+    index.drop(B)
+    index.drop(B)
+    assert list(index.values()) == []
+
+
+def test_placing_a_key_again_moves_it() -> None:
+    index = Index(nothing)
+    index.place(A, IndexEntry(("x", "y")))
+    index.place(A, IndexEntry(("y", "z")))
+    index.place(A, IndexEntry(("y", "z")))
+    assert {value: list(index.keys(value)) for value in index.values()} == {"y": [A], "z": [A]}
+    index.place(A, IndexEntry(()))
+    assert list(index.values()) == []
+    assert list(index.keys("y")) == []
+
+
+def test_values_are_distinct_and_in_order() -> None:
+    assert entry_of(returning(["b", "a", "b"])) == IndexEntry(("b", "a"))
+    assert entry_of(returning(value for value in "ba")) == IndexEntry(("b", "a"))
+
+
+def test_an_index_function_that_raises_or_returns_nonsense_is_an_error_of_its_entry() -> None:
+    def raising(obj: Unstructured) -> Iterable[str]:
+        raise KeyError("spec")
+
+    def raising_late(obj: Unstructured) -> Iterable[str]:
+        yield "a"
+        raise KeyError("spec")
+
+    assert entry_of(raising) == entry_of(raising_late) == IndexEntry((), "KeyError: 'spec'")
+    for nonsense in ("text", None, [1], [None]):
+        entry = entry_of(returning(nonsense))
+        assert entry.values == ()
+        assert entry.error.startswith("TypeError: ")
+
+
+def test_a_failed_key_is_marked_until_it_succeeds_or_goes() -> None:
+    index = Index(nothing)
+    index.place(A, IndexEntry(("x",)))
+    index.place(A, IndexEntry((), "E: 1"))
+    index.place(B, IndexEntry((), "E: 2"))
+    assert list(index.values()) == []
+    assert (index.errors.count, index.errors.keys, index.errors.last_error) == (2, (A, B), "E: 2")
+    index.place(A, IndexEntry(()))
+    assert index.errors.keys == (B,)
+    index.drop(B)
+    assert (index.errors.count, index.errors.keys, index.errors.last_error) == (2, (), "E: 2")
+
+
+def test_an_unpublished_index_is_kept_up_to_date_but_not_found() -> None:
+    indices = Indices()
+    assert not indices
+    indices.register({"version": lambda obj: [obj.resource_version]})
+    assert indices
+    record = make_record("a", 7)
+    indices.place(A, indices.evaluate(record))
+    assert indices.find("version") is None
+    assert indices.names() == ["namespace"]
+    assert indices.errors() == {}
+    with pytest.raises(UnknownIndex, match="there is no index named 'version'; there are namespace"):
+        indices.get("version")
+    indices.publish(["version"])
+    assert list(indices.get("version").keys("7")) == [A]
+    indices.unregister(["version"])
+    assert not indices
+    assert indices.find("version") is None
+
+
+@pytest.mark.parametrize("name", ["one", "namespace"])
+def test_a_taken_name_adds_nothing(name: str) -> None:
+    indices = Indices()
+    indices.register({"one": nothing})
+    with pytest.raises(InvalidArgument, match=f"index named '{name}' already"):
+        indices.register({"two": nothing, name: nothing})
+    indices.publish(["one", "two"])
+    assert indices.names() == ["namespace", "one"]
+
+
+def test_an_index_function_must_be_callable() -> None:
+    with pytest.raises(InvalidArgument, match="must be callable"):
+        Indices().register({"one": cast("IndexFunc", "spec.nodeName")})
+
+
+def test_a_label_index_has_the_value_of_the_label_if_there_is_one() -> None:
+    function = label_index("app")
+    assert list(function(Unstructured(make_record("a", labels={"app": "web"})))) == ["web"]
+    assert list(function(Unstructured(make_record("a", labels={"app": ""})))) == [""]
+    assert list(function(Unstructured(make_record("a", labels={"tier": "web"})))) == []
+
+
+FIELDS: JSONObject = {
+    "nodeName": "node-1",
+    "replicas": 3,
+    "ratio": 0.5,
+    "paused": False,
+    "ready": True,
+    "nothing": None,
+    "containers": [{"image": "a"}, {"image": "b", "ports": [{"port": 80}, {"port": 443}]}, {}, "odd"],
+    "names": ["x", "y", None],
+    "nested": {"deeper": {"field": "deep"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("spec.nodeName", ["node-1"]),
+        ("spec.replicas", ["3"]),
+        ("spec.ratio", ["0.5"]),
+        ("spec.paused", ["false"]),
+        ("spec.ready", ["true"]),
+        ("spec.nothing", []),
+        ("spec.nothing.more", []),
+        ("spec.nodeName.more", []),
+        ("spec.missing", []),
+        ("missing", []),
+        ("spec.nested", []),
+        ("spec.nested.deeper.field", ["deep"]),
+        ("spec.containers.image", ["a", "b"]),
+        ("spec.containers.ports.port", ["80", "443"]),
+        ("spec.names", ["x", "y"]),
+        ("metadata.name", ["a"]),
+    ],
+)
+def test_a_field_index_has_the_scalars_at_its_path(path: str, expected: list[str]) -> None:
+    assert list(field_index(path)(Unstructured(make_record("a", spec=FIELDS)))) == expected
+
+
+@pytest.mark.parametrize("path", ["", ".", "spec.", ".spec", "spec..name"])
+def test_a_field_path_has_no_empty_part(path: str) -> None:
+    with pytest.raises(InvalidArgument, match="a field path is names joined by dots"):
+        field_index(path)
+
+
+def test_equal_values_of_many_objects_are_one_text() -> None:
+    make: Callable[[], str] = lambda: "".join(["node", "-", "1"])  # noqa: E731 - a new text each time
+    first, second = entry_of(returning([make()])), entry_of(returning([make()]))
+    assert first.values[0] is second.values[0]
