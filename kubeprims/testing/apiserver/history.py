@@ -58,14 +58,14 @@ class History:
         watch_floor: The oldest version from which a watch can still start.
     """
 
-    def __init__(self, *, events_max: int, bytes_max: int, floor: int) -> None:
+    def __init__(self, *, events_max: int, bytes_max: int, list_floor: int = 0, watch_floor: int = 0) -> None:
         self._events: list[Event] = []
         self._events_max = events_max
         self._bytes_max = bytes_max
         self._bytes = 0
         self.first = 0
-        self.list_floor = floor
-        self.watch_floor = floor
+        self.list_floor = list_floor
+        self.watch_floor = watch_floor
 
     @property
     def end(self) -> int:
@@ -101,7 +101,7 @@ class History:
         self.watch_floor = max(self.watch_floor, revision)
 
     def compact(self, revision: int, *, keep_from: int) -> None:
-        """Forget what happened up to ``revision``, but keep the events from position ``keep_from`` for their readers."""
+        """Forget what happened up to ``revision``, but keep for its readers what comes from ``keep_from`` on."""
         self.raise_floors(revision)
         count = min(self.position_after(revision), max(keep_from, self.first)) - self.first
         self._bytes -= sum(_held_bytes(event) for event in self._events[:count])

@@ -80,6 +80,7 @@ class Kind:
         storage_resource: The name under which its objects are kept; resources that share it show the same objects.
         name_rule: Which names its objects may have.
         fields: What field selectors may name besides name and namespace.
+        stored_fields: The fields whose values are kept with each object; those of ``fields`` unless given.
         custom: It comes from a CustomResourceDefinition.
         has_generation: Its objects count the changes of what is asked of them in ``metadata.generation``.
         unconditional_update: An update without resourceVersion is accepted.
@@ -101,6 +102,7 @@ class Kind:
     storage_resource: str = ""
     name_rule: NameRule = NameRule.DNS_SUBDOMAIN
     fields: tuple[SelectableField, ...] = field(default=(), repr=False)
+    stored_fields: tuple[SelectableField, ...] = field(default=(), repr=False)
     custom: bool = False
     has_generation: bool = False
     unconditional_update: bool = True
@@ -113,6 +115,7 @@ class Kind:
             ("singular", self.kind.lower()),
             ("list_kind", f"{self.kind}List"),
             ("storage_resource", self.group_resource),
+            ("stored_fields", self.fields),
         ):
             if not getattr(self, name):
                 object.__setattr__(self, name, derived)
@@ -338,6 +341,7 @@ BUILT_IN_KINDS: tuple[Kind, ...] = (
         short_names=("ev",),
         storage_resource="events",
         fields=_NEW_EVENT_FIELDS,
+        stored_fields=_EVENT_FIELDS,
         create_on_update=True,
     ),
     _rbac("clusterrolebindings", "ClusterRoleBinding", namespaced=False),

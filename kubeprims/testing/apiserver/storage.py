@@ -86,6 +86,12 @@ class Snapshot:
         self._table = table
         self._overlay = overlay
 
+    def count(self, prefix: str, start: str) -> int:
+        """Return how many objects :meth:`scan` would yield."""
+        if not self._overlay:
+            return len(self._table.keys(prefix, start))
+        return sum(1 for _ in self.scan(prefix, start))
+
     def scan(self, prefix: str, start: str) -> Iterator[StoredObject]:
         """Yield the objects whose keys begin with ``prefix`` and are not less than ``start``, sorted by key."""
         objects = self._table.objects
@@ -127,7 +133,8 @@ class Storage:
         self.revision = 0
         self._limits = limits
         self._tables: dict[str, Table] = {}
-        self._floor = 0
+        self._list_floor = 0
+        self._watch_floor = 0
 
     def table(self, resource: str) -> Table:
         """Return the table of a resource, by the name under which its objects are kept."""
@@ -135,14 +142,14 @@ class Storage:
             table = self._tables.get(resource)
             if table is None:
                 limits = self._limits
-                history = History(events_max=limits.events_max, bytes_max=limits.bytes_max, floor=self._floor)
+                history = History(
+                    events_max=limits.events_max,
+                    bytes_max=limits.bytes_max,
+                    list_floor=self._list_floor,
+                    watch_floor=self._watch_floor,
+                )
                 table = self._tables[resource] = Table(history)
             return table
-
-    def tables(self) -> Sequence[tuple[str, Table]]:
-        """Return all tables with their names."""
-        with self.condition:
-            return tuple(self._tables.items())
 
     def write(self, table: Table, render: Callable[[int], StoredObject], *, deleted: bool = False) -> StoredObject:
         """Carry out one write, and return the state after it.
@@ -171,13 +178,27 @@ class Storage:
     def compact(self, revision: int) -> None:
         """Forget the history up to ``revision``; watches that are open already still get what they have not read."""
         with self.condition:
-            self._floor = max(self._floor, min(revision, self.revision))
+            revision = min(revision, self.revision)
+            self._list_floor = max(self._list_floor, revision)
+            self._watch_floor = max(self._watch_floor, revision)
             for table in self._tables.values():
                 keep_from = min((reader.position for reader in table.readers), default=table.history.end)
-                table.history.compact(self._floor, keep_from=keep_from)
+                table.history.compact(revision, keep_from=keep_from)
 
     def drop_history(self) -> None:
         """Refuse watches from any version but the newest, as an API server does that was started anew."""
         with self.condition:
+            self._watch_floor = self.revision
             for table in self._tables.values():
                 table.history.watch_floor = self.revision
+
+    def wait_for_revision(self, revision: int, timeout_s: float) -> bool:
+        """Wait until there is a revision, and return whether there is; the lock is free meanwhile."""
+        with self.condition:
+            deadline_s = self.clock.monotonic() + timeout_s
+            while self.revision < revision:
+                remaining_s = deadline_s - self.clock.monotonic()
+                if remaining_s <= 0:
+                    return False
+                self.clock.wait(self.condition, remaining_s)
+            return True

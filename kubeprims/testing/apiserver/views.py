@@ -1,0 +1,121 @@
+"""How stored objects are shown: as one version of one resource, filtered by selectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from kubeprims.errors import BadRequest
+from kubeprims.meta import JSONObject
+from kubeprims.selectors import FieldSelector, LabelSelector
+from kubeprims.testing.apiserver.encoding import decode_tail, encode_tail, item_head, object_head
+from kubeprims.testing.apiserver.history import StoredObject
+from kubeprims.testing.apiserver.kinds import Kind
+from kubeprims.testing.apiserver.status import bad_request
+
+# Events are kept in the form of core/v1. Source: kubernetes pkg/apis/events/v1/conversion.go.
+_EVENTS_GROUP = "events.k8s.io"
+_NEW_EVENT_NAMES: Mapping[str, str] = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "source": "deprecatedSource",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+    "reportingComponent": "reportingController",
+}
+_OLD_EVENT_NAMES: Mapping[str, str] = {new: old for old, new in _NEW_EVENT_NAMES.items()}
+
+
+class View:
+    """One served version of a resource.
+
+    Attributes:
+        kind: Which.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._renames = _NEW_EVENT_NAMES if kind.group == _EVENTS_GROUP else {}
+
+    @cached_property
+    def head(self) -> bytes:
+        """What stands before the tail in a single object."""
+        return object_head(self.kind)
+
+    @cached_property
+    def item_head(self) -> bytes:
+        """What stands before the tail in a list."""
+        return item_head(self.kind)
+
+    def tail(self, stored: StoredObject) -> bytes:
+        """Return the tail of an object in this version."""
+        if not self._renames:
+            return stored.tail
+        return encode_tail(_renamed(decode_tail(stored.tail), self._renames), self.kind)
+
+    def render(self, stored: StoredObject) -> bytes:
+        """Return a single object in this version."""
+        return self.head + self.tail(stored)
+
+    def decode(self, stored: StoredObject) -> JSONObject:
+        """Return a fresh copy of an object in this version, as a mapping."""
+        obj = _renamed(decode_tail(stored.tail), self._renames)
+        names: JSONObject = {"kind": self.kind.kind, "apiVersion": self.kind.api_version}
+        return names | obj
+
+    def to_storage(self, obj: JSONObject) -> JSONObject:
+        """Return an object of this version in the form in which it is kept."""
+        return _renamed(obj, _OLD_EVENT_NAMES) if self._renames else obj
+
+
+def _renamed(obj: JSONObject, names: Mapping[str, str]) -> JSONObject:
+    return {names.get(key, key): value for key, value in obj.items()} if names else obj
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Return the namespace and the name of a key."""
+    namespace, _, name = key.rpartition("/")
+    return namespace, name
+
+
+class Predicate:
+    """Which objects a request is about, by label and field.
+
+    Raises:
+        BadRequest: The field selector names a field that the kind does not offer.
+    """
+
+    def __init__(self, kind: Kind, label_selector: LabelSelector, field_selector: FieldSelector) -> None:
+        self._labels = label_selector
+        self._fields = field_selector
+        paths = [item.path for item in kind.stored_fields]
+        self._positions = {item.name: paths.index(item.path) for item in kind.fields}
+        for requirement in field_selector.requirements:
+            name = requirement.field
+            if name not in {"metadata.name", "metadata.namespace", *self._positions}:
+                raise _unknown_field(kind, name)
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether no object is left out."""
+        return not self._labels.requirements and not self._fields.requirements
+
+    def matches(self, stored: StoredObject) -> bool:
+        """Return whether the request is about this state of an object."""
+        if self._labels.requirements and not self._labels.matches(dict(stored.labels)):
+            return False
+        return not self._fields.requirements or self._fields.matches(lambda name: self._value(stored, name))
+
+    def _value(self, stored: StoredObject, name: str) -> str:
+        if name == "metadata.name":
+            return split_key(stored.key)[1]
+        if name == "metadata.namespace":
+            return split_key(stored.key)[0]
+        return stored.fields[self._positions[name]]
+
+
+def _unknown_field(kind: Kind, name: str) -> BadRequest:
+    if kind.fields:
+        return bad_request(f"field label not supported: {name}")
+    return bad_request(f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"')
