@@ -31,7 +31,7 @@ def run_pytest(folder: pathlib.Path, source: str, *arguments: str) -> subprocess
         "    config.pluginmanager.register(ParityRecorder(pathlib.Path(path) if path else None))\n"
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(folder)]
-    return subprocess.run(  # noqa: S603 - our own interpreter
+    return subprocess.run(
         [*command, *arguments, str(folder)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -145,7 +145,7 @@ def test_a_run_that_lacked_something_says_so_and_does_not_judge_the_page(
 
 def test_the_command_runs_the_suite_itself(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, "-m", "tests.parity", "--page", str(tmp_path / "parity.md"), "--"]
-    answer = subprocess.run(  # noqa: S603 - our own interpreter
+    answer = subprocess.run(
         [*command, "-q", "-p", "no:cacheprovider", "tests/parity/test_table.py"],
         cwd=ROOT,
         capture_output=True,
@@ -160,6 +160,6 @@ def test_the_command_runs_the_suite_itself(tmp_path: pathlib.Path) -> None:
 
 def test_a_suite_that_cannot_start_is_an_error(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, "-m", "tests.parity", "--page", str(tmp_path / "parity.md"), "--", "--no-such-option"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)  # noqa: S603 - our own interpreter
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
     assert answer.returncode == pytest.ExitCode.USAGE_ERROR
     assert "nothing was counted" in answer.stderr

@@ -1,0 +1,82 @@
+"""The clusters that the tests of this folder share."""
+
+from __future__ import annotations
+
+import pathlib
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real.cluster import RealCluster, default_assets, find_assets
+
+_HERE = pathlib.Path(__file__).parent
+_TIMEOUT_S = 240  # the first one starts the cluster, and most of them restart it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _HERE in item.path.parents and {"real_cluster", "second_cluster"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("real")
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def assets() -> pathlib.Path:
+    """The folder with the binaries."""
+    folder = find_assets()
+    if folder is None:
+        pytest.skip(
+            "no real API server: KUBEBUILDER_ASSETS is not set and "
+            f"{default_assets()} has no etcd and kube-apiserver (tests/real/build.sh builds them)"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def orderly_end() -> Iterator[None]:
+    """Have a terminated run tear its fixtures down, so that no process outlives it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=128 + signal.SIGTERM))
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def _run(folder: pathlib.Path, assets: pathlib.Path) -> Iterator[RealCluster]:
+    cluster = RealCluster(folder, assets)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def first_of_session(
+    assets: pathlib.Path, orderly_end: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealCluster]:
+    yield from _run(tmp_path_factory.mktemp("real"), assets)
+
+
+@pytest.fixture(scope="session")
+def second_of_session(
+    assets: pathlib.Path, orderly_end: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealCluster]:
+    yield from _run(tmp_path_factory.mktemp("real-second"), assets)
+
+
+def _mended(cluster: RealCluster) -> Iterator[RealCluster]:
+    yield cluster
+    cluster.resume()
+    cluster.start()
+
+
+@pytest.fixture
+def real_cluster(first_of_session: RealCluster) -> Iterator[RealCluster]:
+    """The cluster of the session, running; whatever a test breaks is mended behind it. Its objects stay."""
+    yield from _mended(first_of_session)
+
+
+@pytest.fixture
+def second_cluster(second_of_session: RealCluster) -> Iterator[RealCluster]:
+    """Another one beside it, with keys, data and ports of its own."""
+    yield from _mended(second_of_session)
