@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import cast
 
 import pytest
@@ -167,6 +167,5 @@ def test_a_field_path_has_no_empty_part(path: str) -> None:
 
 
 def test_equal_values_of_many_objects_are_one_text() -> None:
-    make: Callable[[], str] = lambda: "".join(["node", "-", "1"])  # noqa: E731 - a new text each time
-    first, second = entry_of(returning([make()])), entry_of(returning([make()]))
+    first, second = (entry_of(returning([f"node-{number}"])) for number in (1, 1))
     assert first.values[0] is second.values[0]

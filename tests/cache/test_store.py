@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterable
 
 import pytest
@@ -15,6 +14,7 @@ from kubeprims.meta import ObjectKey
 from kubeprims.objects.record import KEY, RAW, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.selectors import LabelSelector
+from kubeprims.threads import Deadline, Latch, ThreadGroup
 from tests.cache.records import make_record
 from tests.parity import case
 
@@ -253,37 +253,41 @@ def test_a_write_that_another_one_overtakes_is_decided_again() -> None:
     assert indexer.index_values("version") == ["9"]
 
 
+def torn_reads(indexer: Indexer) -> list[str]:
+    """Return what shows only one of two objects that always change together."""
+    torn = []
+    if len({obj.resource_version for obj in indexer.list("ns")}) != 1:
+        torn.append("list")
+    values = indexer.index_values("version")
+    if len(values) != 1:
+        torn.append("index values")
+    torn.extend("by index" for value in values if len(indexer.by_index("version", value)) not in {0, 2})
+    return torn
+
+
 def test_readers_never_see_half_a_batch() -> None:
-    """Two objects always change together; the index, too."""
     indexer = Indexer({"version": lambda obj: [obj.resource_version]})
-    stop = threading.Event()
-    torn: list[object] = []
+    stop = Latch()
+    torn: list[str] = []
 
     def apply(version: int) -> None:
         records = (make_record("ns/a", version), make_record("ns/b", version))
         indexer.apply(batch_of(*(delta_of(DeltaType.UPDATED, record) for record in records), version=str(version)))
 
     def read() -> None:
-        while not stop.is_set():
-            if len({obj.resource_version for obj in indexer.list("ns")}) != 1:
-                torn.append("list")
-            if len(indexer.index_values("version")) != 1:
-                torn.append("index values")
-            for value in indexer.index_values("version"):
-                if len(indexer.by_index("version", value)) not in {0, 2}:
-                    torn.append("index")
+        while not stop.is_set:
+            torn.extend(torn_reads(indexer))
 
     apply(0)
-    readers = [threading.Thread(target=read, name=f"reader {number}") for number in range(2)]  # noqa: TID251
-    for reader in readers:
-        reader.start()
+    readers = ThreadGroup("readers")
+    for number in range(2):
+        readers.spawn(read, name=f"reader {number}")
     try:
         for version in range(1, 500):
             apply(version)
     finally:
         stop.set()
-        for reader in readers:
-            reader.join(10)
+        assert readers.join(Deadline.after(10)) == ()
     assert torn == []
 
 
