@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from sys import intern
+from typing import cast
 
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import JSONValue, ObjectKey
@@ -42,7 +43,7 @@ def read_header(metadata: Mapping[str, JSONValue]) -> Header:
     try:
         resource_version = _string(metadata, "resourceVersion")
         key = ObjectKey.make(_string(metadata, "namespace"), _string(metadata, "name"))
-        return key, _string(metadata, "uid"), resource_version, flat_labels(metadata.get("labels"))
+        return key, _string(metadata, "uid"), resource_version, flat_labels(_labels(metadata))
     except InvalidArgument:
         detail = "metadata.name is empty, or the name or the namespace holds a slash"
         raise HeaderError(detail, resource_version=resource_version) from None
@@ -50,26 +51,20 @@ def read_header(metadata: Mapping[str, JSONValue]) -> Header:
         raise HeaderError(error.detail, key=key, resource_version=resource_version) from None
 
 
-def flat_labels(labels: JSONValue) -> tuple[str, ...]:
-    """Return labels as ``(k1, v1, k2, v2)``, sorted by key and interned: most objects share most of them.
+def flat_labels(labels: dict[str, str] | None) -> tuple[str, ...]:
+    """Return labels as ``(k1, v1, k2, v2)``, sorted by key and interned: most objects share most of them."""
+    return tuple([intern(text) for key in sorted(labels) for text in (key, labels[key])]) if labels else ()
 
-    Raises:
-        HeaderError: They are not strings by strings.
-    """
-    if not labels:
-        if labels is None or labels == {}:
-            return ()
-        raise HeaderError("metadata.labels is not an object")
+
+def _labels(metadata: Mapping[str, JSONValue]) -> dict[str, str] | None:
+    labels = metadata.get("labels")
+    if labels is None:
+        return None
     if not isinstance(labels, dict):
         raise HeaderError("metadata.labels is not an object")
-    flat: list[str] = []
-    for key in sorted(labels):
-        value = labels[key]
-        if not isinstance(value, str):
-            raise HeaderError("metadata.labels holds what is not a string")
-        flat.append(intern(key))
-        flat.append(intern(value))
-    return tuple(flat)
+    if not all(isinstance(value, str) for value in labels.values()):
+        raise HeaderError("metadata.labels holds what is not a string")
+    return cast("dict[str, str]", labels)
 
 
 def _string(metadata: Mapping[str, JSONValue], field: str) -> str:

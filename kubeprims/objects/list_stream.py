@@ -15,6 +15,8 @@ from kubeprims.objects.record import ObjectRecord
 from kubeprims.objects.strict_json import decode_text, encode_object
 
 ITEM_BYTES_MAX = 64 * 1024 * 1024
+# Each refill costs one vain try at the item that is still coming in.
+_REFILL_CHARS = 128 * 1024
 
 _T = TypeVar("_T")
 _KNOWN = frozenset({"kind", "apiVersion", "metadata", "items"})
@@ -24,11 +26,11 @@ class ItemReader(Protocol):
     """The part of a codec that reads items."""
 
     def read_items(
-        self, text: str, pos: int, type_meta: TypeMeta, *, final: bool
+        self, text: str, pos: int, type_meta: TypeMeta, *, final: bool, chars_max: int
     ) -> tuple[list[ObjectRecord | MalformedObject], int]:
         """Read at least one of the items that begin at ``pos``; return them, and where the last of them ends.
 
-        ``final`` says that no more text will come.
+        ``final`` says that no more text will come. An item of more than ``chars_max`` characters is a ``DecodeError``.
         """
         ...
 
@@ -106,7 +108,7 @@ class ListStream:
         type_meta = self._type_meta()
 
         def read(text: str, pos: int) -> tuple[list[ObjectRecord | MalformedObject], int]:
-            return self._reader.read_items(text, pos, type_meta, final=self._final)
+            return self._reader.read_items(text, pos, type_meta, final=self._final, chars_max=self._item_chars_max)
 
         more = self._enter("]")
         while more:
@@ -187,18 +189,18 @@ class ListStream:
             except scan.Truncated:
                 self._refill()
                 continue
-            self._check_size(end - self._pos)
             self._pos = end
             return value
 
     def _refill(self) -> None:
-        """Add more text: as much again as there is, so that no text is read more often than twice."""
+        """Add as much text again as there is, so that no text is tried more often than twice, and not too little."""
         have = len(self._text) - self._pos
-        self._check_size(have)
+        if have > self._item_chars_max:
+            raise self._error(f"an item is larger than {self._item_chars_max} bytes")
         if self._final:
             raise self._error("the list breaks off in the middle")
         parts = [self._text[self._pos :]]
-        need = have + max(have, 1)
+        need = have + max(have, _REFILL_CHARS)
         while have < need:
             chunk = next(self._chunks, None)
             self._final = chunk is None
@@ -209,10 +211,6 @@ class ListStream:
                 break
         self._text = "".join(parts)
         self._pos = 0
-
-    def _check_size(self, chars: int) -> None:
-        if chars > self._item_chars_max:
-            raise self._error(f"an item is larger than {self._item_chars_max} bytes")
 
     def _read_end(self) -> None:
         """Read what follows the list: white space at most."""

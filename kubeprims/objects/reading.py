@@ -133,9 +133,11 @@ def may_repeat_metadata(tail: str) -> bool:
 
     A key right behind an opening brace belongs to another object; the API server escapes no letters in keys.
     """
-    if tail.count('"metadata"') != tail.count('{"metadata"'):
+    repeated = tail.count('"metadata')
+    if repeated and repeated != tail.count('{"metadata'):
         return True
-    return "\\u00" in tail and _LETTER_ESCAPE.search(tail) is not None
+    # A single character is found ten times faster than two, and few objects hold this one.
+    return "\\" in tail and "\\u00" in tail and _LETTER_ESCAPE.search(tail) is not None
 
 
 def closes_at_end(tail: str) -> bool:

@@ -138,7 +138,7 @@ class StdlibCodec:
         return encode_object(obj)
 
     def read_items(
-        self, text: str, pos: int, type_meta: TypeMeta, *, final: bool
+        self, text: str, pos: int, type_meta: TypeMeta, *, final: bool, chars_max: int
     ) -> tuple[list[ObjectRecord | MalformedObject], int]:
         """Read the one item of a list that begins at ``pos``; see ``ListStream``.
 
@@ -146,17 +146,19 @@ class StdlibCodec:
             Truncated: The text ends first.
             DecodeError: The item's end cannot be found.
         """
+        record: ObjectRecord | MalformedObject | None = None
         try:
             record, end = self._quick_item(text, pos, type_meta)
-            if record is not None:
-                return [record], end
         except json.JSONDecodeError as error:
             if not final and _may_be_cut_off(error, text):
                 raise scan.Truncated("the JSON ends in the middle") from None
         except (ValueError, RecursionError, HeaderError):
             pass  # the careful way finds out what is wrong
-        item, end = careful_object(text, pos, keep_managed_fields=self._keep, type_meta=type_meta)
-        return [item], end
+        if record is None:
+            record, end = careful_object(text, pos, keep_managed_fields=self._keep, type_meta=type_meta)
+        if end - pos > chars_max:
+            raise DecodeError(f"an item is larger than {chars_max} bytes")
+        return [record], end
 
     def _quick_item(self, text: str, pos: int, type_meta: TypeMeta) -> tuple[ObjectRecord | None, int]:
         """Read an item by decoding its members one by one; None instead of a record if its shape is unexpected."""

@@ -1,0 +1,201 @@
+"""The codec that lets msgspec find the parts of an object and check its structure.
+
+Whatever msgspec refuses, and whatever has an unexpected shape, is left to :class:`StdlibCodec`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from kubeprims.errors import InvalidArgument
+from kubeprims.meta import JSONObject, ObjectKey
+from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
+from kubeprims.objects.header import flat_labels
+from kubeprims.objects.list_stream import ITEM_BYTES_MAX, ListStream
+from kubeprims.objects.msgspec_json import decode_object
+from kubeprims.objects.reading import OBJECT_START, TypeMeta
+from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
+from kubeprims.objects.stdlib_codec import StdlibCodec
+from kubeprims.objects.strict_json import encode_object
+
+_SPACE = b" \t\r\n"
+_EVENT = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
+_TYPES = {event_type.encode(): event_type for event_type in WatchEventType}
+_MARK = b',"managedFields":['
+_ITEM = re.compile(OBJECT_START)
+_BATCH_MAX = 500
+# How far the end of an item is looked for: text may come in one piece, and must not be searched again for each item.
+_NEAR = 256 * 1024
+_REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeError)
+_ABSENT = msgspec.Raw(b"")
+
+
+class _Metadata(msgspec.Struct, gc=False, rename="camel"):
+    name: str = ""
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    labels: dict[str, str] | None = None
+    managed_fields: msgspec.Raw = _ABSENT
+
+
+class _Object(msgspec.Struct, gc=False, rename="camel"):
+    metadata: _Metadata
+    kind: msgspec.Raw = _ABSENT
+    api_version: msgspec.Raw = _ABSENT
+
+
+_decode_stub = msgspec.json.Decoder(_Object).decode
+
+
+class MsgspecCodec:
+    """Reads lists and watches with msgspec, decoding no more of each object than a record needs.
+
+    Gives exactly what :class:`StdlibCodec` gives.
+
+    Args:
+        keep_managed_fields: Leave ``metadata.managedFields`` in the objects. They are a third of a typical object, and
+            hardly any controller reads them.
+
+    Concurrency:
+        Holds no state: one instance serves any number of threads. Each ``ListStream`` belongs to one.
+    """
+
+    def __init__(self, *, keep_managed_fields: bool = False) -> None:
+        self._keep = keep_managed_fields
+        self._stdlib = StdlibCodec(keep_managed_fields=keep_managed_fields)
+
+    def split_list(self, chunks: Iterable[bytes], *, item_bytes_max: int = ITEM_BYTES_MAX) -> ListStream:
+        """Return the items of a list while its bytes come in; see :class:`ListStream` for what that raises."""
+        return ListStream(chunks, self, item_bytes_max=item_bytes_max)
+
+    def split_event(self, line: bytes) -> WatchEvent:
+        """Return the event that one line of a watch holds.
+
+        Raises:
+            DecodeError: It is not UTF-8, not an event, of an unknown type, or an ERROR without a ``Status``.
+        """
+        text = line.strip(_SPACE)
+        match = _EVENT.match(text)
+        # The object is all between the match and the last brace, or else it does not decode.
+        if match is not None and text.endswith(b"}"):
+            record = self._record(text[match.end() : -1])
+            if record is not None:
+                return WatchEvent(_TYPES[match[1]], record, record[RESOURCE_VERSION])
+        return self._stdlib.split_event(line)
+
+    def to_record(self, raw: bytes) -> ObjectRecord:
+        """Return the record of one object's JSON.
+
+        Raises:
+            DecodeError: It is not UTF-8, not an object, or its metadata breaks a rule.
+        """
+        return self._record(raw.strip(_SPACE)) or self._stdlib.to_record(raw)
+
+    def decode(self, raw: bytes) -> JSONObject:
+        """Return the JSON object that ``raw`` holds.
+
+        Raises:
+            DecodeError: It is not UTF-8, not JSON, not an object, or nested too deeply for Python.
+        """
+        return decode_object(raw)
+
+    def encode(self, obj: JSONObject) -> bytes:
+        """Return ``obj`` as compact JSON.
+
+        Raises:
+            InvalidArgument: It holds what JSON cannot say.
+        """
+        return encode_object(obj)
+
+    def read_items(
+        self, text: str, pos: int, type_meta: TypeMeta, *, final: bool, chars_max: int
+    ) -> tuple[list[ObjectRecord | MalformedObject], int]:
+        """Read some of the items of a list that begin at ``pos``; see ``ListStream``.
+
+        Raises:
+            Truncated: The text ends first.
+            DecodeError: The item's end cannot be found.
+        """
+        match = _ITEM.match(text, pos)
+        if match is not None:
+            items, end = self._similar_items(text, pos, "}," + match[0], type_meta, chars_max)
+            if items:
+                return items, end
+        return self._stdlib.read_items(text, pos, type_meta, final=final, chars_max=chars_max)
+
+    def _similar_items(
+        self, text: str, pos: int, separator: str, type_meta: TypeMeta, chars_max: int
+    ) -> tuple[list[ObjectRecord | MalformedObject], int]:
+        """Read items that look alike, up to the first that is unfinished or odd.
+
+        What stands between two separators may be less than an item; then it lacks a bracket or a quote, and does not
+        decode.
+        """
+        items: list[ObjectRecord | MalformedObject] = []
+        start, end = pos, pos
+        while len(items) < _BATCH_MAX:
+            end_of_item = text.find(separator, start, start + _NEAR) + 1 or _last_end(text, start)
+            if not start < end_of_item <= start + chars_max:
+                break
+            record = self._piece(text[start:end_of_item], type_meta)
+            if record is None:
+                break
+            items.append(record)
+            start, end = end_of_item + 1, end_of_item
+        return items, end
+
+    def _piece(self, text: str, type_meta: TypeMeta) -> ObjectRecord | None:
+        try:
+            return self._record(text.encode(), type_meta)
+        except UnicodeEncodeError:
+            return None
+
+    def _record(self, raw: bytes, type_meta: TypeMeta | None = None) -> ObjectRecord | None:
+        """Return the record of an object without white space around it; None if the careful way must decide."""
+        try:
+            stub = _decode_stub(raw)
+            if not raw.isascii():
+                raw.decode()  # msgspec does not look into the strings that it passes over
+            found = stub.metadata
+            key = ObjectKey.make(found.namespace or "", found.name)
+            cut = raw if self._keep else _cut_managed_fields(raw, found.managed_fields)
+        except (*_REFUSED, InvalidArgument):
+            return None
+        if cut is None:
+            return None
+        if type_meta is not None:
+            missing = type_meta.missing(
+                has_kind=stub.kind is not _ABSENT, has_api_version=stub.api_version is not _ABSENT
+            )
+            if missing:
+                cut = b"{" + missing.encode() + cut[1:]
+        return key, found.uid or "", found.resource_version or "", flat_labels(found.labels), cut
+
+
+def _cut_managed_fields(raw: bytes, managed_fields: msgspec.Raw) -> bytes | None:
+    """Return the object without its managedFields; None if they do not stand where they seem to."""
+    if managed_fields is _ABSENT:
+        return raw
+    mark = raw.find(_MARK)
+    start = mark + len(_MARK) - 1
+    if mark < 0 or raw[mark - 1] in _SPACE or not raw.startswith(bytes(managed_fields), start):
+        return None
+    cut = raw[:mark] + raw[start + memoryview(managed_fields).nbytes :]
+    # Another member of that name, deeper or spelled with escapes, may have been cut: then the right one is still there.
+    return cut if _decode_stub(cut).metadata.managed_fields is _ABSENT else None
+
+
+def _last_end(text: str, start: int) -> int:
+    """Return where the item at ``start`` ends if it seems to be the last one, of the list or of what came; else -1."""
+    if len(text) - start > _NEAR:
+        return -1
+    last = text[-8:].rstrip(" \t\r\n")
+    end = len(text) - len(text[-8:]) + len(last)
+    for closing, size in (("}]}", 2), ("},", 1), ("}", 0)):
+        if last.endswith(closing):
+            return end - size
+    return -1
