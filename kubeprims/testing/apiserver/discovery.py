@@ -40,6 +40,7 @@ class APIResource:
         response_version: The version of ``kind``; empty if it is that of the resource.
         short_names: ``po``.
         categories: ``all``.
+        custom: It comes from a CustomResourceDefinition.
     """
 
     group: str
@@ -53,6 +54,14 @@ class APIResource:
     response_version: str = ""
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    custom: bool = False
+
+    @property
+    def response_kind(self) -> JSONObject:
+        """What ``kind`` is of, as the aggregated form has it: upstream leaves out what goes without saying."""
+        if self.custom and not self.response_version:
+            return self.group_version_kind
+        return {"group": self.response_group, "version": self.response_version, "kind": self.kind}
 
     @property
     def group_version_kind(self) -> JSONObject:
@@ -81,6 +90,7 @@ def api_resources(kinds: Iterable[Kind]) -> tuple[APIResource, ...]:
             verbs=tuple(kind.verbs),
             short_names=tuple(kind.short_names),
             categories=tuple(kind.categories),
+            custom=kind.custom,
         )
         entries.append(main)
         entries.extend(_subresource(main, sub) for sub in kind.subresources)
@@ -284,7 +294,7 @@ def _aggregated(resources: Iterable[APIResource], version: str, *, core: bool) -
 
 
 def _add_aggregated(by_name: dict[str, JSONObject], resource: APIResource) -> None:
-    kind = resource.group_version_kind
+    kind = resource.response_kind
     name, _, subresource = resource.name.partition("/")
     if not subresource:
         entry: JSONObject = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -68,12 +69,24 @@ class Wire:
         """
         with self._deadlines.within(timeout_s, self):
             try:
-                data = self._sock.recv(_RECEIVE_BYTES)
+                self._wait_for_tls_record()
+                data = b"" if self._is_cut else self._sock.recv(_RECEIVE_BYTES)
             except OSError as error:
                 raise WireClosed from error
-        if self.cancel.is_set:
+        if self._is_cut:
             raise WireClosed
         return data
+
+    def _wait_for_tls_record(self) -> None:
+        """Wait until there is something to read, or the connection is cut.
+
+        A read that sees the end of the stream has OpenSSL send an alert: the reset of a crash would not be the first
+        thing that the client hears.
+        """
+        if isinstance(self._sock, ssl.SSLSocket) and not self._sock.pending():
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            poll.poll()
 
     def send(self, data: bytes, *, timeout_s: float) -> None:
         """Send all of ``data``.
@@ -81,7 +94,7 @@ class Wire:
         Raises:
             WireClosed: The connection broke, was cut, or the client did not take it in ``timeout_s`` seconds.
         """
-        if self.cancel.is_set:
+        if self._is_cut:
             raise WireClosed
         with self._deadlines.within(timeout_s, self):
             try:

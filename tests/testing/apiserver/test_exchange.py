@@ -373,13 +373,17 @@ def test_a_stall_ends_with_its_connection(rig: Rig) -> None:
 def test_a_delay_goes_by_the_servers_clock() -> None:
     clock = VirtualClock()
     with running(clock) as rig, connected(rig.port) as sock:
-        rig.faults.add(faults.Delay(delay_s=30))
+        fault = rig.faults.add(faults.Delay(delay_s=30))
         sock.sendall(get("/ten"))
-        assert clock.wait_for_waiters(1)
-        while not rig.application.calls:
+        assert fault.wait_for_hits()
+
+        def carried_out_after_10_s_more() -> bool:
             clock.advance(10)
-        read_until(sock, b"0123456789")
+            return bool(rig.application.calls)
+
+        eventually(carried_out_after_10_s_more, 10, "the end of the delay")
         assert clock.monotonic() >= 1_030
+        read_until(sock, b"0123456789")
 
 
 def test_a_delay_ends_with_its_connection() -> None:

@@ -1,0 +1,189 @@
+"""Accepting, TLS, and ending: sockets only, no HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from kubeprims.clock import Clock, SystemClock
+from kubeprims.errors import ConfigError, StopTimeout
+from kubeprims.testing.apiserver.listener import Listener
+from kubeprims.testing.apiserver.tls import make_server_tls
+from kubeprims.testing.apiserver.wire import Deadlines, Wire, WireClosed
+from kubeprims.testing.clock import VirtualClock
+from tests.testing.apiserver.raw import connected, read_to_end
+from tests.waiting import eventually
+
+
+def echo(wire: Wire, listener: Listener) -> None:
+    while data := wire.receive(timeout_s=90):
+        wire.send(data, timeout_s=60)
+
+
+@contextlib.contextmanager
+def listening(
+    serve: Callable[[Wire, Listener], None] = echo, *, tls: ssl.SSLContext | None = None, clock: Clock | None = None
+) -> contextlib._GeneratorContextManager[Listener]:
+    listener = Listener("127.0.0.1", 0, serve, tls=tls, clock=clock or SystemClock())
+    try:
+        yield listener
+    finally:
+        listener.stop(timeout_s=5)
+
+
+def test_a_connection_is_served_until_its_client_ends_it() -> None:
+    with listening() as listener, connected(listener.port) as sock:
+        sock.sendall(b"hello")
+        assert sock.recv(5) == b"hello"
+        assert listener.connections == 1
+        sock.shutdown(socket.SHUT_WR)
+        assert read_to_end(sock) == b""
+        eventually(lambda: listener.connections == 0, 10, "connection forgotten")
+
+
+def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_behind() -> None:
+    with listening() as listener, pytest.raises(ConfigError, match="cannot listen"):
+        Listener("127.0.0.1", listener.port, echo, tls=None, clock=SystemClock())
+
+
+def test_tls_with_a_certificate_that_clients_can_check() -> None:
+    tls = make_server_tls("127.0.0.1")
+    context = ssl.create_default_context(cadata=tls.ca_pem.decode())
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(listening(tls=tls.context))
+        sock = stack.enter_context(connected(listener.port))
+        secure = stack.enter_context(context.wrap_socket(sock, server_hostname="127.0.0.1"))
+        secure.sendall(b"x" * 100_000)
+        left = 100_000
+        while left:
+            left -= len(secure.recv(left))
+        listener.stop(timeout_s=1, reset=True)
+        with pytest.raises(ConnectionResetError):  # below TLS, which takes it for an end; and no alert before it
+            socket.socket.recv(secure, 1)
+
+
+def test_what_is_no_tls_handshake_is_cut() -> None:
+    tls = make_server_tls("localhost")
+    with listening(tls=tls.context) as listener, connected(listener.port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            read_to_end(sock)
+
+
+def test_a_handshake_has_its_time() -> None:
+    tls = make_server_tls("127.0.0.1")
+    clock = VirtualClock()
+    with listening(tls=tls.context, clock=clock) as listener, connected(listener.port) as sock:
+        eventually(lambda: listener._deadlines._at_s, 10, "handshake begun")
+        clock.advance(11)
+        assert read_to_end(sock) == b""
+
+
+def test_tls_on_a_socket_whose_client_is_gone_ends_quietly() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    wire = Wire(ours, Deadlines(SystemClock()))
+    with pytest.raises(WireClosed):
+        wire.start_tls(make_server_tls("127.0.0.1").context, timeout_s=1)
+    wire.close()
+    assert wire.fileno() == -1
+
+
+def test_without_trustme_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(ConfigError, match=r"kubeprims\[testing\]"):
+        make_server_tls("127.0.0.1")
+
+
+def test_a_send_that_the_client_does_not_take_is_cut_when_its_time_is_up() -> None:
+    clock = VirtualClock()
+    failed = threading.Event()
+
+    def flood(wire: Wire, listener: Listener) -> None:
+        try:
+            wire.send(b"x" * 50_000_000, timeout_s=60)
+        except WireClosed:
+            failed.set()
+            raise
+
+    with listening(flood, clock=clock) as listener, connected(listener.port):
+        eventually(lambda: listener._deadlines._at_s, 10, "sending")
+        clock.advance(61)
+        assert failed.wait(10)
+
+
+def test_nothing_is_sent_or_received_after_a_cut() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        wire = Wire(ours, Deadlines(SystemClock()))
+        wire.cut()
+        wire.cut()
+        with pytest.raises(WireClosed):
+            wire.send(b"x", timeout_s=1)
+        with pytest.raises(WireClosed):
+            wire.receive(timeout_s=1)
+        wire.close()
+        wire.cut()
+
+
+def test_a_send_to_a_client_that_is_gone_ends_the_wire() -> None:
+    ours, theirs = socket.socketpair()
+    wire = Wire(ours, Deadlines(SystemClock()))
+    theirs.close()
+    with pytest.raises(WireClosed):
+        wire.send(b"x", timeout_s=1)
+    wire.close()
+
+
+def test_a_hang_up_watched_twice_is_watched_once() -> None:
+    entered = threading.Event()
+    left: list[bool] = []
+
+    def wait(wire: Wire, listener: Listener) -> None:
+        with listener.cut_on_hang_up(wire), listener.cut_on_hang_up(wire):
+            entered.set()
+            left.append(wire.cancel.wait(10))
+
+    with listening(wait) as listener:
+        with connected(listener.port):
+            assert entered.wait(10)
+        eventually(lambda: left == [True], 10, "hang-up seen")
+
+
+def test_a_stopped_listener_watches_for_no_hang_up() -> None:
+    gate = threading.Event()
+    outcome: list[type[BaseException]] = []
+
+    def late(wire: Wire, listener: Listener) -> None:
+        gate.wait(10)
+        try:
+            with listener.cut_on_hang_up(wire):
+                pass
+        except WireClosed:
+            outcome.append(WireClosed)
+
+    with listening(late) as listener, connected(listener.port):
+        eventually(lambda: listener.connections == 1, 10, "accepted")
+        with pytest.raises(StopTimeout, match="connection") as caught:
+            listener.stop(timeout_s=0.2)
+        assert len(caught.value.running) == 1
+        gate.set()
+        listener.stop(timeout_s=5)
+    assert outcome == [WireClosed]
+
+
+def test_what_a_connections_thread_died_of_reaches_the_owner() -> None:
+    def broken(wire: Wire, listener: Listener) -> None:
+        raise ZeroDivisionError
+
+    listener = Listener("127.0.0.1", 0, broken, tls=None, clock=SystemClock())
+    with connected(listener.port) as sock:
+        assert read_to_end(sock) == b""
+    with pytest.raises(ZeroDivisionError):
+        listener.stop(timeout_s=5)
