@@ -219,10 +219,10 @@ class Connection(urllib3.connection.HTTPConnection):
         """Return what one read of the body gives; nothing at the end.
 
         Raises:
-            OSError: The connection failed.
+            OSError: The connection failed, or was closed meanwhile.
         """
         response = self._response
-        if response is None or response.fp is None:
+        if response is None:
             message = "the connection is closed"
             raise ConnectionAbortedError(message)
         return response.fp.read1(READ_BYTES_MAX)

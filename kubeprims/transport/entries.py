@@ -10,7 +10,14 @@ from typing import TypeGuard
 
 from kubeprims.transport.origin import Origin
 
-_NAMES_OF_TYPES = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
+_NAMES_OF_TYPES = {
+    "bool": "a boolean",
+    "int": "a number",
+    "float": "a number",
+    "str": "a string",
+    "list": "a list",
+    "dict": "a mapping",
+}
 
 
 def _is_mapping(value: object) -> TypeGuard[dict[object, object]]:
@@ -182,7 +189,8 @@ class Entry:
 
 
 def _name_of_type(value: object) -> str:
-    return _NAMES_OF_TYPES.get(type(value), "a mapping" if isinstance(value, dict) else type(value).__name__)
+    name = type(value).__name__
+    return _NAMES_OF_TYPES.get(name, name)
 
 
 def resolve_path(path: str, origin: Origin) -> str:

@@ -6,7 +6,7 @@ Nothing here does I/O: a :class:`Response` is handed an iterator for its body an
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 from urllib.parse import quote, urlencode
@@ -33,13 +33,13 @@ class Headers:
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[str, str] | Iterable[tuple[str, str]] = (), *, checked: bool = False) -> None:
+    def __init__(self, items: Iterable[tuple[str, str]] = (), *, checked: bool = False) -> None:
         """Keep name and value pairs; ``checked`` ones come from a parser, or from other headers.
 
         Raises:
             InvalidArgument: A name is not a token, or a value holds a line break, a NUL, or what latin-1 cannot say.
         """
-        pairs = tuple(items.items()) if isinstance(items, Mapping) else tuple(items)
+        pairs = tuple(items)
         if not checked:
             for name, value in pairs:
                 _check_header(name, value)

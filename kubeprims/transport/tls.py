@@ -6,7 +6,7 @@ import contextlib
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -100,7 +100,7 @@ def _load_authorities(context: ssl.SSLContext, options: TLSOptions) -> None:
     content = options.ca_data or read_file(options.ca_file, origin=origin, field=name)
     try:
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError):
         raise origin.error(name, f"{options.ca_file or 'the data'} holds no PEM certificate") from None
 
 
@@ -132,7 +132,7 @@ def _load_certificate(context: ssl.SSLContext, options: TLSOptions) -> None:
 
 
 @contextlib.contextmanager
-def _as_file(content: bytes) -> Iterator[str]:
+def _as_file(content: bytes) -> Generator[str]:
     """Give the content a path for as long as it is read: in memory where the system can, so that no disk sees a key."""
     if hasattr(os, "memfd_create"):
         with os.fdopen(os.memfd_create("kubeprims", os.MFD_CLOEXEC), "wb") as file:
@@ -150,11 +150,11 @@ def describe_failure(error: ssl.SSLError) -> str:
     """Return what was wrong with a TLS connection, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the server's certificate is not trusted: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLEOFError):
+        return "the server closed the connection during TLS"
     reason = error.reason or ""
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}:
         return "the server does not speak TLS there"
     if "ALERT" in reason:
         return f"the server refused the TLS connection: {reason.lower().replace('_', ' ')}"
-    if isinstance(error, ssl.SSLEOFError):
-        return "the server closed the connection during TLS"
     return f"TLS failed: {reason.lower().replace('_', ' ') or type(error).__name__}"
