@@ -1,7 +1,7 @@
 """The objects of a cache, by key, behind the one lock.
 
-An object is kept as its bytes and a few header values, in a tuple under its key. The key is kept as a plain text, not as
-an ``ObjectKey``: the cycle collector tracks every instance of a class of ours, and 50,000 of them would make a full
+An object is kept as its bytes and a few header values, in a tuple under its key. The key is kept as a plain text, no
+``ObjectKey``, for the cycle collector tracks every instance of a class of ours, and 50,000 of them make a full
 collection 20 ms longer; tuples of plain texts and bytes cost it nothing. What a reader gets is a view of its own over
 those bytes, so nothing that a reader does reaches the store.
 
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaType
 from kubeprims.cache.index import IndexEntry, Indices
 from kubeprims.meta import ObjectKey, Selector
-from kubeprims.objects.record import KEY, LABELS, RAW, RESOURCE_VERSION, UID, ObjectRecord, labels_of
+from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, UID, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.selectors import LabelSelector
 
@@ -105,10 +105,10 @@ class Store:
         """
         if isinstance(label_selector, str):
             label_selector = LabelSelector.parse(label_selector)
-        records = self.records(namespace)
+        found = self._snapshot(namespace)
         if label_selector is not None:
-            records = _selected(records, label_selector)
-        return [Unstructured(record) for record in records]
+            found = _selected(found, label_selector)
+        return [Unstructured(record_of(key, content)) for key, content in found]
 
     def keys(self) -> builtins.list[ObjectKey]:
         """Return the keys of all objects."""
@@ -275,15 +275,15 @@ def _unless_same_version(stored: Content | None, record: ObjectRecord) -> Conten
     return stored if stored is not None and _is_same_version(stored, record) else record[UID:]
 
 
-def _selected(records: Iterable[ObjectRecord], selector: Selector) -> list[ObjectRecord]:
-    """Return the records whose labels a selector selects; asks it once for each distinct set of labels."""
+def _selected(objects: Iterable[tuple[str, Content]], selector: Selector) -> list[tuple[str, Content]]:
+    """Return the objects whose labels a selector selects; asks it once for each distinct set of labels."""
     verdicts: dict[tuple[str, ...], bool] = {}
-    selected: list[ObjectRecord] = []
-    for record in records:
-        labels = record[LABELS]
+    selected: list[tuple[str, Content]] = []
+    for key, content in objects:
+        _, _, labels, _ = content
         verdict = verdicts.get(labels)
         if verdict is None:
-            verdict = verdicts[labels] = selector.matches(labels_of(record))
+            verdict = verdicts[labels] = selector.matches(dict(zip(labels[::2], labels[1::2], strict=True)))
         if verdict:
-            selected.append(record)
+            selected.append((key, content))
     return selected
