@@ -219,7 +219,11 @@ class RealCluster:
     def _spawn(self, name: str, arguments: Sequence[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [self._assets / name, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [self._assets / name, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C is for the test run, which ends them in its own order
             )
 
     def _runs(self, name: str) -> bool:
