@@ -147,6 +147,7 @@ def list_frame(kind: Kind, metadata: JSONObject) -> tuple[bytes, bytes]:
     """Return what stands before and after the items of a list."""
     api_version, list_kind, rest = encode(kind.api_version), encode(kind.list_kind), encode(metadata)
     if kind.custom:
+        rest = encode({"continue": "", **metadata}, sort_keys=True)
         return b'{"apiVersion":%b,"items":[' % api_version, b'],"kind":%b,"metadata":%b}\n' % (list_kind, rest)
     return b'{"kind":%b,"apiVersion":%b,"metadata":%b,"items":[' % (list_kind, api_version, rest), b"]}\n"
 

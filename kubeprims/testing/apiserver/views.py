@@ -116,6 +116,6 @@ class Predicate:
 
 
 def _unknown_field(kind: Kind, name: str) -> BadRequest:
-    if kind.fields:
+    if kind.fields or kind.custom:
         return bad_request(f"field label not supported: {name}")
     return bad_request(f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"')

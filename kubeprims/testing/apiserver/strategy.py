@@ -1,0 +1,147 @@
+"""What differs between kinds when their objects are written: status, generation, first values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.encoding import encode
+from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, Kind
+from kubeprims.testing.apiserver.metadata import metadata_of
+
+# Kubelets register a node together with its status.
+_STATUS_KEPT_ON_CREATE = frozenset({"nodes"})
+_PHASE_ON_CREATE: Mapping[str, str] = {"persistentvolumeclaims": "Pending", "persistentvolumes": "Pending"}
+_NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+_NOT_CONTENT = frozenset({"kind", "apiVersion", "metadata", "status"})
+
+
+def with_first_values(obj: JSONObject, kind: Kind) -> JSONObject:
+    """Return a new object as it is stored first: without a status of its own, and with what its kind starts with.
+
+    The specs of built-in kinds get no other defaults, and are not validated.
+    """
+    metadata = metadata_of(obj)
+    if kind.has_generation:
+        metadata["generation"] = 1
+    if kind.has_status and kind.resource not in _STATUS_KEPT_ON_CREATE:
+        obj = {key: value for key, value in obj.items() if key != "status"}
+        phase = _PHASE_ON_CREATE.get(kind.group_resource)
+        if phase is not None:
+            obj["status"] = {"phase": phase}
+    if kind is PODS:
+        obj["status"] = {"phase": "Pending", "qosClass": _quality_of_service(obj)}
+    elif kind is NAMESPACES:
+        obj = _with_first_namespace_values(obj, metadata)
+    return obj
+
+
+def _with_first_namespace_values(obj: JSONObject, metadata: JSONObject) -> JSONObject:
+    labels, spec = metadata.get("labels"), obj.get("spec")
+    metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), _NAMESPACE_NAME_LABEL: metadata["name"]}
+    spec = spec if isinstance(spec, dict) else {}
+    finalizers = spec.get("finalizers")
+    names = finalizers if isinstance(finalizers, list) else []
+    first: JSONObject = {**spec, "finalizers": names if "kubernetes" in names else [*names, "kubernetes"]}
+    return {**obj, "spec": first, "status": {"phase": "Active"}}
+
+
+def _quality_of_service(pod: JSONObject) -> str:
+    """Return the class of a pod.
+
+    Source:
+        kubernetes pkg/apis/core/v1/helper/qos/qos.go.
+    """
+    requested = limited = False
+    guaranteed = True
+    for resources in _container_resources(pod):
+        requests, limits = _amounts(resources, "requests"), _amounts(resources, "limits")
+        requested, limited = requested or bool(requests), limited or bool(limits)
+        guaranteed = (
+            guaranteed
+            and len(limits) == len(_COUNTED)
+            and all(requests.get(name, limits[name]) == limits[name] for name in limits)
+        )
+    if not requested and not limited:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+_COUNTED = ("cpu", "memory")
+
+
+def _container_resources(pod: JSONObject) -> Iterator[JSONObject]:
+    spec = pod.get("spec")
+    for key in ("containers", "initContainers"):
+        containers = spec.get(key) if isinstance(spec, dict) else None
+        for container in containers if isinstance(containers, list) else ():
+            resources = container.get("resources") if isinstance(container, dict) else None
+            yield resources if isinstance(resources, dict) else {}
+
+
+def _amounts(resources: JSONObject, key: str) -> JSONObject:
+    amounts = resources.get(key)
+    return {name: amounts[name] for name in _COUNTED if name in amounts} if isinstance(amounts, dict) else {}
+
+
+def with_main_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:
+    """Return what an update of the object itself stores: the status stays as it is if it has its own subresource."""
+    if kind.has_status:
+        obj = _with_part_of(obj, existing, "status")
+    if kind is NAMESPACES:
+        # What stands between a namespace and its end is written through `finalize` alone.
+        old, spec = existing.get("spec"), obj.get("spec")
+        finalizers: JSONValue = old.get("finalizers", []) if isinstance(old, dict) else []
+        obj = {**obj, "spec": {**(spec if isinstance(spec, dict) else {}), "finalizers": finalizers}}
+    metadata, old_metadata = metadata_of(obj), metadata_of(existing)
+    if kind.has_generation and content_changed(obj, existing, kind):
+        generation = old_metadata.get("generation")
+        metadata["generation"] = (generation if isinstance(generation, int) else 0) + 1
+    return obj
+
+
+def with_status_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:
+    """Return what an update of the status stores: nothing else of the content changes.
+
+    Metadata may change with the status of built-in kinds (but not who owns the object), and not with that of custom
+    ones.
+    """
+    result = _with_part_of(existing, obj, "status")
+    if not kind.custom:
+        metadata = dict(metadata_of(obj))
+        owners = metadata_of(existing).get("ownerReferences")
+        metadata.pop("ownerReferences", None)
+        if owners:
+            metadata["ownerReferences"] = owners
+        result["metadata"] = metadata
+    return result
+
+
+def with_finalize_update(obj: JSONObject, existing: JSONObject) -> JSONObject:
+    """Return what an update of a namespace's ``finalize`` stores: the finalizers of its spec."""
+    spec, old = obj.get("spec"), existing.get("spec")
+    finalizers: JSONValue = spec.get("finalizers") or [] if isinstance(spec, dict) else []
+    return {**existing, "spec": {**(old if isinstance(old, dict) else {}), "finalizers": finalizers}}
+
+
+def content_changed(obj: JSONObject, existing: JSONObject, kind: Kind) -> bool:
+    """Return whether what is asked of an object has changed: its spec, or for custom kinds all but metadata and status."""
+    if not kind.custom:
+        return differs(obj.get("spec"), existing.get("spec"))
+    ignored = _NOT_CONTENT if kind.has_status else _NOT_CONTENT - {"status"}
+    return differs(
+        {key: value for key, value in obj.items() if key not in ignored},
+        {key: value for key, value in existing.items() if key not in ignored},
+    )
+
+
+def differs(value: JSONValue, other: JSONValue) -> bool:
+    """Return whether two JSON values differ; unlike ``!=``, it tells 1 from true."""
+    return value != other or encode(value, sort_keys=True) != encode(other, sort_keys=True)
+
+
+def _with_part_of(obj: JSONObject, source: JSONObject, key: str) -> JSONObject:
+    result = {name: value for name, value in obj.items() if name != key}
+    if key in source:
+        result[key] = source[key]
+    return result
