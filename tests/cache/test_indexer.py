@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from kubeprims.cache.delta_fifo import Batch, Delta, DeltaType
+from kubeprims.cache.delta_fifo import Batch, Delta, DeltaFIFO, DeltaType
 from kubeprims.cache.indexer import Indexer
 from kubeprims.errors import InvalidArgument, UnknownIndex
 from kubeprims.meta import ObjectKey
@@ -153,7 +153,7 @@ def test_a_write_while_an_index_is_being_filled_is_in_it() -> None:
     indexer = Indexer()
     for name in "abc":
         indexer.put(make_record(name, 1))
-    done = []
+    done: list[bool] = []
 
     def version(obj: Unstructured) -> Iterable[str]:
         if not done:
@@ -209,5 +209,10 @@ def test_an_unchanged_object_is_not_asked_again() -> None:
     indexer = Indexer({"name": function})
     indexer.put(make_record("one", 1, uid="u"))
     indexer.replace([make_record("one", 1, uid="u"), make_record("two", 1, uid="v")], "2")
+    fifo = DeltaFIFO(indexer)
+    fifo.resync()
+    resynced = fifo.pop_batch()
+    assert resynced is not None
+    assert all(change.new is change.old for change in indexer.apply(resynced))
     assert asked == ["one", "two"]
     assert index_of(indexer, "name") == {"one": ["one"], "two": ["two"]}
