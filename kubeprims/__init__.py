@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from kubeprims.cache.lister import Lister
     from kubeprims.client.client import Client
     from kubeprims.client.list_watch import ListWatch
-    from kubeprims.client.options import ListOptions, PatchType, WatchOptions
-    from kubeprims.client.resource import ALL_NAMESPACES, Resource
+    from kubeprims.client.options import ALL_NAMESPACES, ListOptions, PatchType, WatchOptions
+    from kubeprims.client.resource import Resource
     from kubeprims.client.watch import WatchStream
     from kubeprims.clock import Clock, SystemClock
     from kubeprims.errors import (
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         UnknownIndex,
         UnknownResource,
         UnsupportedOperation,
+        WatchTooShort,
     )
     from kubeprims.informer.dispatch import HandlerRegistration
     from kubeprims.informer.factory import SharedInformerFactory
@@ -85,15 +86,16 @@ _HOME = {
     "kubeprims.cache.lister": "Lister",
     "kubeprims.client.client": "Client",
     "kubeprims.client.list_watch": "ListWatch",
-    "kubeprims.client.options": "ListOptions PatchType WatchOptions",
-    "kubeprims.client.resource": "ALL_NAMESPACES Resource",
+    "kubeprims.client.options": "ALL_NAMESPACES ListOptions PatchType WatchOptions",
+    "kubeprims.client.resource": "Resource",
     "kubeprims.client.watch": "WatchStream",
     "kubeprims.clock": "Clock SystemClock",
     "kubeprims.errors": (
         "AlreadyExists BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError ConnectionLost "
         "ContentUnavailable DeadlineExceeded DecodeError Forbidden Invalid InvalidArgument KubeprimsError "
         "LifecycleError NotFound ResourceExpired ServerError StatusError StopTimeout TLSError TooManyRequests "
-        "TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation"
+        "TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation "
+        "WatchTooShort"
     ),
     "kubeprims.informer.dispatch": "HandlerRegistration",
     "kubeprims.informer.factory": "SharedInformerFactory",
@@ -200,6 +202,7 @@ __all__ = [
     "WatchEventType",
     "WatchOptions",
     "WatchStream",
+    "WatchTooShort",
     "__version__",
     "cache",
     "client",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kubeprims.cli.duration import parse_duration_s
 from kubeprims.testing import APIServer
+from kubeprims.testing.apiserver.auth import User
 from kubeprims.threads import Cancel
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def add_command(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace, cancel: Cancel) -> None:
     """Serve until cancelled, or for the time that was asked for."""
-    tokens = {options.token: "admin"} if options.token else None
+    tokens = {options.token: User("admin", ("system:masters",))} if options.token else None
     with APIServer(host=options.host, port=options.port, tls=options.tls, tokens=tokens) as server:
         server.write_kubeconfig(options.kubeconfig)
         sys.stdout.write(f"serving {server.url}\nexport KUBECONFIG={options.kubeconfig.resolve()}\n")

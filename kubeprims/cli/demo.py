@@ -12,6 +12,7 @@ from kubeprims.client.client import Client
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.meta import JSONObject
 from kubeprims.testing import APIServer
+from kubeprims.testing.apiserver.queries import DeleteOptions
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
@@ -89,7 +90,7 @@ class Workload:
             self._server.create("v1/pods", self._new_pod())
         elif what == "delete" and len(self._pods) > PODS_AT_START // 2:
             namespace, name = self._pods.pop(self._rng.randrange(len(self._pods)))
-            self._server.delete("v1/pods", name, namespace=namespace, grace_period_s=0)
+            self._server.delete("v1/pods", name, namespace=namespace, options=DeleteOptions(grace_period_s=0))
         else:
             namespace, name = self._rng.choice(self._pods)
             (phase,) = self._rng.choices(("Running", "Succeeded", "Failed"), weights=(16, 3, 1))

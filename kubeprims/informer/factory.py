@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from kubeprims.cache.indexer import IndexFunc
 from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
+from kubeprims.client.options import ALL_NAMESPACES
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import CacheSyncTimeout, LifecycleError, StopTimeout
 from kubeprims.informer.machine import ReflectorOptions
@@ -93,7 +94,7 @@ class SharedInformerFactory:
             TransportError: Discovery was needed, and the server did not answer.
             LifecycleError: The factory is stopped.
         """
-        handle = self._client.resource(resource, namespace=namespace, all_namespaces=namespace is None)
+        handle = self._client.resource(resource, namespace=ALL_NAMESPACES if namespace is None else namespace)
         identity = _Identity(str(handle.gvr), namespace, label_selector, field_selector)
         with self._lock:
             if self._stopped:
