@@ -1,7 +1,7 @@
 """The objects of a cache, by key, behind the one lock.
 
 An object is kept as its bytes and a few header values, in a tuple under its key. The key is kept as a plain text: the
-cycle collector tracks every instance of a class of ours, an ``ObjectKey`` too, and 50,000 of them make a full collection
+cycle collector tracks instances of our own classes, an ``ObjectKey`` too, and 50,000 of them make a full collection
 20 ms longer; tuples of plain texts and bytes cost it nothing. What a reader gets is a view of its own over those bytes,
 so nothing that a reader does reaches the store.
 
