@@ -34,7 +34,16 @@ def build_model(obj: JSONObject, model: type[Model]) -> Model:
     try:
         return _build(obj, model)
     except (ValueError, TypeError, AttributeError, KeyError) as error:  # generated code: whatever a wrong shape hits
-        raise DecodeError(f"the object does not fit {model.__name__}: {type(error).__name__}") from error
+        # Not chained: the texts of these errors quote the object, which may be a Secret.
+        raise DecodeError(f"the object does not fit {model.__name__}{_where(error)}") from None
+
+
+def _where(error: Exception) -> str:
+    """Return which fields are at fault, where the error can tell: pydantic's can."""
+    errors = getattr(error, "errors", None)
+    if errors is None:
+        return ""
+    return ": " + ", ".join(".".join(map(str, item["loc"])) for item in errors())
 
 
 def _build(obj: JSONObject, model: type[Model]) -> Model:
