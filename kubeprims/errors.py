@@ -102,15 +102,18 @@ class UnknownResource(KubeprimsError, LookupError):
     Attributes:
         name: What was asked for.
         server: The URL of the server that was asked.
+        unavailable: Groups with versions that the server could not tell about: it may be one of theirs.
     """
 
-    def __init__(self, name: str, *, server: str) -> None:
+    def __init__(self, name: str, *, server: str, unavailable: Sequence[str] = ()) -> None:
         super().__init__(name, server)
         self.name = name
         self.server = server
+        self.unavailable = tuple(unavailable)
 
     def __str__(self) -> str:
-        return f'the server {self.server} has no resource "{self.name}"'
+        but = f" (but cannot tell about {', '.join(self.unavailable)})" if self.unavailable else ""
+        return f'the server {self.server} has no resource "{self.name}"{but}'
 
 
 class UnknownIndex(KubeprimsError, LookupError):

@@ -1,0 +1,187 @@
+"""The door to an API server."""
+
+from __future__ import annotations
+
+import os
+import re
+from types import TracebackType
+from typing import Protocol, Self
+
+from kubeprims.client.api import API
+from kubeprims.client.discovery import Discovery
+from kubeprims.client.options import REQUEST_TIMEOUT_S, NamespaceOption, WriteOptions
+from kubeprims.client.resource import Resource
+from kubeprims.client.target import Target
+from kubeprims.clock import Clock, SystemClock
+from kubeprims.meta import GroupVersionResource
+from kubeprims.objects.codec import Codec, default_codec
+from kubeprims.threads import Cancel
+from kubeprims.transport.config import TransportConfig
+from kubeprims.transport.message import RoundTripper
+from kubeprims.transport.transport import Transport
+
+FIELD_MANAGER = "kubeprims"
+"""Who written fields are said to belong to unless told otherwise."""
+
+_FIRST_WORD = re.compile(r"[^\s/]*")
+
+
+class ClientTransport(RoundTripper, Protocol):
+    """What a client needs of a transport; ``kubeprims.transport.Transport`` is the real one."""
+
+    @property
+    def config(self) -> TransportConfig:
+        """What it was made from."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """The server's URL, without credentials."""
+        ...
+
+    def close(self) -> None:
+        """Cut every connection."""
+        ...
+
+
+class Client:
+    """The API of one server, as resources with verbs.
+
+    A context manager. Nothing is sent before it is needed.
+
+    Attributes:
+        transport: What carries the requests.
+        namespace: The namespace where none is named: that of the context.
+        server: The server's URL, without credentials.
+        discovery: What the server serves.
+
+    Concurrency:
+        Any number of threads at once.
+    """
+
+    def __init__(
+        self,
+        transport: ClientTransport,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        field_manager: str = "",
+        codec: Codec | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Speak to the server of ``transport``, which stays the caller's to close.
+
+        Args:
+            transport: Carries the requests.
+            timeout_s: How long a request may take that does not say, in seconds.
+            field_manager: Who written fields are said to belong to; unless given, the first word of the user agent in
+                the transport's configuration, or else ``kubeprims``.
+            codec: Reads and writes objects; unless given, the fastest one, which leaves managedFields out.
+            clock: The clock that deadlines are measured with.
+
+        Raises:
+            InvalidArgument: The time-out is not positive, or the field manager is malformed.
+        """
+        self.transport = transport
+        self.namespace = transport.config.namespace
+        self.server = transport.base_url
+        self._field_manager = field_manager or _first_word(transport.config.user_agent) or FIELD_MANAGER
+        WriteOptions(field_manager=self._field_manager)
+        self._api = API(
+            transport,
+            server=self.server,
+            codec=codec or default_codec(),
+            clock=clock or SystemClock(),
+            timeout_s=timeout_s,
+        )
+        self.discovery = Discovery(self._api)
+        self._owns_transport = False
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        context: str | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        field_manager: str = "",
+        codec: Codec | None = None,
+    ) -> Client:
+        """Return a client for the cluster of a kubeconfig, or for the one that this runs in.
+
+        Closing it closes its connections.
+
+        Args:
+            path: The kubeconfig; None: ``$KUBECONFIG``, ``~/.kube/config``, or the pod's service account.
+            context: Which context of it; None: the current one.
+            timeout_s: As for the class.
+            field_manager: As for the class.
+            codec: As for the class.
+
+        Raises:
+            ConfigError: The configuration is missing or malformed; names file, entry, field and rule.
+            InvalidArgument: As for the class.
+        """
+        transport = Transport(TransportConfig.from_config(path, context))
+        client = cls(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
+        client._owns_transport = True
+        return client
+
+    def resource(
+        self,
+        name: str,
+        namespace: NamespaceOption = None,
+        *,
+        timeout_s: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Resource:
+        """Return a resource.
+
+        ``v1/pods``, ``apps/v1/deployments`` and ``example.com/v1/widgets`` are taken as they are, and nothing is sent.
+        Anything else is a name, which discovery looks up: ``pods``, ``pod``, ``po``, ``Pod``, ``deployments.apps``,
+        ``widgets.v1.example.com``.
+
+        Args:
+            name: The resource.
+            namespace: Where to see it from: a namespace; ``ALL_NAMESPACES``; None: that of the context, if the
+                resource lives in namespaces.
+            timeout_s: How long discovery may take, in seconds; None: the client's time-out.
+            cancel: Ends discovery at once when set.
+
+        Raises:
+            InvalidArgument: The name or namespace is malformed, or the resource is cluster-scoped and a namespace is
+                given.
+            UnknownResource: The server has no such resource.
+            StatusError: Discovery was refused.
+            TransportError: The server did not answer.
+        """
+        if "/" in name:
+            gvr, namespaced = GroupVersionResource.parse(name), None
+        else:
+            found = self.discovery.find(name, timeout_s=timeout_s, cancel=cancel)
+            gvr, namespaced = found.gvr, found.namespaced
+        target = Target(
+            gvr, namespace, default_namespace=self.namespace, discovery=self.discovery, namespaced=namespaced
+        )
+        return Resource(self._api, target, field_manager=self._field_manager)
+
+    def close(self) -> None:
+        """Refuse every later call, and cut the connections of a client made by :meth:`from_config`."""
+        self._api.close()
+        if self._owns_transport:
+            self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.server}>"
+
+
+def _first_word(user_agent: str) -> str:
+    found = _FIRST_WORD.match(user_agent)
+    return found.group() if found else ""

@@ -1,0 +1,71 @@
+"""What an informer needs of a resource: pages of a list, and watches."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from kubeprims.client.options import ListOptions, WatchOptions, joined_selectors
+from kubeprims.client.resource import Resource
+from kubeprims.client.watch import WatchStream
+from kubeprims.objects.codec import ListStream
+from kubeprims.selectors import FieldSelector, LabelSelector
+from kubeprims.threads import Cancel
+
+
+class ListWatch:
+    """Lists and watches one resource, narrowed by selectors that are added to those of each request.
+
+    Concurrency:
+        Immutable: any number of threads at once.
+
+    Source:
+        client-go tools/cache/listwatch.go, ``NewFilteredListWatchFromClient``.
+    """
+
+    __slots__ = ("_field_selector", "_label_selector", "_resource")
+
+    def __init__(self, resource: Resource, *, label_selector: str = "", field_selector: str = "") -> None:
+        """Narrow a resource.
+
+        Raises:
+            InvalidSelector: A selector cannot be parsed.
+        """
+        LabelSelector.parse(label_selector)
+        FieldSelector.parse(field_selector)
+        self._resource = resource
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+
+    def list(self, options: ListOptions, *, cancel: Cancel | None = None) -> AbstractContextManager[ListStream]:
+        """Ask for one page, whose items come in while it is iterated over; leaving it lets go of the connection.
+
+        Raises:
+            StatusError: The server refuses.
+            TransportError: No complete answer comes.
+            DecodeError: The answer is not a list.
+        """
+        narrowed = replace(
+            options,
+            label_selector=joined_selectors(self._label_selector, options.label_selector),
+            field_selector=joined_selectors(self._field_selector, options.field_selector),
+        )
+        return self._resource.open_list(narrowed, cancel=cancel)
+
+    def watch(self, options: WatchOptions, *, cancel: Cancel | None = None) -> WatchStream:
+        """Open a watch; leaving it, as a context manager, closes it.
+
+        Raises:
+            StatusError: The server refuses.
+            TransportError: No answer comes.
+        """
+        narrowed = replace(
+            options,
+            label_selector=joined_selectors(self._label_selector, options.label_selector),
+            field_selector=joined_selectors(self._field_selector, options.field_selector),
+        )
+        return self._resource.open_watch(narrowed, cancel=cancel)
+
+    def __repr__(self) -> str:
+        selectors = joined_selectors(self._label_selector, self._field_selector)
+        return f"<ListWatch of {self._resource!r}{' where ' if selectors else ''}{selectors}>"
