@@ -15,6 +15,11 @@ from tests.parity.table import Outcome, judge, load_cases, render_page, save_out
 
 ROOT = pathlib.Path(__file__).parents[2]
 
+# What steers the outer run is not for the inner one.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "KUBEPRIMS_", "PYTEST_"))
+} | {"PYTHONPATH": str(ROOT)}
+
 
 def run_pytest(folder: pathlib.Path, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a small suite with the recorder in it."""
@@ -34,7 +39,7 @@ def run_pytest(folder: pathlib.Path, source: str, *arguments: str) -> subprocess
     return subprocess.run(
         [*command, *arguments, str(folder)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=50,
@@ -148,6 +153,7 @@ def test_the_command_runs_the_suite_itself(tmp_path: pathlib.Path) -> None:
     answer = subprocess.run(
         [*command, "-q", "-p", "no:cacheprovider", "tests/parity/test_table.py"],
         cwd=ROOT,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=50,
@@ -160,6 +166,6 @@ def test_the_command_runs_the_suite_itself(tmp_path: pathlib.Path) -> None:
 
 def test_a_suite_that_cannot_start_is_an_error(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, "-m", "tests.parity", "--page", str(tmp_path / "parity.md"), "--", "--no-such-option"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    answer = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=50, check=False)
     assert answer.returncode == pytest.ExitCode.USAGE_ERROR
     assert "nothing was counted" in answer.stderr
