@@ -165,7 +165,7 @@ def _json(value: JSONObject) -> Document:
 
 
 def _all_paths(resources: Sequence[APIResource]) -> list[str]:
-    paths = set(_PATHS)
+    paths: set[str] = set(_PATHS)
     for resource in resources:
         paths.add(_base_path(resource.group, resource.version))
         if resource.group:
@@ -346,10 +346,10 @@ def _schema(base: str, resources: Iterable[APIResource]) -> bytes:
         path = f"/{base}/{scope}{name}/{{name}}" + (f"/{subresource}" if subresource else "")
         operations = _operations(resource, _OPERATION_BY_VERB)
         if operations:
-            paths[path] = operations | {"parameters": [*_path_parameters(resource, named=True)]}
+            paths[path] = {**operations, "parameters": _path_parameters(resource, named=True)}
         operations = _operations(resource, {} if subresource else _COLLECTION_OPERATION_BY_VERB)
         if operations:
-            paths[f"/{base}/{scope}{name}"] = operations | {"parameters": [*_path_parameters(resource, named=False)]}
+            paths[f"/{base}/{scope}{name}"] = {**operations, "parameters": _path_parameters(resource, named=False)}
     info: JSONObject = {"title": "kubeprims embedded API server", "version": GIT_VERSION}
     return _json({"openapi": "3.0.0", "info": info, "paths": paths}).body
 

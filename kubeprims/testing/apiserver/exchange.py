@@ -244,8 +244,9 @@ class Conversation:
                     self._wire.send(self._http.send_informational(100), timeout_s=_SEND_S)
             elif isinstance(event, Data):
                 body.append(event.data)
-            elif isinstance(event, EndOfMessage):
-                assert request is not None  # its head came first
+            else:
+                assert isinstance(event, EndOfMessage)  # PAUSED only comes behind it
+                assert request is not None  # its head came before
                 return Call(request, b"".join(body))
 
     def _receive(self, deadline: Deadline) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -332,7 +332,7 @@ class Faults:
         return None
 
     @contextlib.contextmanager
-    def noted(self, watch: OpenWatch) -> Iterator[None]:
+    def noted(self, watch: OpenWatch) -> Generator[None, None, None]:
         """Count a watch among the open ones, so that it can be interrupted."""
         with self._lock:
             self._state.watches.add(watch)

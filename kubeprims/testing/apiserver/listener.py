@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import StopTimeout
@@ -125,7 +125,7 @@ class Listener:
         wire.close()
 
     @contextlib.contextmanager
-    def cut_on_hang_up(self, wire: Wire) -> Iterator[None]:
+    def cut_on_hang_up(self, wire: Wire) -> Generator[None, None, None]:
         """Cut the connection if the client goes away while nobody reads from it.
 
         Source:

@@ -36,5 +36,6 @@ def make_server_tls(host: str) -> ServerTLS:
     certificate = authority.issue_cert(*dict.fromkeys((host, "localhost", "127.0.0.1", "::1")))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    certificate.configure_cert(context)
+    # pyright: ignore below - trustme's annotation also names a type of pyOpenSSL, which is not installed
+    certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     return ServerTLS(context, authority.cert_pem.bytes())

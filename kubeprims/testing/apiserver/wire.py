@@ -51,8 +51,9 @@ class Wire:
         """
         with self._lock:
             try:
+                self._sock.getpeername()  # raises if the client is gone; wrap_socket would leak the descriptor then
                 sock = context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
-            except OSError as error:  # the client is gone already
+            except OSError as error:
                 raise WireClosed from error
             self._sock = sock
         with self._deadlines.within(timeout_s, self):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import resource
 import socket
 import ssl
+import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +20,7 @@ from kubeprims.testing.apiserver.listener import Listener
 from kubeprims.testing.apiserver.tls import make_server_tls
 from kubeprims.testing.apiserver.wire import Deadlines, Wire, WireClosed
 from kubeprims.testing.clock import VirtualClock
+from kubeprims.transport.listen import listen
 from tests.testing.apiserver.raw import connected, read_to_end
 from tests.waiting import eventually
 
@@ -29,7 +33,7 @@ def echo(wire: Wire, listener: Listener) -> None:
 @contextlib.contextmanager
 def listening(
     serve: Callable[[Wire, Listener], None] = echo, *, tls: ssl.SSLContext | None = None, clock: Clock | None = None
-) -> contextlib._GeneratorContextManager[Listener]:
+) -> Iterator[Listener]:
     listener = Listener("127.0.0.1", 0, serve, tls=tls, clock=clock or SystemClock())
     try:
         yield listener
@@ -85,14 +89,32 @@ def test_a_handshake_has_its_time() -> None:
         assert read_to_end(sock) == b""
 
 
-def test_tls_on_a_socket_whose_client_is_gone_ends_quietly() -> None:
-    ours, theirs = socket.socketpair()
+def test_tls_with_a_client_that_is_gone_ends_quietly() -> None:
+    with listen("127.0.0.1", 0) as listening_sock:
+        theirs = socket.create_connection(listening_sock.getsockname())
+        ours, _ = listening_sock.accept()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     theirs.close()
     wire = Wire(ours, Deadlines(SystemClock()))
     with pytest.raises(WireClosed):
         wire.start_tls(make_server_tls("127.0.0.1").context, timeout_s=1)
     wire.close()
     assert wire.fileno() == -1
+
+
+def test_out_of_descriptors_it_says_so_and_goes_on_when_there_are_some(caplog: pytest.LogCaptureFixture) -> None:
+    with listening() as listener, socket.socket() as sock:
+        sock.settimeout(10)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with caplog.at_level(logging.ERROR):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (sock.fileno() + 1, before[1]))
+            try:
+                sock.connect(("127.0.0.1", listener.port))
+                eventually(lambda: "cannot accept" in caplog.text, 10, "the complaint")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        sock.sendall(b"hello")
+        assert sock.recv(5) == b"hello"
 
 
 def test_without_trustme_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
