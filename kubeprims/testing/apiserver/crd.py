@@ -25,9 +25,8 @@ def with_defaults(crd: JSONObject) -> JSONObject:
     spec, names = _mapping(crd, "spec"), _mapping(crd, "spec", "names")
     kind = _text(crd, "spec", "names", "kind")
     if kind:
-        names = {"singular": kind.lower(), "listKind": f"{kind}List"} | {
-            key: value for key, value in names.items() if value
-        }
+        derived: JSONObject = {"singular": kind.lower(), "listKind": f"{kind}List"}
+        names = derived | {key: value for key, value in names.items() if value}
     return {**crd, "spec": {"conversion": {"strategy": "None"}, **spec, "names": names}}
 
 

@@ -90,11 +90,13 @@ class Listing:
         resource_version: The version of the list.
         continue_token: What the next page is asked for with; empty on the last one.
         content_length: The size of the JSON text, in bytes.
+        items: The objects.
     """
 
     def __init__(self, view: View, metadata: JSONObject, items: Sequence[StoredObject]) -> None:
         self.resource_version = str(metadata["resourceVersion"])
         self.continue_token = str(metadata.get("continue", ""))
+        self.items = items
         self._before, self._after = list_frame(view.kind, metadata)
         self._item_head = view.item_head
         self._tails = [view.tail(stored) for stored in items]

@@ -33,6 +33,10 @@ class Reader(Protocol):
         """The position in the history of the next event that it will read."""
         ...
 
+    def close(self) -> None:
+        """End it."""
+        ...
+
 
 class Table:
     """The objects of one resource, sorted by key, and their history.
@@ -202,3 +206,10 @@ class Storage:
                     return False
                 self.clock.wait(self.condition, remaining_s)
             return True
+
+    def close_readers(self) -> None:
+        """End every open watch."""
+        with self.condition:
+            for table in self._tables.values():
+                for reader in tuple(table.readers):
+                    reader.close()

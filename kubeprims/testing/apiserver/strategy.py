@@ -125,7 +125,7 @@ def with_finalize_update(obj: JSONObject, existing: JSONObject) -> JSONObject:
 
 
 def content_changed(obj: JSONObject, existing: JSONObject, kind: Kind) -> bool:
-    """Return whether what is asked of an object has changed: its spec, or for custom kinds all but metadata and status."""
+    """Return whether what is asked of an object has changed: its spec; of a custom one, all but metadata and status."""
     if not kind.custom:
         return differs(obj.get("spec"), existing.get("spec"))
     ignored = _NOT_CONTENT if kind.has_status else _NOT_CONTENT - {"status"}

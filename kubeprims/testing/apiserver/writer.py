@@ -1,0 +1,366 @@
+"""Create, update and patch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from kubeprims.clock import Clock, Rng
+from kubeprims.errors import Forbidden, StatusCause
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver import crd
+from kubeprims.testing.apiserver.deletion import ends_with_update
+from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode_tail
+from kubeprims.testing.apiserver.history import StoredObject
+from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Kind
+from kubeprims.testing.apiserver.metadata import (
+    generated_name,
+    metadata_of,
+    metadata_problems,
+    new_uid,
+    text_of,
+    timestamp,
+    update_problems,
+    with_checked_metadata,
+)
+from kubeprims.testing.apiserver.objects import Answer, Objects, key_of, state_of
+from kubeprims.testing.apiserver.patches import parse_patch
+from kubeprims.testing.apiserver.queries import parse_revision
+from kubeprims.testing.apiserver.registry import Registry
+from kubeprims.testing.apiserver.status import (
+    FieldProblem,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    method_not_allowed,
+    modified,
+    not_found,
+    plain_failure,
+    quoted,
+    render_success,
+)
+from kubeprims.testing.apiserver.strategy import (
+    differs,
+    with_finalize_update,
+    with_first_values,
+    with_main_update,
+    with_status_update,
+)
+
+_GENERATED_NAME_TRIES = 8
+# What a client may send but not change.
+_SERVER_OWNED = ("creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a write is about.
+
+    Attributes:
+        kind: The kind.
+        namespace: The namespace; empty for a cluster-scoped kind.
+        name: The name; empty where the object brings it.
+        subresource: The subresource; empty for the object itself.
+    """
+
+    kind: Kind
+    namespace: str
+    name: str = ""
+    subresource: str = ""
+
+
+class Writer:
+    """Carries out what changes objects without removing them.
+
+    Concurrency:
+        Safe in any thread: each write is one step under the storage's lock.
+    """
+
+    def __init__(
+        self, objects: Objects, registry: Registry, *, clock: Clock, rng: Rng, auto_create_namespaces: bool
+    ) -> None:
+        self._objects = objects
+        self._registry = registry
+        self._clock = clock
+        self._rng = rng
+        self._auto_create_namespaces = auto_create_namespaces
+
+    def create(self, target: Target, body: bytes | JSONObject) -> Answer:
+        """Create an object, or bind a pod."""
+        if target.subresource:
+            return self._create_subresource(target, body)
+        obj = self._received(target, body)
+        metadata = metadata_of(obj)
+        if "resourceVersion" in metadata:
+            message = "resourceVersion should not be set on objects to be created"
+            raise plain_failure(message)
+        metadata.pop("managedFields", None)
+        with self._objects.storage.condition:
+            stored = self._create(target, with_first_values(self._fresh(target, obj), target.kind))
+        return Answer(201, self._objects.view(target.kind).render(stored))
+
+    def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
+        """Create many objects in one step, each in the namespace that it names, with the status that it has."""
+        renders: dict[str, Callable[[int], StoredObject]] = {}
+        with self._objects.storage.condition:
+            table = self._objects.table(kind)
+            for given in objects:
+                target = Target(kind, self._own_namespace(kind, given))
+                obj = with_first_values(self._fresh(target, self._received(target, given)), kind)
+                if "status" in given:
+                    obj["status"] = given["status"]
+                obj = self._checked_new(target, obj)
+                name = text_of(metadata_of(obj), "name")
+                key = key_of(kind, target.namespace, name)
+                if key in renders or key in table.objects:
+                    raise already_exists(kind, name)
+                self._check_namespace(target, name)
+                renders[key] = state_of(kind, target.namespace, obj)
+            self._objects.storage.write_new(table, list(renders.values()))
+        return len(renders)
+
+    @staticmethod
+    def _own_namespace(kind: Kind, obj: JSONObject) -> str:
+        metadata = obj.get("metadata")
+        namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+        return (namespace if isinstance(namespace, str) and namespace else "default") if kind.namespaced else ""
+
+    def update(self, target: Target, body: bytes | JSONObject) -> Answer:
+        """Replace an object, or the part of it that a subresource stands for."""
+        obj = self._received(target, body)
+        self._check_name(target, metadata_of(obj))
+        with self._objects.storage.condition:
+            stored = self._objects.find(target.kind, target.namespace, target.name)
+            if stored is None:
+                if target.subresource or not target.kind.create_on_update:
+                    raise not_found(target.kind, target.name)
+                return self.create(target, {**obj, "metadata": _without(metadata_of(obj), "resourceVersion", "uid")})
+            uid = text_of(metadata_of(obj), "uid")
+            if uid and uid != stored.uid:
+                raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
+            return self._replace(target, stored, obj)
+
+    def patch(self, target: Target, body: bytes, content_type: str) -> Answer:
+        """Change an object by a patch."""
+        apply = parse_patch(content_type, body)
+        kind = target.kind
+        with self._objects.storage.condition:
+            stored = self._objects.get(kind, target.namespace, target.name)
+            patched = apply(self._objects.view(kind).decode(stored))
+            if not isinstance(patched, dict):
+                problem = FieldProblem.invalid("patch", patched, "the result is not an object")
+                raise invalid("", "", [problem])
+            obj = self._received(target, patched)
+            self._check_name(target, metadata_of(obj))
+            return self._replace(target, stored, obj)
+
+    def _received(self, target: Target, body: bytes | JSONObject) -> JSONObject:
+        """Return the object of a request, in the form in which it is kept, with its own metadata."""
+        kind = target.kind
+        obj = decode_object(body, kind)
+        _check_type_names(obj, kind)
+        obj = with_checked_metadata(self._objects.view(kind).to_storage(obj), kind)
+        metadata = metadata_of(obj)
+        if not kind.namespaced:
+            metadata.pop("namespace", None)
+        elif text_of(metadata, "namespace") not in {"", target.namespace}:
+            message = "the namespace of the provided object does not match the namespace sent on the request"
+            raise bad_request(message)
+        else:
+            metadata["namespace"] = target.namespace
+        return obj
+
+    @staticmethod
+    def _check_name(target: Target, metadata: JSONObject) -> None:
+        name = text_of(metadata, "name")
+        if not name:
+            message = f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+            raise bad_request(message)
+        if name != target.name:
+            message = f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+            raise bad_request(message)
+
+    def _fresh(self, target: Target, obj: JSONObject) -> JSONObject:
+        """Return a new object with what the server gives to every one."""
+        metadata = metadata_of(obj)
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"):
+            metadata.pop(key, None)
+        base = text_of(metadata, "generateName")
+        if base and "name" not in metadata:
+            metadata["name"] = self._free_name(target, base)
+        metadata["uid"] = new_uid(self._rng)
+        metadata["creationTimestamp"] = timestamp(self._clock.wall())
+        return obj
+
+    def _free_name(self, target: Target, base: str) -> str:
+        name = generated_name(base, self._rng)
+        for _ in range(_GENERATED_NAME_TRIES - 1):
+            if self._objects.find(target.kind, target.namespace, name) is None:
+                break
+            name = generated_name(base, self._rng)
+        return name
+
+    def _create(self, target: Target, obj: JSONObject) -> StoredObject:
+        obj = self._checked_new(target, obj)
+        name = text_of(metadata_of(obj), "name")
+        self._check_namespace(target, name)
+        if self._objects.find(target.kind, target.namespace, name) is not None:
+            raise already_exists(target.kind, name)
+        stored = self._objects.put(target.kind, target.namespace, obj)
+        self._serve(target.kind, obj)
+        return stored
+
+    def _checked_new(self, target: Target, obj: JSONObject) -> JSONObject:
+        kind, metadata = target.kind, metadata_of(obj)
+        problems = metadata_problems(metadata, kind)
+        if kind is CUSTOM_RESOURCE_DEFINITIONS:
+            obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
+            problems.extend(crd.definition_problems(obj))
+        if problems:
+            raise invalid(kind.kind, text_of(metadata, "name"), problems, group=kind.group)
+        return obj
+
+    def _serve(self, kind: Kind, obj: JSONObject) -> None:
+        if kind is CUSTOM_RESOURCE_DEFINITIONS:
+            self._registry.install(text_of(metadata_of(obj), "name"), crd.kinds_of(obj))
+
+    def _check_namespace(self, target: Target, name: str) -> None:
+        kind, namespace = target.kind, target.namespace
+        if not kind.namespaced:
+            return
+        stored = self._objects.find(NAMESPACES, "", namespace)
+        if stored is None:
+            if not self._auto_create_namespaces:
+                raise not_found(NAMESPACES, namespace)
+            self.create(Target(NAMESPACES, ""), {"metadata": {"name": namespace}})
+        elif b'"deletionTimestamp"' in stored.tail and "deletionTimestamp" in metadata_of(decode_tail(stored.tail)):
+            raise _terminating(kind, namespace, name)
+
+    def _replace(self, target: Target, stored: StoredObject, obj: JSONObject) -> Answer:
+        kind, existing = target.kind, decode_tail(stored.tail)
+        self._check_version(target, metadata_of(obj), stored)
+        obj = _merged(target, obj, existing)
+        problems = [
+            *metadata_problems(metadata_of(obj), kind),
+            *update_problems(metadata_of(obj), metadata_of(existing)),
+        ]
+        if kind is CUSTOM_RESOURCE_DEFINITIONS:
+            obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
+            problems.extend([*crd.definition_problems(obj), *crd.definition_update_problems(obj, existing)])
+        if problems:
+            raise invalid(kind.kind, target.name, problems, group=kind.group)
+        view = self._objects.view(kind)
+        if ends_with_update(obj, existing, kind):
+            self._objects.remove(kind, target.namespace, stored)
+            return Answer(200, view.render(stored._replace(tail=encode_tail(obj, kind))))
+        if differs(_content(obj), existing):
+            stored = self._objects.put(kind, target.namespace, obj)
+            self._serve(kind, obj)
+        return Answer(200, view.render(stored))
+
+    @staticmethod
+    def _check_version(target: Target, metadata: JSONObject, stored: StoredObject) -> None:
+        """Check that the object is the version that the client has seen, and fill in what clients may leave out."""
+        version = text_of(metadata, "resourceVersion")
+        try:
+            revision = parse_revision(version)
+        except ValueError:
+            message = f"strconv.ParseUint: parsing {quoted(version)}: invalid syntax"
+            raise plain_failure(message) from None
+        if revision == 0:
+            if not target.kind.unconditional_update:
+                problem = FieldProblem.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+                raise invalid(target.kind.resource, target.name, [problem], group=target.kind.group)
+        elif revision != stored.revision:
+            raise modified(target.kind, target.name)
+        metadata["resourceVersion"] = str(stored.revision)
+        metadata.setdefault("uid", stored.uid)
+
+    def _create_subresource(self, target: Target, body: bytes | JSONObject) -> Answer:
+        if target.subresource != "binding":
+            raise method_not_allowed("create", target.kind)
+        binding = decode_object(body, target.kind)
+        node = binding.get("target")
+        node_name = node.get("name") if isinstance(node, dict) else None
+        if not isinstance(node_name, str) or not node_name:
+            raise invalid("Binding", target.name, [FieldProblem.required("target.name", "")])
+        with self._objects.storage.condition:
+            stored = self._objects.get(target.kind, target.namespace, target.name)
+            pod = decode_tail(stored.tail)
+            spec = pod.get("spec")
+            spec = spec if isinstance(spec, dict) else {}
+            if spec.get("nodeName"):
+                rule = f"pod {target.name} is already assigned to node {quoted(spec['nodeName'])}"
+                raise conflict(target.kind, target.name, rule)
+            self._objects.put(target.kind, target.namespace, {**pod, "spec": {**spec, "nodeName": node_name}})
+        return Answer(201, render_success({}, code=201))
+
+
+def _merged(target: Target, obj: JSONObject, existing: JSONObject) -> JSONObject:
+    """Return what is stored: the new object, with everything from the old one that this request cannot change."""
+    metadata, old = metadata_of(obj), metadata_of(existing)
+    for key in _SERVER_OWNED:
+        metadata.pop(key, None)
+        if key in old:
+            metadata[key] = old[key]
+    match target.subresource:
+        case "status":
+            return with_status_update(obj, existing, target.kind)
+        case "finalize":
+            return with_finalize_update(obj, existing)
+        case _:
+            return with_main_update(obj, existing, target.kind)
+
+
+def _check_type_names(obj: JSONObject, kind: Kind) -> None:
+    api_version, name = obj.get("apiVersion", ""), obj.get("kind", "")
+    if kind.custom:
+        for key, value in (("Kind", name), ("apiVersion", api_version)):
+            if not value:
+                message = (
+                    f"the object provided is unrecognized (must be of type {kind.kind}): Object '{key}' is missing"
+                )
+                raise bad_request(message)
+    if api_version not in {"", kind.api_version}:
+        message = (
+            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+        )
+        raise bad_request(message)
+    if name not in {"", kind.kind}:
+        if kind.custom:
+            metadata = obj.get("metadata")
+            own_name: JSONValue = metadata.get("name") if isinstance(metadata, dict) else ""
+            problem = FieldProblem.invalid("kind", name, f"must be {kind.kind}")
+            raise invalid(str(name), str(own_name or ""), [problem], group=kind.group)
+        message = f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}'
+        raise bad_request(message)
+
+
+def _content(obj: JSONObject) -> JSONObject:
+    return _without(obj, "kind", "apiVersion")
+
+
+def _without(obj: JSONObject, *keys: str) -> JSONObject:
+    return {key: value for key, value in obj.items() if key not in keys}
+
+
+def _uid_rule(target: Target, uid: str, stored_uid: str) -> str:
+    key = key_of(target.kind, target.namespace, target.name)
+    return (
+        f"StorageError: invalid object, Code: 4, Key: /registry/{target.kind.resource}/{key}, ResourceVersion: 0, "
+        f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored_uid}"
+    )
+
+
+def _terminating(kind: Kind, namespace: str, name: str) -> Forbidden:
+    return Forbidden(
+        f'{kind.group_resource} "{name}" is forbidden: unable to create new content in namespace {namespace} because '
+        "it is being terminated",
+        code=403,
+        reason="Forbidden",
+        causes=[
+            StatusCause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
+        ],
+        details={"name": name, "group": kind.group, "kind": kind.resource},
+    )
