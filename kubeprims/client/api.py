@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from kubeprims.client.options import REQUEST_TIMEOUT_S, Query, check_timeout_s
 from kubeprims.client.status import check_success, error_from_status
 from kubeprims.clock import Clock
 from kubeprims.errors import DecodeError, LifecycleError
-from kubeprims.meta import JSONObject, JSONValue, ObjectKey, check_path_segment
+from kubeprims.meta import JSONObject, ObjectKey, check_path_segment
 from kubeprims.objects.codec import Codec, ListStream
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel, Deadline
@@ -166,7 +166,7 @@ class API:
         return Unstructured((ObjectKey(""), "", "", (), raw))
 
     @contextmanager
-    def open_list(self, call: Call) -> Iterator[ListStream]:
+    def open_list(self, call: Call) -> Generator[ListStream]:
         """Make a call, and give the items of the list that it is answered with while they come in.
 
         Raises:
@@ -178,7 +178,7 @@ class API:
 
 
 @contextmanager
-def _located(response: Response) -> Iterator[None]:
+def _located(response: Response) -> Generator[None]:
     """Have a ``DecodeError`` say where the bytes came from."""
     try:
         yield
@@ -187,10 +187,10 @@ def _located(response: Response) -> Iterator[None]:
 
 
 def _is_nameless(content: JSONObject) -> bool:
-    metadata: JSONValue = content.get("metadata")
+    metadata = content.get("metadata")
     if metadata is None:
         return True
-    return isinstance(metadata, dict) and metadata.get("name") in {None, ""}
+    return isinstance(metadata, dict) and (metadata.get("name") is None or metadata["name"] == "")
 
 
 def join_path(base: str, *segments: str) -> str:

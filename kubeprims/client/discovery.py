@@ -159,23 +159,25 @@ class Discovery:
             self._failure = None
             self._begun += 1
             number = self._begun
-        catalog: Catalog | None = None
-        failure: KubeprimsError | None = None
         try:
             catalog = self._fetch(budget)
         except (Cancelled, DeadlineExceeded):
-            raise  # this thread's own limits: those who wait for it try themselves
-        except KubeprimsError as error:
-            failure = error
+            self._fetched(None)  # this thread's own limits: those who wait for it try themselves
             raise
-        finally:
-            with self._changed:
-                self._is_fetching = False
-                self._failure = failure
-                if catalog is not None:
-                    self._catalog, self._catalog_number = catalog, number
-                self._changed.notify_all()
+        except BaseException as error:
+            self._fetched(error if isinstance(error, KubeprimsError) else None)
+            raise
+        self._fetched(None, catalog)
         return catalog, number
+
+    def _fetched(self, failure: KubeprimsError | None, catalog: Catalog | None = None) -> None:
+        """End a fetch, and tell those who wait for it."""
+        with self._changed:
+            self._is_fetching = False
+            self._failure = failure
+            if catalog is not None:
+                self._catalog, self._catalog_number = catalog, self._begun
+            self._changed.notify_all()
 
     def _wait(self, budget: _Budget) -> None:
         """Wait, with the condition held, for a change; may return early."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from kubeprims.client.api import API, Call
+from kubeprims.client.api import API, JSON_TYPE, Call
 from kubeprims.client.bodies import ObjectBody, encode_object, encode_patch, identity
 from kubeprims.client.options import (
     WATCH_TIMEOUT_S,
@@ -72,7 +72,7 @@ class Resource:
 
     @property
     def namespaced(self) -> bool:
-        """Whether the objects live in namespaces; asks the server if that is not known."""
+        """Whether the objects live in namespaces; asks discovery if that is not known."""
         return self._target.is_namespaced()
 
     def within(self, namespace: NamespaceOption) -> Resource:
@@ -173,9 +173,9 @@ class Resource:
             timeout_s=timeout_s,
             cancel=cancel,
         )
-        return self._objects(pages)
+        return self._flatten(pages)
 
-    def _objects(self, pages: Iterator[ObjectList]) -> Iterator[Unstructured]:
+    def _flatten(self, pages: Iterator[ObjectList]) -> Iterator[Unstructured]:
         for page in pages:
             for malformed in page.malformed:
                 logger.warning(
@@ -213,7 +213,7 @@ class Resource:
         return self.open_watch(options, cancel=cancel)
 
     def open_list(self, options: ListOptions, *, cancel: Cancel | None = None) -> AbstractContextManager[ListStream]:
-        """Ask for one page, whose items come in while it is iterated over; nothing is sent before it is entered."""
+        """Ask, once it is entered, for one page, whose items come in while it is iterated over."""
         return self._api.open_list(
             Call(
                 method="GET",
@@ -474,7 +474,7 @@ class Resource:
         path: str,
         query: Query,
         body: bytes,
-        content_type: str = "application/json",
+        content_type: str = JSON_TYPE,
         *,
         timeout_s: float | None,
         cancel: Cancel | None,
@@ -492,11 +492,7 @@ class Resource:
         )
 
     def __repr__(self) -> str:
-        match self.namespace:
-            case None:
-                where = ""
-            case str() as namespace:
-                where = f" in {namespace}"
-            case _:
-                where = " in all namespaces"
-        return f"<Resource {self.gvr}{where}>"
+        namespace = self.namespace
+        if namespace is None:
+            return f"<Resource {self.gvr}>"
+        return f"<Resource {self.gvr} in {namespace if isinstance(namespace, str) else namespace.value}>"
