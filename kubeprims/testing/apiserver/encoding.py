@@ -35,6 +35,10 @@ _METADATA_ORDER = (
 )
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_SORTING_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+
+
 def decode(body: bytes, *, problem: Callable[[str], str] = str) -> JSONValue:
     """Return what a JSON text says.
 
@@ -101,7 +105,7 @@ def _finite(text: str) -> float:
 
 def encode(value: JSONValue, *, sort_keys: bool = False) -> bytes:
     """Return a value as compact JSON; a lone surrogate becomes U+FFFD, as it does upstream."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys, allow_nan=False)
+    text = (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 
 from kubeprims.clock import Rng
@@ -142,10 +141,10 @@ def timestamp(when: datetime.datetime) -> str:
 
 def new_uid(rng: Rng) -> str:
     """Return a random uid: a UUID of version 4."""
-    bits = 0
-    for _ in range(4):
-        bits = bits << 32 | int(rng.random() * (1 << 32))
-    return str(uuid.UUID(int=bits, version=4))
+    digits = "".join(f"{int(rng.random() * (1 << 32)):08x}" for _ in range(4))
+    # The version stands in the 13th digit, the variant in the upper bits of the 17th (RFC 9562).
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def generated_name(base: str, rng: Rng) -> str:

@@ -11,29 +11,44 @@ from kubeprims.testing.apiserver.metadata import metadata_of
 
 # Kubelets register a node together with its status.
 _STATUS_KEPT_ON_CREATE = frozenset({"nodes"})
-_PHASE_ON_CREATE: Mapping[str, str] = {"persistentvolumeclaims": "Pending", "persistentvolumes": "Pending"}
+_PHASE_ON_CREATE: Mapping[str, str] = {
+    "namespaces": "Active",
+    "persistentvolumeclaims": "Pending",
+    "persistentvolumes": "Pending",
+}
 _NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 _NOT_CONTENT = frozenset({"kind", "apiVersion", "metadata", "status"})
 
 
-def with_first_values(obj: JSONObject, kind: Kind) -> JSONObject:
+def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False) -> JSONObject:
     """Return a new object as it is stored first: without a status of its own, and with what its kind starts with.
 
     The specs of built-in kinds get no other defaults, and are not validated.
+
+    Args:
+        obj: The object.
+        kind: Its kind.
+        keep_status: Leave the status as it is, if there is one.
     """
     metadata = metadata_of(obj)
     if kind.has_generation:
         metadata["generation"] = 1
-    if kind.has_status and kind.resource not in _STATUS_KEPT_ON_CREATE:
-        obj = {key: value for key, value in obj.items() if key != "status"}
-        phase = _PHASE_ON_CREATE.get(kind.group_resource)
-        if phase is not None:
-            obj["status"] = {"phase": phase}
-    if kind is PODS:
-        obj["status"] = {"phase": "Pending", "qosClass": _quality_of_service(obj)}
-    elif kind is NAMESPACES:
+    if kind is NAMESPACES:
         obj = _with_first_namespace_values(obj, metadata)
+    if (keep_status and "status" in obj) or not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
+        return obj
+    obj = {key: value for key, value in obj.items() if key != "status"}
+    status = _first_status(obj, kind)
+    if status:
+        obj["status"] = status
     return obj
+
+
+def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:
+    if kind is PODS:
+        return {"phase": "Pending", "qosClass": _quality_of_service(obj)}
+    phase = _PHASE_ON_CREATE.get(kind.group_resource)
+    return {"phase": phase} if phase is not None else {}
 
 
 def _with_first_namespace_values(obj: JSONObject, metadata: JSONObject) -> JSONObject:
@@ -43,7 +58,7 @@ def _with_first_namespace_values(obj: JSONObject, metadata: JSONObject) -> JSONO
     finalizers = spec.get("finalizers")
     names = finalizers if isinstance(finalizers, list) else []
     first: JSONObject = {**spec, "finalizers": names if "kubernetes" in names else [*names, "kubernetes"]}
-    return {**obj, "spec": first, "status": {"phase": "Active"}}
+    return {**obj, "spec": first}
 
 
 def _quality_of_service(pod: JSONObject) -> str:

@@ -97,25 +97,28 @@ class Writer:
             raise plain_failure(message)
         metadata.pop("managedFields", None)
         with self._objects.storage.condition:
-            stored = self._create(target, with_first_values(self._fresh(target, obj), target.kind))
+            obj = self._fresh(target, obj, timestamp(self._clock.wall()))
+            stored = self._create(target, with_first_values(obj, target.kind))
         return Answer(201, self._objects.view(target.kind).render(stored))
 
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
         """Create many objects in one step, each in the namespace that it names, with the status that it has."""
         renders: dict[str, Callable[[int], StoredObject]] = {}
+        namespaces: set[str] = set()
+        now = timestamp(self._clock.wall())
         with self._objects.storage.condition:
             table = self._objects.table(kind)
             for given in objects:
                 target = Target(kind, self._own_namespace(kind, given))
-                obj = with_first_values(self._fresh(target, self._received(target, given)), kind)
-                if "status" in given:
-                    obj["status"] = given["status"]
-                obj = self._checked_new(target, obj)
+                obj = self._fresh(target, self._received(target, given), now)
+                obj = self._checked_new(target, with_first_values(obj, kind, keep_status=True))
                 name = text_of(metadata_of(obj), "name")
                 key = key_of(kind, target.namespace, name)
                 if key in renders or key in table.objects:
                     raise already_exists(kind, name)
-                self._check_namespace(target, name)
+                if target.namespace not in namespaces:
+                    self._check_namespace(target, name)
+                    namespaces.add(target.namespace)
                 renders[key] = state_of(kind, target.namespace, obj)
             self._objects.storage.write_new(table, list(renders.values()))
         return len(renders)
@@ -181,7 +184,7 @@ class Writer:
             message = f"the name of the object ({name}) does not match the name on the URL ({target.name})"
             raise bad_request(message)
 
-    def _fresh(self, target: Target, obj: JSONObject) -> JSONObject:
+    def _fresh(self, target: Target, obj: JSONObject, now: str) -> JSONObject:
         """Return a new object with what the server gives to every one."""
         metadata = metadata_of(obj)
         for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"):
@@ -190,7 +193,7 @@ class Writer:
         if base and "name" not in metadata:
             metadata["name"] = self._free_name(target, base)
         metadata["uid"] = new_uid(self._rng)
-        metadata["creationTimestamp"] = timestamp(self._clock.wall())
+        metadata["creationTimestamp"] = now
         return obj
 
     def _free_name(self, target: Target, base: str) -> str:
