@@ -81,6 +81,9 @@ class _HeadLines:
             raise RemoteProtocolError("a line of the head is not a header field")
         return line
 
+    def close(self) -> None:
+        self._stream.close()
+
 
 class _HeadReader(http.client.HTTPResponse):
     """http.client's reader, held to whole and strict heads, and past informational ones."""
@@ -94,7 +97,8 @@ class _HeadReader(http.client.HTTPResponse):
                 self.headers = None  # type: ignore[assignment] # what tells begin() to read another head
                 super().begin()
         finally:
-            self.fp = stream
+            if not stream.closed:  # http.client closes it, and forgets it, at a status line that is none
+                self.fp = stream
 
 
 class Connection(urllib3.connection.HTTPConnection):
@@ -225,7 +229,12 @@ class Connection(urllib3.connection.HTTPConnection):
         if response is None:
             message = "the connection is closed"
             raise ConnectionAbortedError(message)
-        return response.fp.read1(READ_BYTES_MAX)
+        data = response.fp.read1(READ_BYTES_MAX)
+        if not data and self._scope is not None and self._scope.is_aborted:
+            # Ours, not the server's: a body that lasts until the end must not look complete.
+            message = "the connection was cut off"
+            raise ConnectionAbortedError(message)
+        return data
 
     def finish(self) -> None:
         """End the request whose answer was read to its end; the connection can take another."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from kubeprims.clock import Clock
 from kubeprims.errors import LifecycleError
 from kubeprims.transport.connection import Connection
 from kubeprims.transport.scope import RequestScope
+
+
+def _nothing() -> None:
+    """Close an answer that is not there yet."""
 
 
 class Pool:
@@ -26,7 +31,7 @@ class Pool:
         self._idle_timeout_s = idle_timeout_s
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
-        self._scopes: set[RequestScope] = set()
+        self._requests: dict[RequestScope, Callable[[], None]] = {}
         self._closed = False
 
     def enter(self, scope: RequestScope) -> None:
@@ -39,12 +44,19 @@ class Pool:
             if self._closed:
                 message = "the transport is closed"
                 raise LifecycleError(message)
-            self._scopes.add(scope)
+            self._requests[scope] = _nothing
+
+    def answered(self, scope: RequestScope, close: Callable[[], None]) -> bool:
+        """Say how the answer of a request is closed; False if the pool was closed meanwhile."""
+        with self._lock:
+            if not self._closed:
+                self._requests[scope] = close
+            return not self._closed
 
     def leave(self, scope: RequestScope) -> None:
         """Count a request out; does nothing if it is out already."""
         with self._lock:
-            self._scopes.discard(scope)
+            self._requests.pop(scope, None)
 
     def take(self) -> Connection | None:
         """Return the idle connection used last that still stands, or None if there is none."""
@@ -92,7 +104,7 @@ class Pool:
     def busy_count(self) -> int:
         """How many requests are under way, answers that are still being read included."""
         with self._lock:
-            return len(self._scopes)
+            return len(self._requests)
 
     def close_idle(self) -> None:
         """Close the connections that are not in use."""
@@ -105,7 +117,8 @@ class Pool:
         """Close the idle connections and cut those in use: their readers get ``Cancelled``. May be called again."""
         with self._lock:
             self._closed = True
-            scopes = tuple(self._scopes)
-        for scope in scopes:
+            requests = tuple(self._requests.items())
+        for scope, close in requests:
             scope.abort("the transport was closed")
+            close()
         self.close_idle()

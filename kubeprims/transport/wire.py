@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kubeprims.errors import ConnectionLost, InvalidArgument
+from kubeprims.errors import Cancelled, ConnectionLost, InvalidArgument
 from kubeprims.http1.errors import RemoteProtocolError
 from kubeprims.transport.body import Body, frame
 from kubeprims.transport.connection import Connection, Head, explain
@@ -71,6 +71,9 @@ class Wire:
             self.pool.leave(scope)
             raise
         exchange = _Exchange(connection, scope, self.pool, keeps_alive=head.keeps_alive)
+        if not self.pool.answered(scope, exchange.close):
+            exchange.close()
+            raise scope.failure(Cancelled, "the transport was closed")
         return exchange.respond(head, unpack=unpack)
 
     def _send(self, request: Request, headers: Headers, scope: RequestScope) -> tuple[Connection, Head]:
