@@ -112,8 +112,8 @@ class StdlibCodec:
         Raises:
             DecodeError: As for :meth:`to_record`.
         """
-        if not text:
-            raise DecodeError("nothing is not an object")
+        if not text.startswith("{"):
+            raise DecodeError("the JSON is not an object")
         item, end = careful_object(text, 0, keep_managed_fields=self._keep)
         if isinstance(item, MalformedObject):
             raise DecodeError(item.detail, raw=item.raw)
