@@ -37,7 +37,7 @@ def add_command(commands: Subparsers) -> None:
 def run(options: argparse.Namespace, cancel: Cancel) -> None:
     """Run the demonstration until cancelled, or for the time that was asked for."""
     stop = Cancel(cancel)
-    threads = ThreadGroup("demo")
+    threads = ThreadGroup("demo", on_error=lambda _: stop.set())
     with APIServer() as server:
         workload = Workload(server, rng=random.Random(7))  # noqa: S311 - the same show every time
         workload.begin()
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, cancel: Cancel) -> None:
             try:
                 show(
                     informers.informer("v1/pods"),
-                    cancel,
+                    stop,
                     title=f"pods of the embedded API server at {server.url}",
                     for_s=options.for_s,
                     plain_events=False,
@@ -77,7 +77,7 @@ class Workload:
         """Create the namespaces and the first pods."""
         for namespace in NAMESPACES:
             self._server.create("v1/namespaces", {"metadata": {"name": namespace}})
-        self._server.create_many("v1/pods", [self._new_pod() for _ in range(PODS_AT_START)])
+        self._server.create_many("v1/pods", [self._new_pod()[1] for _ in range(PODS_AT_START)])
 
     def run(self, stop: Cancel) -> None:
         """Change something every tick until told to stop."""
@@ -87,7 +87,8 @@ class Workload:
     def _step(self) -> None:
         (what,) = self._rng.choices(("create", "change", "delete"), weights=(4, 4, 2))
         if what == "create" and len(self._pods) < PODS_MAX:
-            self._server.create("v1/pods", self._new_pod())
+            namespace, pod = self._new_pod()
+            self._server.create("v1/pods", pod, namespace=namespace)
         elif what == "delete" and len(self._pods) > PODS_AT_START // 2:
             namespace, name = self._pods.pop(self._rng.randrange(len(self._pods)))
             self._server.delete("v1/pods", name, namespace=namespace, options=DeleteOptions(grace_period_s=0))
@@ -97,12 +98,12 @@ class Workload:
             status: JSONObject = {"status": {"phase": phase}}
             self._server.patch("v1/pods", name, status, namespace=namespace, subresource="status")
 
-    def _new_pod(self) -> JSONObject:
+    def _new_pod(self) -> tuple[str, JSONObject]:
         self._made += 1
         namespace, app = self._rng.choice(NAMESPACES), self._rng.choice(APPS)
         name = f"{app}-{self._made}"
         self._pods.append((namespace, name))
-        return {
+        return namespace, {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace, "labels": {"app": app}},
