@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NAMESPACES = ("prod", "staging", "dev", "batch")
 APPS = ("web", "api", "worker", "cache", "mail")
+PHASES = ("Running", "Pending", "Succeeded", "Failed")
+PHASE_WEIGHTS = (16, 2, 3, 1)
 PODS_AT_START = 200
 PODS_MAX = 400
 TICK_S = 0.05
@@ -77,7 +79,8 @@ class Workload:
         """Create the namespaces and the first pods."""
         for namespace in NAMESPACES:
             self._server.create("v1/namespaces", {"metadata": {"name": namespace}})
-        self._server.create_many("v1/pods", [self._new_pod()[1] for _ in range(PODS_AT_START)])
+        phases = self._rng.choices(PHASES, PHASE_WEIGHTS, k=PODS_AT_START)
+        self._server.create_many("v1/pods", [self._new_pod(phase)[1] for phase in phases])
 
     def run(self, stop: Cancel) -> None:
         """Change something every tick until told to stop."""
@@ -94,11 +97,11 @@ class Workload:
             self._server.delete("v1/pods", name, namespace=namespace, options=DeleteOptions(grace_period_s=0))
         else:
             namespace, name = self._rng.choice(self._pods)
-            (phase,) = self._rng.choices(("Running", "Succeeded", "Failed"), weights=(16, 3, 1))
+            (phase,) = self._rng.choices(PHASES, PHASE_WEIGHTS)
             status: JSONObject = {"status": {"phase": phase}}
             self._server.patch("v1/pods", name, status, namespace=namespace, subresource="status")
 
-    def _new_pod(self) -> tuple[str, JSONObject]:
+    def _new_pod(self, phase: str = "Pending") -> tuple[str, JSONObject]:
         self._made += 1
         namespace, app = self._rng.choice(NAMESPACES), self._rng.choice(APPS)
         name = f"{app}-{self._made}"
@@ -111,5 +114,5 @@ class Workload:
                 "nodeName": f"node-{self._rng.randrange(8)}",
                 "containers": [{"name": app, "image": f"registry.example/{app}:1"}],
             },
-            "status": {"phase": "Pending"},
+            "status": {"phase": phase},
         }
