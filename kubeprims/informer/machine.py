@@ -16,20 +16,20 @@ The driver's duties, in this order, until it is told to stop:
    never runs ahead of the copy; report the end by :meth:`on_watch_ended`, an ``ERROR`` event by its exception.
 5. ``Sleep``: make the failure known, wait ``delay_s`` unless told to stop, then report :meth:`on_slept`.
 
-How a failure is answered (client-go's table is in tools/cache/reflector.go; what differs is marked *):
+How a failure is answered (client-go's table is in tools/cache/reflector.go; what differs is marked (*)):
 
 =====================================  ==========================================================
 list: expired or too large a version   at once, once: list again without a version
 list: page 2 or later expired          at once, once: the whole list in one page
 list: anything else                    sleep, list
 watch ends, lived or brought events    at once: watch from the last version
-watch ends within 1 s, without events  sleep, watch; twice in a row: sleep, list *
+watch ends within 1 s, without events  sleep, watch; twice in a row: sleep, list (*)
 watch: expired (410)                   sleep, list at the last version
-watch: 429, 5xx, 401, no answer        sleep, watch from the last version *
+watch: 429, 5xx, 401, no answer        sleep, watch from the last version (*)
 watch: any other status, bad bytes     sleep, list
 =====================================  ==========================================================
 
-* client-go lists after each of these but 429 and refused connections. The version is still good, so kubeprims goes on
+(*) client-go lists after each of these but 429 and refused connections. The version is still good, so kubeprims goes on
 from it: a restarted API server is not hit by a list of every resource from every client.
 """
 
