@@ -159,8 +159,9 @@ class ThreadGroup:
             if self._closed:
                 message = f"{self._name} has stopped; it starts no thread any more"
                 raise LifecycleError(message)
+            # Under the lock: join() must not meet a thread that is not started yet.
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
     def _run(self, target: Callable[[], None]) -> None:
         try:
