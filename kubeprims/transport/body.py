@@ -99,24 +99,24 @@ def gunzip(parts: Iterator[bytes]) -> Iterator[bytes]:
         RemoteProtocolError: It is not gzip.
     """
     unpacker = zlib.decompressobj(_GZIP)
-    is_empty = True
+    has_begun = False
     for part in parts:
+        has_begun = True
         data = part
-        while data:
+        is_dry = False
+        while not is_dry:
             if unpacker.eof:  # another member follows
                 unpacker = zlib.decompressobj(_GZIP)
             try:
                 piece = unpacker.decompress(data, PIECE_BYTES_MAX)
             except zlib.error:
                 raise RemoteProtocolError("the body is not gzip, as its head says") from None
-            is_empty = False
             if piece:
                 yield piece
             data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-    # Output that filled a piece exactly may have left some inside.
-    while not is_empty and not unpacker.eof and (piece := unpacker.decompress(b"", PIECE_BYTES_MAX)):
-        yield piece
-    if not is_empty and not unpacker.eof:
+            # A full piece may have left output inside although all input is taken.
+            is_dry = not data and (unpacker.eof or len(piece) < PIECE_BYTES_MAX)
+    if has_begun and not unpacker.eof:
         message = "the connection ended inside a gzipped body"
         raise Truncated(message)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -86,7 +87,8 @@ class Server:
         self._lock = threading.Lock()
         self._open: list[Peer] = []
         self._threads = ThreadGroup("peer")
-        self._threads.spawn(self._accept, name="accept")
+        self._accepting = ThreadGroup("peer")
+        self._accepting.spawn(self._accept, name="accept")
 
     def _accept(self) -> None:
         while True:
@@ -97,9 +99,7 @@ class Server:
             number = self.connections
             self.connections += 1
             script = self._scripts[min(number, len(self._scripts) - 1)]
-            self._threads.spawn(
-                lambda sock=sock, script=script, number=number: self._run(sock, script, number), name="run"
-            )  # type: ignore[misc]
+            self._threads.spawn(functools.partial(self._run, sock, script, number), name="run")
 
     def _run(self, sock: socket.socket, script: Script, number: int) -> None:
         sock.settimeout(WAIT_S)
@@ -124,6 +124,7 @@ class Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        assert not self._accepting.join(Deadline.after(WAIT_S))
         with self._lock:
             peers = tuple(self._open)
         for peer in peers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import tracemalloc
+import zlib
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -39,13 +40,13 @@ def chunk(payload: bytes) -> bytes:
 
 
 @given(
-    st.lists(st.binary(min_size=1, max_size=50), max_size=5),
-    CUTS,
-    st.sampled_from(["sized", "chunked", "end"]),
-    st.booleans(),
+    payloads=st.lists(st.binary(min_size=1, max_size=50), max_size=5),
+    cuts=CUTS,
+    framing=st.sampled_from(["sized", "chunked", "end"]),
+    packed=st.booleans(),
 )
 def test_a_body_comes_out_as_it_went_in_however_it_is_framed_and_cut(
-    payloads: list[bytes], cuts: list[int], framing: str, packed: bool
+    payloads: list[bytes], cuts: list[int], framing: str, *, packed: bool
 ) -> None:
     parts = [gzip.compress(payload) for payload in payloads] if packed else payloads
     raw = b"".join(parts)
@@ -63,9 +64,9 @@ def test_a_body_comes_out_as_it_went_in_however_it_is_framed_and_cut(
     assert body.is_reusable == (framing != "end")
 
 
-@given(CUTS, st.integers(min_value=1, max_value=200), st.booleans(), st.booleans())
+@given(cuts=CUTS, missing=st.integers(min_value=1, max_value=200), packed=st.booleans(), in_chunks=st.booleans())
 def test_a_body_that_ends_too_soon_is_never_taken_for_whole(
-    cuts: list[int], missing: int, packed: bool, in_chunks: bool
+    cuts: list[int], missing: int, *, packed: bool, in_chunks: bool
 ) -> None:
     raw = gzip.compress(bytes(range(200))) if packed else bytes(range(200))
     wire = chunk(raw) + b"0\r\n\r\n" if in_chunks else raw
@@ -161,6 +162,23 @@ def test_a_gzip_bomb_comes_in_pieces_of_bounded_size() -> None:
     assert sum(sizes) == 64 << 20
     assert max(sizes) <= PIECE_BYTES_MAX
     assert peak_bytes < 8 * PIECE_BYTES_MAX
+
+
+def test_output_beyond_a_piece_does_not_wait_for_the_next_read() -> None:
+    packer = zlib.compressobj(wbits=31)
+    flushed = packer.compress(bytes(5 << 20)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    asked: list[int] = []
+
+    def parts() -> Iterator[bytes]:
+        yield flushed
+        asked.append(1)
+        yield packer.flush()
+
+    size = 0
+    for piece in gunzip(parts()):
+        size += len(piece)
+        assert not asked
+    assert size == 5 << 20
 
 
 def test_output_that_fills_a_piece_to_the_last_byte_is_not_lost() -> None:

@@ -62,18 +62,18 @@ def test_the_context_that_is_asked_for_is_used(tmp_path: Path) -> None:
         ("{}", "{server: 'a:6443'}", "cluster \"c\": server: must be an http or https URL, not 'a:6443'"),
         ("{}", "{server: 'https://a:x'}", 'cluster "c": server: is not a URL: https://a:x'),
         ("{}", "{server: 'https://u:pw@a'}", 'cluster "c": server: must not hold a user name or password'),
-        ("{}", "{server: 'https://a?token=pw'}", 'cluster "c": server: must not hold a query or a fragment: https://a?token=<masked>'),
-        ("{}", "{server: 'https://a/b c'}", "cluster \"c\": server: holds characters that a URL must encode: 'https://a/b c'"),
-        ("{}", "{server: 'https://a', certificate-authority: no.crt}", 'cluster "c": certificate-authority: cannot read '),
-        ("{}", "{server: 'https://a', certificate-authority-data: eHg=}", 'cluster "c": certificate-authority-data: the data holds no PEM certificate'),
-        ("{client-certificate: a.crt}", "{server: 'https://a'}", 'user "u": client-key: is missing, and client-certificate is of no use without it'),
-        ("{client-key-data: cHc=}", "{server: 'https://a'}", 'user "u": client-certificate: is missing, and client-key is of no use without it'),
-        ("{client-key: a.key, client-certificate: a.crt}", "{server: 'https://a'}", 'user "u": client-certificate: cannot read '),
+        ("{}", "{server: 'https://a?token=pw'}", 'cluster "c": server: must not hold a query or a fragment: https://a?token=<masked>'),  # noqa: E501 - one case, one line
+        ("{}", "{server: 'https://a/b c'}", "cluster \"c\": server: holds characters that a URL must encode: 'https://a/b c'"),  # noqa: E501 - one case, one line
+        ("{}", "{server: 'https://a', certificate-authority: no.crt}", 'cluster "c": certificate-authority: cannot read '),  # noqa: E501 - one case, one line
+        ("{}", "{server: 'https://a', certificate-authority-data: eHg=}", 'cluster "c": certificate-authority-data: the data holds no PEM certificate'),  # noqa: E501 - one case, one line
+        ("{client-certificate: a.crt}", "{server: 'https://a'}", 'user "u": client-key: is missing, and client-certificate is of no use without it'),  # noqa: E501 - one case, one line
+        ("{client-key-data: cHc=}", "{server: 'https://a'}", 'user "u": client-certificate: is missing, and client-key is of no use without it'),  # noqa: E501 - one case, one line
+        ("{client-key: a.key, client-certificate: a.crt}", "{server: 'https://a'}", 'user "u": client-certificate: cannot read '),  # noqa: E501 - one case, one line
         ("{as-groups: [a]}", "{server: 'https://a'}", 'user "u": as-groups: needs `as`: a user to act as'),
         ("{as-uid: a}", "{server: 'https://a'}", 'user "u": as-uid: needs `as`: a user to act as'),
         ("{as-user-extra: {a: [b]}}", "{server: 'https://a'}", 'user "u": as-user-extra: needs `as`: a user to act as'),
-        ("{token: 'p w'}", "{server: 'https://a'}", 'user "u": token: holds white space or characters that no header can carry'),
-        ("{username: 'a:b', password: pw}", "{server: 'https://a'}", 'user "u": username: holds a colon, which basic authentication cannot carry'),
+        ("{token: 'p w'}", "{server: 'https://a'}", 'user "u": token: holds white space or characters that no header can carry'),  # noqa: E501 - one case, one line
+        ("{username: 'a:b', password: pw}", "{server: 'https://a'}", 'user "u": username: holds a colon, which basic authentication cannot carry'),  # noqa: E501 - one case, one line
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_file_entry_and_field(tmp_path: Path, user: str, cluster: str, text: str) -> None:

@@ -264,7 +264,7 @@ def test_a_field_of_the_wrong_type_is_named_with_file_and_entry(content: str, te
     ],
 )
 def test_what_is_not_yaml_is_one_error_without_a_quotation(content: bytes) -> None:
-    with pytest.raises(ConfigError, match="^/k: is not YAML: ") as caught:
+    with pytest.raises(ConfigError, match=r"^/k: is not YAML: ") as caught:
         parse(content, source="/k")
     assert "secret_alias" not in str(caught.value)
 
@@ -286,10 +286,10 @@ def test_a_file_without_end_is_refused() -> None:
     [
         (minimal(), "no", '/k: context "no": is not defined (contexts: x)'),
         ("current-context: gone", "", '/k: context "gone": current-context: is not defined (contexts: none)'),
-        (minimal().replace("current-context: x", ""), "", "/k: current-context: is not set, and no context was asked for (contexts: x)"),
-        (minimal().replace("cluster: c,", "cluster: d,"), "", '/k: context "x": cluster: names the cluster "d", which is not defined'),
+        (minimal().replace("current-context: x", ""), "", "/k: current-context: is not set, and no context was asked for (contexts: x)"),  # noqa: E501 - one case, one line
+        (minimal().replace("cluster: c,", "cluster: d,"), "", '/k: context "x": cluster: names the cluster "d", which is not defined'),  # noqa: E501 - one case, one line
         (minimal().replace("cluster: c,", ""), "", '/k: context "x": cluster: is missing'),
-        (minimal().replace("user: u}", "user: v}"), "", '/k: context "x": user: names the user "v", which is not defined'),
+        (minimal().replace("user: u}", "user: v}"), "", '/k: context "x": user: names the user "v", which is not defined'),  # noqa: E501 - one case, one line
     ],
 )  # fmt: skip
 def test_a_dangling_reference_is_named(content: str, name: str, text: str) -> None:
@@ -310,8 +310,26 @@ JUNK = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    "server certificate-authority certificate-authority-data proxy-url insecure-skip-tls-verify extensions token "
-    "tokenFile client-key client-key-data as as-groups as-user-extra exec auth-provider cluster user namespace".split()
+    [
+        "server",
+        "certificate-authority",
+        "certificate-authority-data",
+        "proxy-url",
+        "insecure-skip-tls-verify",
+        "extensions",
+        "token",
+        "tokenFile",
+        "client-key",
+        "client-key-data",
+        "as",
+        "as-groups",
+        "as-user-extra",
+        "exec",
+        "auth-provider",
+        "cluster",
+        "user",
+        "namespace",
+    ]
 )
 ENTRY = st.dictionaries(FIELDS, JUNK | st.just(base64.b64encode(b"x").decode()), max_size=5) | JUNK
 NAMED = st.fixed_dictionaries(

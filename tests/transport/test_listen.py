@@ -31,5 +31,5 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 
 def test_a_port_out_of_range_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="127.0.0.1:70000"):
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:70000"):
         listen("127.0.0.1", 70000)
