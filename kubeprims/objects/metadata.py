@@ -98,8 +98,7 @@ def _decode_whole(text: str) -> JSONObject:
 def _decode_object(text: str, pos: int) -> tuple[JSONObject, int]:
     value: JSONValue
     value, end = DECODER.raw_decode(text, pos)
-    if not isinstance(value, dict):
-        raise json.JSONDecodeError("Expecting an object", text, pos)
+    assert isinstance(value, dict), text[pos]  # callers have seen its brace
     check_surrogates(text[pos:end], value)
     return value, end
 

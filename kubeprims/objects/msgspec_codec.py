@@ -18,6 +18,7 @@ from kubeprims.objects.list_stream import ITEM_BYTES_MAX, ListStream
 from kubeprims.objects.msgspec_json import decode_object
 from kubeprims.objects.reading import OBJECT_START, TypeMeta
 from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
+from kubeprims.objects.scan import Truncated
 from kubeprims.objects.stdlib_codec import StdlibCodec
 from kubeprims.objects.strict_json import encode_object
 
@@ -122,9 +123,13 @@ class MsgspecCodec:
         """
         match = _ITEM.match(text, pos)
         if match is not None:
-            items, end = self._similar_items(text, pos, "}," + match[0], type_meta, chars_max)
+            # Not with the quote and the colon at its end: the search goes by the last character, and those are common.
+            separator = "}," + match[0][:-2]
+            items, end = self._similar_items(text, pos, separator, type_meta, chars_max)
             if items:
                 return items, end
+            if not final and len(text) - pos <= min(_NEAR, chars_max) and text.find(separator, pos) < 0:
+                raise Truncated("no second item follows yet")
         return self._stdlib.read_items(text, pos, type_meta, final=final, chars_max=chars_max)
 
     def _similar_items(

@@ -1,9 +1,8 @@
 """How the cache keeps an object: its bytes, behind a header of values that the cycle collector need not follow.
 
-An exact tuple of exact strings and bytes is untracked at its first or second collection, whereas an instance of any
-class of ours would stay tracked for ever: with 50,000 objects that decides whether a collection pauses for as long as the
-cache is large. ``record[UID:]`` is such a tuple. The record itself is not, because of its :class:`ObjectKey`: whoever
-keeps many keeps that rest, under the key as a plain string.
+An exact tuple of exact strings and bytes is untracked at its first or second collection; an instance of any class of
+ours stays tracked for ever, and a full collection pauses for all of them. ``record[UID:]`` is such a tuple. The record
+itself is not, because of its :class:`ObjectKey`: whoever keeps many keeps that rest, under the key as a plain string.
 """
 
 from __future__ import annotations

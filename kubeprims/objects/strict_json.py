@@ -45,7 +45,8 @@ def check_surrogates(text: str, value: JSONValue) -> None:
     Raises:
         ValueError: It does, and could not be written as UTF-8 again.
     """
-    if "\\u" in text and _SURROGATE_ESCAPE.search(text):
+    # A single character is found ten times faster than two, and much text holds no backslash.
+    if "\\" in text and ("\\ud" in text or "\\uD" in text) and _SURROGATE_ESCAPE.search(text):
         _ENCODER.encode(value).encode()
 
 

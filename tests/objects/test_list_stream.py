@@ -83,6 +83,14 @@ def test_nothing_is_put_in_that_the_list_does_not_say(codec: Codec, head: str) -
 
 
 @every_codec
+def test_white_space_in_items_is_kept(codec: Codec) -> None:
+    for extra in (' ,"b":1', ',"b" :1', ',"b": 1', ',"b":1 ', ', "b":1'):
+        (item,) = codec.split_list([f'{{"items":[{pod("a", extra)}]}}'.encode()])
+        assert not isinstance(item, MalformedObject)
+        assert item[4].endswith(extra.encode() + b"}")
+
+
+@every_codec
 def test_a_kind_after_an_items_metadata_counts(codec: Codec) -> None:
     (item,) = codec.split_list([pod_list(pod("a", ',"kind":"Late"'))])
     assert not isinstance(item, MalformedObject)
