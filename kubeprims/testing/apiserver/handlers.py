@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
-from kubeprims.errors import BadRequest, MethodNotAllowed, NotAcceptable
-from kubeprims.testing.apiserver import discovery
+from kubeprims.errors import BadRequest, MethodNotAllowed, NotAcceptable, StatusError
+from kubeprims.testing.apiserver import discovery, protobuf
 from kubeprims.testing.apiserver.auth import Authenticator
 from kubeprims.testing.apiserver.backend import Answer, Backend
-from kubeprims.testing.apiserver.exchange import Call, Reply
+from kubeprims.testing.apiserver.exchange import Call, Reply, error_reply
 from kubeprims.testing.apiserver.faults import RequestFacts
 from kubeprims.testing.apiserver.kinds import Kind, Subresource
 from kubeprims.testing.apiserver.listing import Listing
@@ -61,23 +62,29 @@ class API:
         """Carry a request out.
 
         Raises:
-            StatusError: It was refused, or failed.
+            Unauthorized: Nobody knows who it is from.
         """
         user = self._authenticator.authenticate(call.request.headers.get("authorization"))
+        try:
+            reply = self._reply(call)
+        except StatusError as error:
+            reply = error_reply(error)
+        return reply._replace(user=user.name)
+
+    def _reply(self, call: Call) -> Reply:
         path = decode_path(call.request.path)
         if path is None:
             raise bad_request("the path is not valid percent-encoded UTF-8")
         parameters = parse_query(call.request.query)
         resource_path = parse_path(path)
         if resource_path is None or not self._serves(resource_path):
-            return self._non_resource(call, path)._replace(user=user.name)
+            return self._non_resource(call, path)
         verb = verb_for(call.request.method, resource_path, parameters)
         kind, subresource = self._resolve(resource_path)
         _check_verb(verb, kind, resource_path, subresource)
         assert verb is not None  # checked by the line above
         _check_accept(call)
-        reply = self._dispatch(verb, call, kind, resource_path, parameters)
-        return reply._replace(user=user.name)
+        return self._dispatch(verb, call, kind, resource_path, parameters)
 
     def _serves(self, path: ResourcePath) -> bool:
         group_version = (path.gvr.group, path.gvr.version)
@@ -123,26 +130,24 @@ class API:
         return Reply(answer.code, answer.body)
 
     def _write(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, options: WriteOptions) -> Answer:
-        backend, body, subresource = self._backend, call.body, path.subresource
+        backend, subresource = self._backend, path.subresource
         if verb is Verb.PATCH:
             return backend.patch(
                 kind,
                 path.namespace,
                 path.name,
-                body,
+                call.body,
                 content_type=_media_type(call),
                 subresource=subresource,
                 options=options,
             )
-        _check_content_type(call)
+        body = _json_body(call)
         if verb is Verb.UPDATE:
             return backend.update(kind, path.namespace, path.name, body, subresource=subresource, options=options)
         return backend.create(kind, path.namespace, body, name=path.name, subresource=subresource, options=options)
 
     def _delete(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, parameters: Parameters) -> Answer:
-        if call.body:
-            _check_content_type(call)
-        options = parse_delete_options(parameters, call.body)
+        options = parse_delete_options(parameters, _json_body(call) if call.body else b"")
         if verb is Verb.DELETE:
             return self._backend.delete(kind, path.namespace, path.name, options)
         return self._backend.delete_collection(kind, path.namespace, parse_list_query(parameters), options)
@@ -195,10 +200,22 @@ def _media_type(call: Call) -> str:
     return (call.request.headers.get("content-type") or "").partition(";")[0].strip().lower()
 
 
-def _check_content_type(call: Call) -> None:
-    if _media_type(call) not in {"", _JSON}:
-        message = "the body of the request was in an unknown format - accepted media types include: application/json"
-        raise unsupported_media_type(message)
+def _json_body(call: Call) -> bytes:
+    """Return a request's body as JSON.
+
+    Raises:
+        UnsupportedMediaType: It is neither JSON nor protobuf of a built-in kind.
+        BadRequest: It is damaged protobuf.
+    """
+    match _media_type(call):
+        case "" | "application/json":
+            return call.body
+        case protobuf.MEDIA_TYPE:
+            return json.dumps(protobuf.decode_object(call.body)).encode()
+        case _:
+            accepted = f"application/json, {protobuf.MEDIA_TYPE}"
+            message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+            raise unsupported_media_type(message)
 
 
 def _method_not_allowed() -> MethodNotAllowed:
