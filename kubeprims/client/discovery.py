@@ -190,18 +190,19 @@ class Discovery:
             if detach is not None:
                 detach()
 
-    def _remaining_s(self, budget: _Budget) -> float:
+    def _remaining_s(self, budget: _Budget, path: str = "") -> float:
         """Return the seconds left.
 
         Raises:
             Cancelled: The look-up was cancelled.
             DeadlineExceeded: None are left.
         """
+        url = self._api.server + path
         if budget.cancel is not None and budget.cancel.is_set:
-            raise Cancelled("cancelled during discovery", method="GET", url=self._api.server)
+            raise Cancelled("cancelled during discovery", method="GET", url=url)
         remaining_s = budget.deadline.remaining_s()
         if remaining_s <= 0:
-            raise DeadlineExceeded("the deadline has passed during discovery", method="GET", url=self._api.server)
+            raise DeadlineExceeded("the deadline has passed during discovery", method="GET", url=url)
         return remaining_s
 
     def _wake(self) -> None:
@@ -247,5 +248,7 @@ class Discovery:
 
     def _read(self, path: str, budget: _Budget, *, accept: str = JSON_TYPE) -> JSONObject:
         return self._api.read_json(
-            Call(method="GET", path=path, accept=accept, timeout_s=self._remaining_s(budget), cancel=budget.cancel)
+            Call(
+                method="GET", path=path, accept=accept, timeout_s=self._remaining_s(budget, path), cancel=budget.cancel
+            )
         )
