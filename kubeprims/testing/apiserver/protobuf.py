@@ -172,7 +172,7 @@ def _number(value: int | bytes) -> int:
 
 
 def _quantity(value: int | bytes) -> str:
-    return _text(dict(_records(_raw(value)))get(1, b""))
+    return _text(dict(_records(_raw(value))).get(1, b""))
 
 
 def _int_or_string(value: int | bytes) -> JSONValue:
@@ -181,7 +181,7 @@ def _int_or_string(value: int | bytes) -> JSONValue:
 
 
 def _json(value: int | bytes) -> JSONValue:
-    raw = _raw(dict(_records(_raw(value)))get(1, b""))
+    raw = _raw(dict(_records(_raw(value))).get(1, b""))
     if not raw:
         return None
     try:
@@ -204,7 +204,7 @@ def _time(value: int | bytes, *, timespec: str = "seconds") -> str | None:
 
 _SCALARS: Mapping[str, Callable[[int | bytes], JSONValue]] = {
     "str": _text,
-    "bytes": lambda value: base64.b64encode(_raw(value))decode(),
+    "bytes": lambda value: base64.b64encode(_raw(value)).decode(),
     "int": _number,
     "bool": lambda value: bool(_number(value)),
     "quantity": _quantity,
