@@ -86,7 +86,7 @@ def json_type(value: JSONValue) -> str:
             return "string"
         case list():
             return "array"
-        case dict():
+        case _:
             return "object"
 
 

@@ -87,13 +87,9 @@ class History:
         while len(self._events) - count > events_target or self._bytes > bytes_target:
             self._bytes -= _held_bytes(self._events[count])
             count += 1
-        self._drop(count)
-
-    def _drop(self, count: int) -> None:
-        if count:
-            self.raise_floors(self._events[count - 1].revision)
-            del self._events[:count]
-            self.first += count
+        self.raise_floors(self._events[count - 1].revision)
+        del self._events[:count]
+        self.first += count
 
     def raise_floors(self, revision: int) -> None:
         """Refuse lists and watches from versions before ``revision``."""
