@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from kubeprims.client.client import Client
 
 from kubeprims.backoff import BackoffPolicy
+from kubeprims.client.client import Client
 from kubeprims.errors import CacheSyncTimeout, InvalidArgument, LifecycleError, UnknownResource
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.machine import ReflectorOptions
