@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import re
@@ -212,12 +213,9 @@ class Connection(urllib3.connection.HTTPConnection):
             self.putheader(name, value)
         scope.check()
         scope.sent = True
-        try:
+        # A server that refuses a long body answers and closes before it has read it: its answer is still there.
+        with contextlib.suppress(BrokenPipeError):
             self.endheaders(body)
-        except BrokenPipeError:
-            # A server that refuses a long body answers and closes before it has read it: its answer is still there.
-            if body is None:
-                raise
 
     def read(self) -> bytes:
         """Return what one read of the body gives; nothing at the end.

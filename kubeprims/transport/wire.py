@@ -153,9 +153,7 @@ class _Exchange:
             headers = headers.without("content-encoding", "content-length")
         parts = self._parts(body)
         if body.is_empty:
-            for _ in parts:  # nothing to come: the connection is free at once
-                pass
-            parts = iter(())
+            next(parts, None)  # nothing to come: the connection is free at once
         return Response(
             head.status,
             reason=head.reason,

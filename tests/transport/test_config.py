@@ -62,7 +62,7 @@ def test_the_context_that_is_asked_for_is_used(tmp_path: Path) -> None:
         ("{}", "{server: 'a:6443'}", "cluster \"c\": server: must be an http or https URL, not 'a:6443'"),
         ("{}", "{server: 'https://a:x'}", 'cluster "c": server: is not a URL: https://a:x'),
         ("{}", "{server: 'https://u:pw@a'}", 'cluster "c": server: must not hold a user name or password'),
-        ("{}", "{server: 'https://a?token=pw'}", 'cluster "c": server: must not hold a query or a fragment: https://a?token=<masked>'),  # noqa: E501 - one case, one line
+        ("{}", "{server: 'https://a?token=pw'}", 'cluster "c": server: must not hold a query or a fragment: https://a?token=<masked>'),
         ("{}", "{server: 'https://a/b c'}", "cluster \"c\": server: holds characters that a URL must encode: 'https://a/b c'"),  # noqa: E501 - one case, one line
         ("{}", "{server: 'https://a', certificate-authority: no.crt}", 'cluster "c": certificate-authority: cannot read '),  # noqa: E501 - one case, one line
         ("{}", "{server: 'https://a', certificate-authority-data: eHg=}", 'cluster "c": certificate-authority-data: the data holds no PEM certificate'),  # noqa: E501 - one case, one line

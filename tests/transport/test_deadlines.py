@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -153,7 +155,7 @@ for _secure in (False, True):
         "to the end, trickling": trickle_after(b"HTTP/1.0 200 OK\r\n\r\n", b"x"),
         "gzip, silent": stall_after(GZIP),
     }.items():
-        PHASES[f"{_name}, {_kind}"] = lambda script=_script, secure=_secure: held_by(script, secure=secure)  # type: ignore[misc]  # noqa: E501 - one case, one line
+        PHASES[f"{_name}, {_kind}"] = lambda script=_script, secure=_secure: held_by(script, secure=secure)  # type: ignore[misc]
 
 
 def carry(phase: Phase, request: Request) -> None:
@@ -265,6 +267,49 @@ def test_the_dial_time_out_bounds_the_look_up_under_its_own_name() -> None:
         with pytest.raises(NameResolutionError, match=r"the look-up of slow\.example did not end in time"):
             transport.round_trip(get())
         release.set()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_cancelling_at_any_moment_cuts_no_other_request_and_mixes_no_answers(*, secure: bool) -> None:
+    def script(peer: Peer) -> None:
+        while line := peer.read_request()[0]:
+            peer.send(chunked(line.split()[1].encode()))
+
+    outcomes: list[str] = []
+    with serve(script, tls=server_context() if secure else None) as server:
+        settings = config(server, scheme="https" if secure else "http", tls=TRUSTING)
+        with Transport(settings) as transport:
+            victims: queue.SimpleQueue[Cancel | None] = queue.SimpleQueue()
+
+            def ask(worker: int) -> None:
+                for number in range(100):
+                    cancel = Cancel()
+                    is_victim = (worker + number) % 2 == 0
+                    if is_victim:
+                        victims.put(cancel)
+                    path = f"/{worker}/{number}"
+                    try:
+                        with transport.round_trip(get(path, cancel=cancel)) as response:
+                            assert response.read() == path.encode()
+                        outcomes.append("answered")
+                    except Cancelled:
+                        assert is_victim
+                        outcomes.append("cancelled")
+
+            def execute() -> None:
+                while (victim := victims.get()) is not None:
+                    victim.set()
+
+            executioner, workers = ThreadGroup("executioner"), ThreadGroup("workers")
+            executioner.spawn(execute, name="cancel")
+            for worker in range(6):
+                workers.spawn(functools.partial(ask, worker), name=f"worker {worker}")
+            assert workers.join(Deadline.after(40)) == ()
+            victims.put(None)
+            assert executioner.join(Deadline.after(WAIT_S)) == ()
+            assert transport._pool.busy_count == 0
+    assert len(outcomes) == 600
+    assert outcomes.count("answered") >= 300
 
 
 def test_a_finished_request_leaves_nothing_with_its_cancel() -> None:

@@ -258,7 +258,7 @@ def test_a_field_of_the_wrong_type_is_named_with_file_and_entry(content: str, te
         b"a: *secret_alias",
         b"!!python/object:os.x {}",
         b"a: 2020-99-99",
-        b"[" * 5000,
+        b"[" * 1500,
         b"? [a]\n: b",
         b"!!int ''",
     ],

@@ -556,7 +556,7 @@ def test_every_address_of_a_name_is_tried() -> None:
         def look_up(host: str, _port: int) -> list[Address]:
             return [*system_look_up("127.0.0.1", port), *system_look_up("127.0.0.1", server.port)]
 
-        with Transport(TransportConfig(server="http://api.example:1"), look_up=look_up) as transport:  # type: ignore[arg-type]  # noqa: E501 - one case, one line
+        with Transport(TransportConfig(server="http://api.example:1"), look_up=look_up) as transport:  # type: ignore[arg-type]
             assert transport.round_trip(get()).read() == b"ok"
 
 
