@@ -63,17 +63,17 @@ def _around(text: str, pos: int, mark: int) -> QuickMetadata | None:
     if close < 0 or text[mark - 1] in " \t\n\r":
         return None
     following = text[close : close + 1]
+    if following not in {"}", ","}:
+        return None
+    tail: JSONObject = {}
+    size = 1
     try:
         values = _decode_whole(text[pos:mark] + "}")
         if following == ",":
             tail, size = _decode_object("{" + text[close + 1 : close + 1 + _TAIL], 0)
     except (ValueError, RecursionError):
         return None
-    if not values or "managedFields" in values:
-        return None
-    if following == "}":
-        return QuickMetadata(values, close + 1, (mark, close))
-    if following != "," or not tail or "managedFields" in tail:
+    if not values or "managedFields" in values or "managedFields" in tail or bool(tail) != (following == ","):
         return None
     return QuickMetadata(values | tail, close + size, (mark, close))
 

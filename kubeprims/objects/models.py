@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 from kubeprims.errors import DecodeError, InvalidArgument
@@ -53,4 +54,5 @@ def _build(obj: JSONObject, model: type[Model]) -> Model:
     from kubernetes.client import ApiClient, Configuration
 
     with ApiClient(Configuration()) as client:
-        return cast("Model", client.deserialize(_Answer(json.dumps(obj)), model))
+        deserialize = cast("Callable[[_Answer, type[Model]], Model]", client.deserialize)
+        return deserialize(_Answer(json.dumps(obj)), model)

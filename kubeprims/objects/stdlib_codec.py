@@ -146,34 +146,33 @@ class StdlibCodec:
             Truncated: The text ends first.
             DecodeError: The item's end cannot be found.
         """
-        record: ObjectRecord | MalformedObject | None = None
+        found: tuple[ObjectRecord | MalformedObject, int] | None = None
         try:
-            record, end = self._quick_item(text, pos, type_meta)
+            found = self._quick_item(text, pos, type_meta)
         except json.JSONDecodeError as error:
             if not final and _may_be_cut_off(error, text):
                 raise scan.Truncated("the JSON ends in the middle") from None
         except (ValueError, RecursionError, HeaderError):
             pass  # the careful way finds out what is wrong
-        if record is None:
-            record, end = careful_object(text, pos, keep_managed_fields=self._keep, type_meta=type_meta)
+        item, end = found or careful_object(text, pos, keep_managed_fields=self._keep, type_meta=type_meta)
         if end - pos > chars_max:
             raise DecodeError(f"an item is larger than {chars_max} bytes")
-        return [record], end
+        return [item], end
 
-    def _quick_item(self, text: str, pos: int, type_meta: TypeMeta) -> tuple[ObjectRecord | None, int]:
-        """Read an item by decoding its members one by one; None instead of a record if its shape is unexpected."""
+    def _quick_item(self, text: str, pos: int, type_meta: TypeMeta) -> tuple[ObjectRecord, int] | None:
+        """Read an item by decoding its members one by one; None if its shape is unexpected."""
         match = _ITEM.match(text, pos)
         metadata = quick_metadata(text, match.end()) if match else None
         if match is None or metadata is None:
-            return None, pos
+            return None
         end = metadata.end
         while text.startswith(',"', end):
             key, after = DECODER.raw_decode(text, end + 1)
             if key in {"metadata", "kind", "apiVersion"} or not text.startswith(":", after):
-                return None, pos
+                return None
             _, end = DECODER.raw_decode(text, after + 1)
         if not text.startswith("}", end):
-            return None, pos
+            return None
         end += 1
         missing = type_meta.missing(has_kind=bool(match["kind"] or match["late"]), has_api_version=bool(match["api"]))
         cuts = () if self._keep or metadata.cut is None else (metadata.cut,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from kubeprims.errors import ContentUnavailable, DecodeError, InvalidArgument
 from kubeprims.meta import JSONObject, JSONValue, ObjectKey
@@ -174,7 +174,7 @@ class Unstructured(Mapping[str, JSONValue]):
                 return self._record is other._record and self.key == other.key
             return self._record[RAW] == other._record[RAW] or self._load() == other._load()
         if isinstance(other, Mapping):
-            return self._record is not None and self._load() == dict(other)
+            return self._record is not None and self._load() == dict(cast("Mapping[object, object]", other))
         return NotImplemented
 
     def __copy__(self) -> Unstructured:

@@ -37,6 +37,7 @@ def test_an_object_event_brings_a_record(codec: Codec, name: str) -> None:
     ("metadata", "kept"),
     [
         ('{"name":"a","managedFields":%s}', '{"name":"a"}'),
+        ('{"name":"a","managedFields":%s }', '{"name":"a" }'),
         ('{"managedFields":%s,"name":"a"}', '{"name":"a"}'),
         ('{"a":1,"managedFields":%s,"name":"a","uid":"u"}', '{"a":1,"name":"a","uid":"u"}'),
         ('{"name":"a" ,"managedFields":%s }', '{"name":"a" }'),
@@ -237,6 +238,13 @@ def test_what_is_not_an_event_is_refused(codec: Codec, text: bytes, reason: str)
 def test_what_is_not_an_object_has_no_record(codec: Codec, raw: bytes, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason):
         codec.to_record(raw)
+
+
+@every_codec
+@pytest.mark.parametrize("raw", ['{"metadata":{"name":"a"},"b":1', '{"metadata":{"name":"a"},"b":{"c":1}'])
+def test_an_object_that_breaks_off_has_no_record(codec: Codec, raw: str) -> None:
+    with pytest.raises(DecodeError, match="ends in the middle"):
+        codec.to_record(raw.encode())
 
 
 @every_codec

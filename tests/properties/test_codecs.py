@@ -106,7 +106,10 @@ def escaped(key: str) -> str:
 def json_objects(draw: st.DrawFn, keys: list[str], values: st.SearchStrategy[str], size: int = 5) -> str:
     """Draw the text of an object: any keys, repeated ones too, now and then escaped or with white space around."""
     spaced = draw(st.integers(0, 4)) == 0
-    gap = (lambda: draw(SPACES)) if spaced else (lambda: "")
+
+    def gap() -> str:
+        return draw(SPACES) if spaced else ""
+
     parts = []
     for key in draw(st.lists(st.sampled_from(keys), max_size=size)):
         name = escaped(key) if draw(st.integers(0, 15)) == 0 else f'"{key}"'
@@ -136,7 +139,13 @@ def metadata_texts(draw: st.DrawFn) -> str:
     if draw(st.integers(0, 9)) == 0:
         return draw(NESTED)
     spaced = draw(st.integers(0, 5)) == 0
-    gap = (lambda: draw(SPACES)) if spaced else (lambda: "")
+
+    def gap() -> str:
+        return draw(SPACES) if spaced else ""
+
+    def spell(key: str) -> str:
+        return escaped(key) if escapes else f'"{key}"'
+
     members = []
     if draw(st.integers(0, 9)):
         members.append(
@@ -154,7 +163,7 @@ def metadata_texts(draw: st.DrawFn) -> str:
     members += draw(st.lists(st.tuples(st.sampled_from(["annotations", "name", "x"]), NESTED), max_size=2))
     if draw(st.booleans()):
         members = draw(st.permutations(members))
-    spell = escaped if draw(st.integers(0, 15)) == 0 else (lambda key: f'"{key}"')
+    escapes = draw(st.integers(0, 15)) == 0
     return "{" + ",".join(f"{gap()}{spell(key)}{gap()}:{gap()}{value}{gap()}" for key, value in members) + "}"
 
 
