@@ -305,7 +305,8 @@ def _from_entries(context: Context, cluster: Cluster, user: User, *, name: str) 
         server_origin=cluster.origin,
         user_origin=user.origin,
     )
-    tls.client_context(config.tls)  # a missing or broken file is told here, not at the first request
+    if config.tls.names_anything:
+        tls.client_context(config.tls)  # a missing or broken file is told here, not when a transport is made
     return config
 
 

@@ -57,6 +57,11 @@ class TLSOptions:
             raise self.client_origin.error("client-certificate", "is missing, and client-key is of no use without it")
 
     @property
+    def names_anything(self) -> bool:
+        """Whether there is an authority or a client certificate that might not load."""
+        return bool(self.ca_data or self.ca_file or self.has_client_certificate)
+
+    @property
     def has_client_certificate(self) -> bool:
         """Whether a client certificate is shown to the server."""
         return bool(self.certificate_data or self.certificate_file)
