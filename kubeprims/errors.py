@@ -12,7 +12,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- UnsupportedOperation               kubeprims, or the server in use, does not do that
     |-- DecodeError (ValueError)           bytes that are not what they should be
     |-- ContentUnavailable                 the content of a tombstone is not known
-    |-- WatchTooShort                      a watch that ended at once, without an event
+    |-- WatchTooShort                      a watch that ended at once: without an event, or time and again
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
@@ -147,18 +147,21 @@ class ContentUnavailable(KubeprimsError):
 
 
 class WatchTooShort(KubeprimsError):
-    """A watch ended at once and without an event: the server, or a proxy before it, would not serve it.
+    """A watch ended at once, without an event or time and again: the server, or a proxy before it, would not serve it.
 
     Attributes:
         lasted_s: For how long it was open, in seconds.
+        events: How many events it brought.
     """
 
-    def __init__(self, *, lasted_s: float) -> None:
-        super().__init__(lasted_s)
+    def __init__(self, *, lasted_s: float, events: int = 0) -> None:
+        super().__init__(lasted_s, events)
         self.lasted_s = lasted_s
+        self.events = events
 
     def __str__(self) -> str:
-        return f"the watch ended after {self.lasted_s:.3f} s without an event"
+        brought = f"and {self.events} events, as the one before" if self.events else "without an event"
+        return f"the watch ended after {self.lasted_s:.3f} s {brought}"
 
 
 class CacheSyncTimeout(KubeprimsError, TimeoutError):

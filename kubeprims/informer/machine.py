@@ -21,16 +21,23 @@ How a failure is answered (client-go's table is in tools/cache/reflector.go; wha
 =====================================  ==========================================================
 list: expired or too large a version   at once, once: list again without a version
 list: page 2 or later expired          at once, once: the whole list in one page
+list: a token that came before         sleep, list *
 list: anything else                    sleep, list
-watch ends, lived or brought events    at once: watch from the last version
+watch ends after 1 s or more           at once: watch from the last version
+watch ends within 1 s, with events     at once: watch from the last version; again in a row: sleep, watch (*)
 watch ends within 1 s, without events  sleep, watch; twice in a row: sleep, list (*)
 watch: expired (410)                   sleep, list at the last version
 watch: 429, 5xx, 401, no answer        sleep, watch from the last version (*)
 watch: any other status, bad bytes     sleep, list
 =====================================  ==========================================================
 
-(*) client-go lists after each of these but 429 and refused connections. The version is still good, so kubeprims goes on
-from it: a restarted API server is not hit by a list of every resource from every client.
+(*) client-go lists after each failed watch but 429 and refused connections. The version is still good, so kubeprims goes
+on from it: a restarted API server is not hit by a list of every resource from every client. And client-go asks again at
+once as long as each watch brings an event, and each page a token: a proxy that cuts every watch after its first bytes,
+or a list that leads back to itself, would make it spin.
+
+A list without a version cannot be resumed: events that nobody saw would be lost, so where the table says watch, the
+answer is then list.
 """
 
 from __future__ import annotations
@@ -165,7 +172,9 @@ class ReflectorMachine:
         self._is_paginated = False
         self._page_expired = False
         self._version_of_page_one: str | None = None
+        self._tokens: set[str] = set()
         self._short_watches = 0
+        self._empty_watches = 0
         self._watch_events = 0
         self._version_may_move = True
         self._listed_version = ""
@@ -181,12 +190,16 @@ class ReflectorMachine:
         assert self._phase is Phase.NEW, self._phase
         return self._list()
 
-    def on_page(self, *, resource_version: str, continue_token: str) -> Effect:
+    def on_page(self, *, resource_version: str, continue_token: str, now_s: float) -> Effect:
         """A page arrived whole, and its items are kept."""
         assert self._phase is Phase.LISTING, self._phase
         page = self._page
         assert page is not None
+        if continue_token in self._tokens:
+            error = DecodeError("the list does not end: its pages lead back to an earlier one")
+            return self._sleep(error, Phase.SLEEPING_BEFORE_LIST, now_s=now_s)
         if continue_token:
+            self._tokens.add(continue_token)
             if page.first and page.resource_version == "0":
                 self._is_paginated = True  # no watch cache behind this server: unpaged lists would hit etcd
             self._page = ListPage(None, page.limit, continue_token)
@@ -204,8 +217,7 @@ class ReflectorMachine:
         if isinstance(error, ResourceExpired) and not page.first and not self._page_expired:
             # The token outlived the server's history. Everything at once cannot expire between pages.
             self._page_expired = True
-            self._page = ListPage(self._version_of_page_one, None)
-            return self._page
+            return self._list_from(ListPage(self._version_of_page_one, None))
         if is_version_unavailable(error) and not self._version_unavailable:
             # client-go reflector.go list(): only a failed list gives up the last seen version.
             self._version_unavailable = True
@@ -216,7 +228,7 @@ class ReflectorMachine:
         """The local copy is that list now."""
         assert self._phase is Phase.REPLACING, self._phase
         self.last_resource_version = self._listed_version
-        self._short_watches = 0
+        self._empty_watches = 0
         return self._watch()
 
     def on_events(self, *, count: int, resource_version: str, only_added: bool = False) -> None:
@@ -240,22 +252,19 @@ class ReflectorMachine:
 
         Args:
             error: None if it ended as HTTP does; the exception of an ``ERROR`` event; or what went wrong.
-            lasted_s: For how long it was open.
+            lasted_s: For how long it was open; 0 if it never was.
             now_s: The time, in seconds.
         """
         assert self._phase is Phase.WATCHING, self._phase
-        was_healthy = self._watch_events > 0 or lasted_s >= VERY_SHORT_WATCH_S
-        if was_healthy:
-            self._short_watches = 0
-        if error is None or (was_healthy and is_broken_stream(error)):
-            if was_healthy:
-                return self._watch()
-            self._short_watches += 1
-            resumable = self._short_watches == 1
-            error = error or WatchTooShort(lasted_s=lasted_s)
-        else:
-            resumable = is_resumable(error)
-        then = Phase.SLEEPING_BEFORE_WATCH if resumable else Phase.SLEEPING_BEFORE_LIST
+        was_short, was_empty = lasted_s < VERY_SHORT_WATCH_S, not self._watch_events
+        self._short_watches = self._short_watches + 1 if was_short else 0
+        self._empty_watches = self._empty_watches + (error is None) if was_short and was_empty else 0
+        was_good = not was_short or (not was_empty and self._short_watches == 1)
+        if was_good and (error is None or is_broken_stream(error)):
+            return self._watch() if self._has_version else self._list()
+        resumable = self._empty_watches <= 1 if error is None else is_resumable(error)
+        then = Phase.SLEEPING_BEFORE_WATCH if resumable and self._has_version else Phase.SLEEPING_BEFORE_LIST
+        error = error or WatchTooShort(lasted_s=lasted_s, events=self._watch_events)
         return self._sleep(error, then, now_s=now_s)
 
     def on_slept(self) -> Effect:
@@ -266,23 +275,32 @@ class ReflectorMachine:
         return self._list()
 
     def _list(self) -> ListPage:
-        self._phase = Phase.LISTING
         self._page_expired = False
         version = None if self._version_unavailable else self.last_resource_version or "0"
         limit = self._options.page_size
         if limit is None and (version in {None, "0"} or self._is_paginated):
             limit = PAGE_SIZE
         self._version_of_page_one = version
-        self._page = ListPage(version, limit)
-        return self._page
+        return self._list_from(ListPage(version, limit))
+
+    def _list_from(self, page: ListPage) -> ListPage:
+        self._phase = Phase.LISTING
+        self._tokens.clear()
+        self._page = page
+        return page
 
     def _watch(self) -> Watch:
         self._phase = Phase.WATCHING
         self._watch_events = 0
-        self._version_may_move = self.last_resource_version not in {"", "0"}
+        self._version_may_move = self._has_version
         timeout_min_s = max(WATCH_TIMEOUT_MIN_S, self._options.watch_timeout_min_s)
         timeout_s = float(int(timeout_min_s * (1.0 + self._rng.random())))
         return Watch(self.last_resource_version, timeout_s)
+
+    @property
+    def _has_version(self) -> bool:
+        """Whether a watch can go on from the last version: without one, a server begins with what there is."""
+        return self.last_resource_version not in {"", "0"}
 
     def _sleep(self, error: KubeprimsError, then: Phase, *, now_s: float) -> Sleep:
         self._phase = then

@@ -210,7 +210,9 @@ class Reflector:
                 raise Cancelled("stopped", method="LIST", url=self._name) from error
             return self._machine.on_list_failed(error, now_s=self._clock.monotonic())
         self.status.last_contact_s = self._clock.monotonic()
-        return self._machine.on_page(resource_version=resource_version, continue_token=continue_token)
+        return self._machine.on_page(
+            resource_version=resource_version, continue_token=continue_token, now_s=self.status.last_contact_s
+        )
 
     def _understood(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
         for item in items:

@@ -56,7 +56,7 @@ def machine(**options: object) -> ReflectorMachine:
 
 def listed(of: ReflectorMachine, version: str = "10") -> Effect:
     """Play one good list of one page, up to the watch."""
-    assert of.on_page(resource_version=version, continue_token="") == Replace(version)
+    assert of.on_page(resource_version=version, continue_token="", now_s=0.0) == Replace(version)
     return of.on_replaced()
 
 
@@ -80,9 +80,9 @@ def test_a_page_size_is_kept_over_all_pages_and_the_version_is_sent_with_the_fir
     paged = watching("10", page_size=4)
     assert paged.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0) == Sleep(0.8, EXPIRED)
     assert paged.on_slept() == ListPage("10", 4)
-    assert paged.on_page(resource_version="10", continue_token="C1") == ListPage(None, 4, "C1")
-    assert paged.on_page(resource_version="10", continue_token="C2") == ListPage(None, 4, "C2")
-    assert paged.on_page(resource_version="10", continue_token="") == Replace("10")
+    assert paged.on_page(resource_version="10", continue_token="C1", now_s=0.0) == ListPage(None, 4, "C1")
+    assert paged.on_page(resource_version="10", continue_token="C2", now_s=0.0) == ListPage(None, 4, "C2")
+    assert paged.on_page(resource_version="10", continue_token="", now_s=0.0) == Replace("10")
 
 
 @case("IN-23", "IN-25")
@@ -96,7 +96,7 @@ def test_a_relist_at_a_known_version_is_not_paged() -> None:
 def test_every_later_list_is_paged_once_a_list_at_version_zero_came_in_pages() -> None:
     paged = machine()
     paged.start()
-    paged.on_page(resource_version="10", continue_token="C1")
+    paged.on_page(resource_version="10", continue_token="C1", now_s=0.0)
     listed(paged)
     paged.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     assert paged.on_slept() == ListPage("10", 500)
@@ -108,7 +108,7 @@ def test_a_relist_drops_the_version_when_the_last_seen_one_expired() -> None:
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     assert again.on_slept() == ListPage("10", None)
     assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, 500)
-    assert again.on_page(resource_version="20", continue_token="") == Replace("20")
+    assert again.on_page(resource_version="20", continue_token="", now_s=0.0) == Replace("20")
     assert again.on_replaced() == Watch("20", 300.0)
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=1.0)
     assert again.on_slept() == ListPage("20", None)
@@ -120,17 +120,17 @@ def test_an_expired_second_page_is_answered_by_one_list_without_pages() -> None:
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     again.on_slept()
     assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, 4)
-    assert again.on_page(resource_version="11", continue_token="C1") == ListPage(None, 4, "C1")
+    assert again.on_page(resource_version="11", continue_token="C1", now_s=0.0) == ListPage(None, 4, "C1")
     assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, None)
-    assert again.on_page(resource_version="12", continue_token="") == Replace("12")
+    assert again.on_page(resource_version="12", continue_token="", now_s=0.0) == Replace("12")
 
 
 def test_a_page_that_expires_once_more_ends_the_try() -> None:
     paged = machine()
     paged.start()
-    paged.on_page(resource_version="10", continue_token="C1")
+    paged.on_page(resource_version="10", continue_token="C1", now_s=0.0)
     assert paged.on_list_failed(EXPIRED, now_s=0.0) == ListPage("0", None)
-    assert paged.on_page(resource_version="10", continue_token="C1") == ListPage(None, None, "C1")
+    assert paged.on_page(resource_version="10", continue_token="C1", now_s=0.0) == ListPage(None, None, "C1")
     assert paged.on_list_failed(EXPIRED, now_s=0.0) == ListPage(None, 500)  # the version goes, as for a first page
     assert paged.on_list_failed(EXPIRED, now_s=0.0) == Sleep(0.8, EXPIRED)
 
@@ -306,3 +306,60 @@ def test_a_failed_list_is_reported_and_tried_again() -> None:
 def test_options_out_of_range_are_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
         machine(**{name: value})
+
+
+def test_a_watch_that_is_cut_again_and_again_backs_off_although_each_brought_an_event() -> None:
+    cut = watching("5")
+    delays = []
+    for version in range(6, 10):
+        cut.on_events(count=1, resource_version=str(version))
+        end = None if version % 2 else ConnectionLost("reset")
+        effect = cut.on_watch_ended(end, lasted_s=0.1, now_s=0.0)
+        if isinstance(effect, Sleep):
+            delays.append(effect.delay_s)
+            effect = cut.on_slept()
+        assert effect == Watch(str(version), 300.0)
+    assert delays == [0.8, 1.6, 3.2]
+
+
+def test_a_watch_that_lives_ends_the_count_of_those_that_were_cut() -> None:
+    cut = watching("5")
+    for version in range(6, 10):
+        cut.on_events(count=1, resource_version=str(version))
+        lasted_s = 0.1 if version % 2 else 1.0
+        assert cut.on_watch_ended(None, lasted_s=lasted_s, now_s=0.0) == Watch(str(version), 300.0)
+
+
+def test_the_error_of_a_watch_that_was_cut_again_says_so() -> None:
+    cut = watching("5")
+    for _ in range(2):
+        cut.on_events(count=3, resource_version="6")
+        effect = cut.on_watch_ended(None, lasted_s=0.1, now_s=0.0)
+    assert isinstance(effect, Sleep)
+    assert str(effect.error) == "the watch ended after 0.100 s and 3 events, as the one before"
+
+
+@pytest.mark.parametrize("version", ["", "0"])
+def test_a_watch_without_a_version_is_not_resumed_for_what_was_deleted_meanwhile_would_stay(version: str) -> None:
+    unversioned = watching(version)
+    assert unversioned.on_watch_ended(None, lasted_s=300.0, now_s=0.0) == ListPage("0", 500)
+    listed(unversioned, version)
+    lost = ConnectionLost("reset")
+    unversioned.on_events(count=1, resource_version="9", only_added=True)
+    assert unversioned.on_watch_ended(lost, lasted_s=0.1, now_s=0.0) == ListPage("0", 500)
+    listed(unversioned, version)
+    assert unversioned.on_watch_ended(lost, lasted_s=0.1, now_s=0.0) == Sleep(0.8, lost)
+    assert unversioned.on_slept() == ListPage("0", 500)
+
+
+def test_a_list_whose_pages_lead_back_to_an_earlier_one_ends_by_an_error() -> None:
+    endless = machine()
+    endless.start()
+    for token in ("A", "B"):
+        effect = endless.on_page(resource_version="10", continue_token=token, now_s=0.0)
+        assert effect == ListPage(None, 500, token)
+    sleep = endless.on_page(resource_version="10", continue_token="A", now_s=0.0)
+    assert isinstance(sleep, Sleep)
+    assert (sleep.delay_s, str(sleep.error)) == (0.8, "the list does not end: its pages lead back to an earlier one")
+    assert endless.on_slept() == ListPage("0", 500)
+    assert endless.on_page(resource_version="10", continue_token="A", now_s=0.0) == ListPage(None, 500, "A")

@@ -53,7 +53,7 @@ class Session:
             case "start", []:
                 return machine.start()
             case "page", [version, *token]:
-                return machine.on_page(resource_version=version, continue_token="".join(token))
+                return machine.on_page(resource_version=version, continue_token="".join(token), now_s=self.now_s)
             case "list-fails", [error]:
                 return machine.on_list_failed(make_error(error), now_s=self.now_s)
             case "replaced", []:
