@@ -104,18 +104,19 @@ def _decode_object(text: str, pos: int) -> tuple[JSONObject, int]:
 
 
 def careful_metadata(text: str, pos: int) -> tuple[Header, list[Span]]:
-    """Read the header out of the metadata that begins at ``pos``, and find all managedFields in it.
+    """Read the header out of the metadata at ``pos``, whose brackets match, and find all managedFields in it.
 
     Nothing but the header's own fields is decoded, so nothing else in the metadata can be wrong here.
 
     Raises:
         HeaderError: It is not an object, or breaks a rule.
-        Truncated: The text ends first.
-        DecodeError: It is not JSON.
     """
     if text[pos] != "{":
         raise HeaderError("metadata is not an object")
-    found, _ = scan.members(text, pos)
+    try:
+        found, _ = scan.members(text, pos)
+    except DecodeError as error:
+        raise HeaderError(error.detail) from None
     values: JSONObject = {}
     for member in found:
         if member.key in HEADER_FIELDS:

@@ -42,9 +42,8 @@ def build_model(obj: JSONObject, model: type[Model]) -> Model:
 def _where(error: Exception) -> str:
     """Return which fields are at fault, where the error can tell: pydantic's can."""
     errors = getattr(error, "errors", None)
-    if errors is None:
-        return ""
-    return ": " + ", ".join(".".join(map(str, item["loc"])) for item in errors())
+    places = [".".join(map(str, item["loc"])) for item in errors()] if errors else []
+    return ": " + ", ".join(places) if any(places) else ""
 
 
 def _build(obj: JSONObject, model: type[Model]) -> Model:

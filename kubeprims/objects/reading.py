@@ -59,19 +59,23 @@ def careful_object(
         Truncated: The text ends first.
         DecodeError: No value begins there, or brackets do not match, so that its end cannot be found.
     """
-    end = scan.skip_value(text, start)
     if text[start] != "{":
+        end = scan.skip_value(text, start)
         return malformed("not an object", text[start:end]), end
     try:
-        found, _ = scan.members(text, start)
-        at = {member.key: member.value for member in found}
-        if "metadata" not in at:
-            return malformed("there is no metadata", text[start:end]), end
+        found, end = scan.members(text, start)
+    except scan.Truncated:
+        raise
+    except DecodeError as error:
+        end = scan.skip_value(text, start)
+        return malformed(error.detail, text[start:end]), end
+    at = {member.key: member.value for member in found}
+    if "metadata" not in at:
+        return malformed("there is no metadata", text[start:end]), end
+    try:
         header, cuts = careful_metadata(text, at["metadata"])
     except HeaderError as error:
         return malformed(error.detail, text[start:end], error), end
-    except DecodeError as error:
-        return malformed(error.detail, text[start:end]), end
     missing = type_meta.missing(has_kind="kind" in at, has_api_version="apiVersion" in at)
     kept = assemble(text, start, end, missing, () if keep_managed_fields else cuts)
     try:

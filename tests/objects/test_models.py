@@ -38,6 +38,22 @@ def test_an_object_that_does_not_fit_the_model_is_refused_without_quoting_it() -
     assert caught.value.__cause__ is None
 
 
+def test_the_fields_at_fault_are_named_where_the_release_can_tell() -> None:
+    class Fault(ValueError):
+        def errors(self) -> list[dict[str, object]]:
+            return [{"loc": ("spec", "containers", 0)}, {"loc": ("status",)}]
+
+    class Model:
+        openapi_types: ClassVar[dict[str, str]] = {}
+
+        @staticmethod
+        def from_dict(obj: JSONObject) -> Model:
+            raise Fault
+
+    with pytest.raises(DecodeError, match=r"does not fit Model: spec\.containers\.0, status$"):
+        build_model(POD, Model)
+
+
 @pytest.mark.subset
 def test_a_class_of_another_kind_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="not a model of the kubernetes package"):
