@@ -31,10 +31,10 @@ watch: 429, 5xx, 401, no answer        sleep, watch from the last version (*)
 watch: any other status, bad bytes     sleep, list
 =====================================  ==========================================================
 
-(*) client-go lists after each failed watch but 429 and refused connections. The version is still good, so kubeprims goes
-on from it: a restarted API server is not hit by a list of every resource from every client. And client-go asks again at
-once as long as each watch brings an event, and each page a token: a proxy that cuts every watch after its first bytes,
-or a list that leads back to itself, would make it spin.
+(*) client-go lists after each failed watch but 429 and refused connections. The version is still good, so kubeprims
+goes on from it: a restarted API server is not hit by a list of every resource from every client. And client-go asks
+again at once as long as each watch brings an event, and each page a token: a proxy that cuts every watch after its
+first bytes, or a list that leads back to itself, would make it spin.
 
 A list without a version cannot be resumed: events that nobody saw would be lost, so where the table says watch, the
 answer is then list.

@@ -65,6 +65,13 @@ class ListerWatcher(Protocol):
 class ReflectorSink(Protocol):
     """Where a reflector puts what it reads."""
 
+    def stored(self, record: ObjectRecord) -> ObjectRecord:
+        """Return the record with the local copy's bytes if they are the same version of the same object.
+
+        A list is read through this while it streams in, so that a relist never holds unchanged bytes twice.
+        """
+        ...
+
     def replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str]) -> None:
         """Make the local copy this list.
 
@@ -208,6 +215,7 @@ class Reflector:
         except KubeprimsError as error:
             if cancel.is_set:
                 raise Cancelled("stopped", method="LIST", url=self._name) from error
+            self._records, self._malformed = [], []  # not held while waiting: the next try starts over
             return self._machine.on_list_failed(error, now_s=self._clock.monotonic())
         self.status.last_contact_s = self._clock.monotonic()
         return self._machine.on_page(
@@ -215,6 +223,7 @@ class Reflector:
         )
 
     def _understood(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
+        stored = self._sink.stored
         for item in items:
             if isinstance(item, MalformedObject):
                 self._skip(item)
@@ -222,7 +231,7 @@ class Reflector:
                     self._malformed.append(item.key)
             else:
                 self.status.listed += 1
-                yield item
+                yield stored(item)
 
     def _replace(self, resource_version: str) -> Effect:
         records, self._records = self._records, []
@@ -237,18 +246,19 @@ class Reflector:
         self.status.state = ReflectorState.WATCHING
         self.status.watches += 1
         options = WatchOptions(resource_version=watch.resource_version, timeout_s=watch.timeout_s)
-        opened_s = self._clock.monotonic()
+        opened_s: float | None = None
         error: KubeprimsError | None = None
         try:
             with self._lister_watcher.watch(options, cancel=cancel) as watched:
-                opened_s = self._clock.monotonic()
+                opened_s = self.status.last_contact_s = self._clock.monotonic()
                 error = self._consume(watched)
         except KubeprimsError as failure:
             if cancel.is_set:
                 raise Cancelled("stopped", method="WATCH", url=self._name) from failure
             error = failure
         now_s = self._clock.monotonic()
-        effect = self._machine.on_watch_ended(error, lasted_s=now_s - opened_s, now_s=now_s)
+        lasted_s = 0.0 if opened_s is None else now_s - opened_s
+        effect = self._machine.on_watch_ended(error, lasted_s=lasted_s, now_s=now_s)
         if error is not None and not isinstance(effect, Sleep):
             self._failed(error, 0.0)
         return effect

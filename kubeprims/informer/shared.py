@@ -92,7 +92,7 @@ class SharedInformer:
         self._fifo = DeltaFIFO(self.indexer)
         self._reflector = Reflector(
             lister_watcher,
-            _Pipeline(self._replace, self._apply),
+            _Pipeline(self.indexer.stored, self._replace, self._apply),
             name=name,
             options=options or ReflectorOptions(),
             clock=self._clock,
@@ -344,13 +344,15 @@ class SharedInformer:
 
 
 class _Pipeline:
-    """The reflector's sink: the two doors into an informer."""
+    """The reflector's sink: the doors into an informer."""
 
     def __init__(
         self,
+        stored: Callable[[ObjectRecord], ObjectRecord],
         replace: Callable[[Sequence[ObjectRecord], str, Sequence[str]], None],
         apply: Callable[[Sequence[WatchEvent]], None],
     ) -> None:
+        self.stored = stored
         self.replace = replace
         self.apply = apply
 
