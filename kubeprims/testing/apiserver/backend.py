@@ -7,8 +7,7 @@ A front end turns requests into these calls and their results into answers; ever
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubeprims.clock import Clock, Rng, SystemClock
@@ -26,7 +25,6 @@ from kubeprims.testing.apiserver.queries import (
 from kubeprims.testing.apiserver.registry import Registry
 from kubeprims.testing.apiserver.remover import Remover
 from kubeprims.testing.apiserver.status import (
-    bad_request,
     method_not_allowed,
     plain_failure,
     too_large_version,
@@ -195,8 +193,7 @@ class Backend:
             Forbidden: The namespace is being deleted.
         """
         self._check_subresource(kind, subresource, "create")
-        with _bounded_depth():
-            return self._writer.create(Target(kind, namespace, name, subresource), body)
+        return self._writer.create(Target(kind, namespace, name, subresource), body)
 
     def update(
         self,
@@ -217,8 +214,7 @@ class Backend:
             Conflict: It is not the version, or not the object, that the body comes from.
         """
         self._check_subresource(kind, subresource, "update")
-        with _bounded_depth():
-            return self._writer.update(Target(kind, namespace, name, subresource), body)
+        return self._writer.update(Target(kind, namespace, name, subresource), body)
 
     def patch(  # noqa: PLR0913 - the parts of one request
         self,
@@ -241,8 +237,7 @@ class Backend:
             Conflict: The patch names a version that is not the newest.
         """
         self._check_subresource(kind, subresource, "patch")
-        with _bounded_depth():
-            return self._writer.patch(Target(kind, namespace, name, subresource), body, content_type)
+        return self._writer.patch(Target(kind, namespace, name, subresource), body, content_type)
 
     def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions | None = None) -> Answer:
         """Delete an object, or begin to: see ``deletion``.
@@ -313,13 +308,3 @@ class Backend:
             raise unknown_resource()
         if verb not in found.verbs:
             raise method_not_allowed(verb, kind)
-
-
-@contextmanager
-def _bounded_depth() -> Iterator[None]:
-    """Refuse objects that are nested so deeply that they cannot be compared or rendered."""
-    try:
-        yield
-    except RecursionError:
-        message = "the object provided exceeded max depth"
-        raise bad_request(message) from None

@@ -35,6 +35,8 @@ _METADATA_ORDER = (
 )
 
 
+_DEPTH_MAX = 200
+_TOO_DEEP = "exceeded max depth"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _SORTING_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
 
@@ -52,10 +54,27 @@ def decode(body: bytes, *, problem: Callable[[str], str] = str) -> JSONValue:
     try:
         value: JSONValue = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
-        raise bad_request(problem("exceeded max depth")) from None
+        raise bad_request(problem(_TOO_DEEP)) from None
     except ValueError as error:
         raise bad_request(problem(f"json parse error: {error}")) from None
+    if is_too_deep(value):
+        raise bad_request(problem(_TOO_DEEP))
     return value
+
+
+def is_too_deep(value: JSONValue) -> bool:
+    """Return whether a value is nested more deeply than the server takes: what follows recurs once or twice a level."""
+    level = [value]
+    for _ in range(_DEPTH_MAX + 1):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def decode_object(body: bytes | JSONObject, kind: Kind) -> JSONObject:

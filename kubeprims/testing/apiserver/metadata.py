@@ -271,7 +271,7 @@ def name_rules_broken(name: str, rule: NameRule) -> list[str]:
             return _label_name_problems(name)
         case NameRule.DNS_1035_LABEL:
             return _too_long(name) + ([] if _DNS_1035_LABEL.fullmatch(name) else [_DNS_1035_LABEL_RULE])
-        case NameRule.PATH_SEGMENT:
+        case _:
             return _path_segment_problems(name)
 
 

@@ -15,6 +15,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 _SUPPORTED = (JSON_PATCH, MERGE_PATCH)
 _OPERATIONS_MAX = 10_000
+_COPIED_BYTES_MAX = 3 << 20  # a few copies of copies would fill any memory
 _INDEX = re.compile(r"0|[1-9][0-9]*")
 
 
@@ -68,7 +69,7 @@ def _operations(patch: JSONValue) -> Sequence[JSONObject]:
 def _json_patch_or_422(obj: JSONObject, operations: Sequence[JSONObject]) -> JSONValue:
     try:
         return json_patch(obj, operations)
-    except PatchFailed as error:
+    except (PatchFailed, RecursionError) as error:
         # Upstream's text says no more than that, and tells nobody which operation failed.
         message = "the server rejected our request due to an error in our request"
         raise Invalid(message, code=422, reason="Invalid") from error
@@ -111,6 +112,7 @@ class _Document:
 
     def __init__(self, root: JSONValue) -> None:
         self.root = root
+        self._copied_bytes = 0
 
     def apply(self, operation: JSONObject) -> None:
         name = operation.get("op")
@@ -148,7 +150,12 @@ class _Document:
 
     def copy(self, operation: JSONObject) -> None:
         source, path = _pointer(operation, "from"), _pointer(operation, "path")
-        self._insert(path, copy.deepcopy(self._get(source)))
+        value = copy.deepcopy(self._get(source))
+        self._copied_bytes += len(encode(value))
+        if self._copied_bytes > _COPIED_BYTES_MAX:
+            message = f"the copies of one patch exceed {_COPIED_BYTES_MAX} bytes"
+            raise PatchFailed(message)
+        self._insert(path, value)
 
     def test(self, operation: JSONObject) -> None:
         path, value = _pointer(operation, "path"), operation.get("value")

@@ -10,7 +10,7 @@ from kubeprims.errors import Forbidden, StatusCause
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
 from kubeprims.testing.apiserver.deletion import ends_with_update
-from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode_tail
+from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode_tail, is_too_deep
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Kind
 from kubeprims.testing.apiserver.metadata import (
@@ -33,7 +33,6 @@ from kubeprims.testing.apiserver.status import (
     bad_request,
     conflict,
     invalid,
-    method_not_allowed,
     modified,
     not_found,
     plain_failure,
@@ -89,7 +88,7 @@ class Writer:
     def create(self, target: Target, body: bytes | JSONObject) -> Answer:
         """Create an object, or bind a pod."""
         if target.subresource:
-            return self._create_subresource(target, body)
+            return self._bind(target, body)
         obj = self._received(target, body)
         metadata = metadata_of(obj)
         if "resourceVersion" in metadata:
@@ -154,6 +153,8 @@ class Writer:
             if not isinstance(patched, dict):
                 problem = FieldProblem.invalid("patch", patched, "the result is not an object")
                 raise invalid("", "", [problem])
+            if is_too_deep(patched):
+                raise invalid("", "", [FieldProblem.forbidden("patch", "the result exceeds the maximum depth")])
             obj = self._received(target, patched)
             self._check_name(target, metadata_of(obj))
             return self._replace(target, stored, obj)
@@ -280,9 +281,8 @@ class Writer:
         metadata["resourceVersion"] = str(stored.revision)
         metadata.setdefault("uid", stored.uid)
 
-    def _create_subresource(self, target: Target, body: bytes | JSONObject) -> Answer:
-        if target.subresource != "binding":
-            raise method_not_allowed("create", target.kind)
+    def _bind(self, target: Target, body: bytes | JSONObject) -> Answer:
+        assert target.subresource == "binding", "nothing else can be created below an object"
         binding = decode_object(body, target.kind)
         node = binding.get("target")
         node_name = node.get("name") if isinstance(node, dict) else None

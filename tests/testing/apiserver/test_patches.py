@@ -181,3 +181,9 @@ def test_a_json_patch_that_does_not_fit_is_answered_with_422_and_upstreams_text(
     assert caught.value.message == "the server rejected our request due to an error in our request"
     assert apply({"a": 2}) == {"a": 2}
     assert parse_patch("Application/Merge-Patch+JSON", b'{"a":null}')({"a": 2}) == {}
+
+
+def test_copies_of_copies_are_bounded() -> None:
+    operations: list[JSONObject] = [{"op": "copy", "from": "", "path": f"/c{number}"} for number in range(40)]
+    with pytest.raises(PatchFailed, match="the copies of one patch exceed"):
+        json_patch({"a": "b"}, operations)
