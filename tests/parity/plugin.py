@@ -52,8 +52,9 @@ class ParityRecorder:
         elif report.when == "call":
             self._results.setdefault(test, "passed")
 
-    def pytest_sessionfinish(self) -> None:
-        if self._path is not None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        # A run that was cut short, or could not collect, says nothing about the cases that it did not reach.
+        if self._path is not None and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
             save_outcomes(self._outcomes(), self._path)
 
     def _outcomes(self) -> list[Outcome]:

@@ -104,6 +104,13 @@ def test_an_unknown_id_stops_the_run_at_collection(tmp_path: pathlib.Path) -> No
     assert "test_small.py::test_x: no such case in cases.tsv: IN-9999" in answer.stdout + answer.stderr
 
 
+def test_a_run_that_does_not_get_through_writes_nothing(tmp_path: pathlib.Path) -> None:
+    written = tmp_path / "outcomes.json"
+    answer = run_pytest(tmp_path, "import no_such_module\n", f"--parity-out={written}")
+    assert answer.returncode == pytest.ExitCode.INTERRUPTED
+    assert not written.exists()
+
+
 @pytest.fixture
 def outcomes(tmp_path: pathlib.Path) -> pathlib.Path:
     path = tmp_path / "outcomes.json"
