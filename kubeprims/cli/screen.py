@@ -16,7 +16,7 @@ from kubeprims.informer.shared import SharedInformer
 from kubeprims.threads import Cancel, Deadline
 
 REFRESH_S = 0.2
-PLAIN_STATUS_S = 1.0
+STATUS_LINE_S = 1.0
 _CLEAR_LINE = "\x1b[K"
 _CLEAR_BELOW = "\x1b[J"
 _HOME = "\x1b[H"
@@ -51,13 +51,14 @@ class Screen:
         self._plain_events = plain_events
         self._started_s = clock.monotonic()
         self._written = 0
-        self._last_status = ""
+        self._news: tuple[bool, int, bool] | None = None
 
     def run(self, cancel: Cancel, *, for_s: float | None) -> None:
         """Show the informer until cancelled, or for so many seconds; then write one line of summary."""
         deadline = Deadline.after(for_s, clock=self._clock)
         is_live = self._out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        show, refresh_s = (self._show_live, REFRESH_S) if is_live else (self._show_plain, PLAIN_STATUS_S)
+        show = self._show_live if is_live else self._show_plain
+        refresh_s = REFRESH_S if is_live or self._plain_events else STATUS_LINE_S
         if is_live:
             self._out.write(_ALTERNATE)
         try:
@@ -103,23 +104,28 @@ class Screen:
 
     def _show_plain(self) -> None:
         snapshot = self._activity.snapshot()
-        status = self.progress()
-        if not self._plain_events:
-            phases = " ".join(f"{phase}={count}" for phase, count in by_phase(snapshot).items())
-            status = f"{status}; {snapshot.objects} objects: {phases or 'none'}; {snapshot.events_per_s:.1f} events/s"
-            self._line(f"{self._title}: {status}")
-        elif status.partition(" at version")[0] != self._last_status:
-            self._last_status = status.partition(" at version")[0]
-            self._line(f"# {status}")
         if self._plain_events:
-            fresh = [event for event in snapshot.events if event.number > self._written]
-            missed = snapshot.events_total - self._written - len(fresh)
-            if missed:
-                self._line(f"# {missed} events not shown")
-            for event in fresh:
-                self._line(f"{event.type:<8} {event.key} {event.phase}")
-            self._written = snapshot.events_total
+            self._write_news(snapshot)
+        else:
+            phases = " ".join(f"{phase}={count}" for phase, count in by_phase(snapshot).items())
+            sums = f"{snapshot.objects} objects: {phases or 'none'}; {snapshot.events_per_s:.1f} events/s"
+            self._line(f"{self._title}: {self.progress()}; {sums}")
         self._out.flush()
+
+    def _write_news(self, snapshot: Snapshot) -> None:
+        """Write a line for each event, and one when the informer has synced, failed, or is well again."""
+        status = self._informer.status
+        news = (self._informer.has_synced, status.failures, status.last_error is None)
+        if news != self._news:
+            self._news = news
+            self._line(f"# {self.progress()}")
+        fresh = [event for event in snapshot.events if event.number > self._written]
+        missed = snapshot.events_total - self._written - len(fresh)
+        if missed:
+            self._line(f"# {missed} events not shown")
+        for event in fresh:
+            self._line(f"{event.type:<8} {event.key} {event.phase}")
+        self._written = snapshot.events_total
 
     def _line(self, text: str) -> None:
         self._out.write(printable(text) + "\n")

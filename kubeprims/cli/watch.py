@@ -11,6 +11,7 @@ from kubeprims.cli.duration import parse_duration_s
 from kubeprims.cli.screen import Screen
 from kubeprims.client.client import Client
 from kubeprims.clock import SystemClock
+from kubeprims.errors import CacheSyncTimeout
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.threads import Cancel
@@ -59,10 +60,16 @@ def run(options: argparse.Namespace, cancel: Cancel) -> None:
 def show(
     informer: SharedInformer, cancel: Cancel, *, title: str, for_s: float | None, plain_events: bool = True
 ) -> None:
-    """Start an informer and show it until cancelled; then stop it."""
+    """Start an informer and show it until cancelled; then stop it.
+
+    Raises:
+        CacheSyncTimeout: It had not synced when the time was over.
+    """
     clock = SystemClock()
     activity = Activity(clock=clock)
     informer.add_event_handler(on_event=activity.on_event, name="screen")
     screen = Screen(informer, activity, title=title, out=sys.stdout, clock=clock, plain_events=plain_events)
     with informer:
         screen.run(cancel, for_s=for_s)
+        if for_s is not None and not informer.has_synced and not cancel.is_set:
+            raise CacheSyncTimeout([(informer.name, str(informer.last_error or ""))], timeout_s=for_s)
