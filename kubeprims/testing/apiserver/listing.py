@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from kubeprims.errors import ResourceExpired
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.encoding import list_frame
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.queries import ListQuery, parse_revision
@@ -66,14 +66,16 @@ class ContinueToken(NamedTuple):
         """
         problem = "invalid continue token: continue key is not valid: "
         try:
-            token = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+            token: JSONValue = json.loads(
+                base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            )
         except (binascii.Error, ValueError, RecursionError) as error:
             raise bad_request(f"{problem}{error}") from None
         if not isinstance(token, dict) or token.get("v") != _TOKEN_VERSION:
             version = token.get("v", "") if isinstance(token, dict) else ""
             raise bad_request(f"{problem}server does not recognize this encoded version {version}")
         revision, start = token.get("rv"), token.get("start")
-        if not isinstance(revision, int) or revision == 0 or revision < _AT_NEWEST:
+        if not isinstance(revision, int) or isinstance(revision, bool) or revision == 0 or revision < _AT_NEWEST:
             raise bad_request(f"{problem}incorrect encoded start resourceVersion (version {_TOKEN_VERSION})")
         if not isinstance(start, str) or not start:
             raise bad_request(f"{problem}encoded start key empty (version {_TOKEN_VERSION})")

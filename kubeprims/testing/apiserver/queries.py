@@ -53,7 +53,8 @@ class ListQuery:
         Raises:
             Invalid: They do not.
         """
-        match, problems = self.resource_version_match, []
+        match = self.resource_version_match
+        problems: list[FieldProblem] = []
         if match:
             if not self.resource_version:
                 rule = "resourceVersionMatch is forbidden unless resourceVersion is provided"
@@ -97,7 +98,8 @@ class WatchQuery:
         Raises:
             Invalid: They do not.
         """
-        match, problems = self.resource_version_match, []
+        match = self.resource_version_match
+        problems: list[FieldProblem] = []
         asked = self.send_initial_events is not None
         if asked and match != _NOT_OLDER_THAN:
             rule = f"sendInitialEvents requires setting resourceVersionMatch to {_NOT_OLDER_THAN}"

@@ -36,7 +36,7 @@ class View:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self._renames = _NEW_EVENT_NAMES if kind.group == _EVENTS_GROUP else {}
+        self._renames: Mapping[str, str] = _NEW_EVENT_NAMES if kind.group == _EVENTS_GROUP else {}
 
     @cached_property
     def head(self) -> bytes:
