@@ -54,14 +54,23 @@ def _condition(name: str, reason: str, message: str, now: datetime.datetime) -> 
 
 def definition_problems(crd: JSONObject) -> list[FieldProblem]:
     """Return which rules a definition breaks."""
-    return [*_name_problems(crd), *_group_problems(crd), *_scope_problems(crd), *_version_problems(crd)]
+    return [
+        *_own_name_problems(crd),
+        *_group_problems(crd),
+        *_scope_problems(crd),
+        *_version_problems(crd),
+        *_name_problems(crd),
+    ]
 
 
-def _name_problems(crd: JSONObject) -> Iterator[FieldProblem]:
+def _own_name_problems(crd: JSONObject) -> Iterator[FieldProblem]:
     name = text_of(metadata_of(crd), "name")
     group, plural = _text(crd, "spec", "group"), _text(crd, "spec", "names", "plural")
     if name != f"{plural}.{group}":
         yield FieldProblem.invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
+
+
+def _name_problems(crd: JSONObject) -> Iterator[FieldProblem]:
     for key in ("plural", "singular", "kind", "listKind"):
         value = _text(crd, "spec", "names", key)
         if not value:

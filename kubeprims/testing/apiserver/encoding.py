@@ -35,6 +35,7 @@ _METADATA_ORDER = (
 )
 
 
+_MAPS = frozenset({"data", "binaryData", "stringData"})
 _DEPTH_MAX = 200
 _TOO_DEEP = "exceeded max depth"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -55,11 +56,19 @@ def decode(body: bytes, *, problem: Callable[[str], str] = str) -> JSONValue:
         value: JSONValue = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise bad_request(problem(_TOO_DEEP)) from None
+    except json.JSONDecodeError as error:
+        raise bad_request(problem(f"json parse error: {_parse_problem(error)}")) from None
     except ValueError as error:
         raise bad_request(problem(f"json parse error: {error}")) from None
     if is_too_deep(value):
         raise bad_request(problem(_TOO_DEEP))
     return value
+
+
+def _parse_problem(error: json.JSONDecodeError) -> str:
+    if error.pos >= len(error.doc.rstrip()):
+        return "unexpected end of JSON input"
+    return f"invalid character {error.doc[error.pos]!r} at position {error.pos}: {error.msg}"
 
 
 def is_too_deep(value: JSONValue) -> bool:
@@ -137,15 +146,22 @@ def encode_tail(obj: JSONObject, kind: Kind) -> bytes:
         rest: JSONObject = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion"}}
         return encode(rest, sort_keys=True)[1:]
     ordered: JSONObject = {"metadata": _ordered_metadata(obj.get("metadata"))}
-    ordered.update((key, value) for key, value in obj.items() if key not in {"kind", "apiVersion", "metadata"})
+    for key, value in obj.items():
+        if key not in {"kind", "apiVersion", "metadata"}:
+            ordered[key] = _sorted(value) if key in _MAPS else value
     return encode(ordered)[1:]
 
 
 def _ordered_metadata(metadata: JSONValue) -> JSONObject:
     assert isinstance(metadata, dict), "an object is stored after its metadata was checked"
-    ordered: JSONObject = {key: metadata[key] for key in _METADATA_ORDER if key in metadata}
+    ordered: JSONObject = {key: _sorted(metadata[key]) for key in _METADATA_ORDER if key in metadata}
     ordered.update((key, value) for key, value in metadata.items() if key not in ordered)
     return ordered
+
+
+def _sorted(value: JSONValue) -> JSONValue:
+    """Return a map with its keys in order: Go renders its maps so, and only structures in an order of their own."""
+    return dict(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def decode_tail(tail: bytes) -> JSONObject:

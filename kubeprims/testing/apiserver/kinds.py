@@ -322,6 +322,7 @@ CUSTOM_RESOURCE_DEFINITIONS = Kind(
     subresources=(_status("CustomResourceDefinition"),),
     has_generation=True,
     unconditional_update=False,
+    returns_deleted=True,
 )
 
 BUILT_IN_KINDS: tuple[Kind, ...] = (

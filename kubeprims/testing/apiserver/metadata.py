@@ -126,7 +126,8 @@ class _TypeCheck:
         return value
 
     def _wrong(self, value: JSONValue, key: str, name: str) -> BadRequest:
-        return _wrong_type(self._kind, value, f"ObjectMeta.metadata.{key} of type {name}")
+        place = key if self._kind.custom else f"metadata.{key}"
+        return _wrong_type(self._kind, value, f"ObjectMeta.{place} of type {name}")
 
 
 def _wrong_type(kind: Kind, value: JSONValue, place: str) -> BadRequest:
@@ -215,8 +216,7 @@ def _owner_problems(metadata: JSONObject) -> Iterator[FieldProblem]:
     for position, owner in enumerate(owners if isinstance(owners, list) else ()):
         for key in _OWNER_FIELDS:
             if isinstance(owner, dict) and not owner.get(key):
-                rule = "version must not be empty" if key == "apiVersion" else "must not be empty"
-                yield FieldProblem.invalid(f"metadata.ownerReferences[{position}].{key}", "", rule)
+                yield FieldProblem.required(f"metadata.ownerReferences[{position}].{key}", "must not be empty")
 
 
 def _finalizer_problems(metadata: JSONObject) -> Iterator[FieldProblem]:

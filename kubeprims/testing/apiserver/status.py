@@ -24,6 +24,8 @@ from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.kinds import Kind
 
 _DETAIL_KEYS = ("name", "group", "kind", "uid")
+# Upstream renders the details of these even where there are none.
+_ALWAYS_DETAILED = frozenset({"NotFound", "MethodNotAllowed", "Invalid"})
 
 
 class FieldProblem(NamedTuple):
@@ -182,7 +184,7 @@ def render_status(error: StatusError) -> bytes:
     if error.reason:
         status["reason"] = error.reason
     details = _details(error)
-    if details:
+    if details or error.reason in _ALWAYS_DETAILED:
         status["details"] = details
     status["code"] = error.code
     return _encode(status)

@@ -38,9 +38,8 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
     if (keep_status and "status" in obj) or not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
         return obj
     obj = {key: value for key, value in obj.items() if key != "status"}
-    status = _first_status(obj, kind)
-    if status:
-        obj["status"] = status
+    if not kind.custom:
+        obj["status"] = _first_status(obj, kind)
     return obj
 
 
@@ -105,9 +104,7 @@ def with_main_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONO
         obj = _with_part_of(obj, existing, "status")
     if kind is NAMESPACES:
         # What stands between a namespace and its end is written through `finalize` alone.
-        old, spec = existing.get("spec"), obj.get("spec")
-        finalizers: JSONValue = old.get("finalizers", []) if isinstance(old, dict) else []
-        obj = {**obj, "spec": {**(spec if isinstance(spec, dict) else {}), "finalizers": finalizers}}
+        obj = with_finalize_update(existing, obj)
     metadata, old_metadata = metadata_of(obj), metadata_of(existing)
     if kind.has_generation and content_changed(obj, existing, kind):
         generation = old_metadata.get("generation")
@@ -135,8 +132,11 @@ def with_status_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSO
 def with_finalize_update(obj: JSONObject, existing: JSONObject) -> JSONObject:
     """Return what an update of a namespace's ``finalize`` stores: the finalizers of its spec."""
     spec, old = obj.get("spec"), existing.get("spec")
-    finalizers: JSONValue = spec.get("finalizers") or [] if isinstance(spec, dict) else []
-    return {**existing, "spec": {**(old if isinstance(old, dict) else {}), "finalizers": finalizers}}
+    finalizers = spec.get("finalizers") if isinstance(spec, dict) else None
+    kept: JSONObject = (
+        {key: value for key, value in old.items() if key != "finalizers"} if isinstance(old, dict) else {}
+    )
+    return {**existing, "spec": {**kept, "finalizers": finalizers} if finalizers else kept}
 
 
 def content_changed(obj: JSONObject, existing: JSONObject, kind: Kind) -> bool:

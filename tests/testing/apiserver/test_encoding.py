@@ -41,6 +41,22 @@ def test_the_message_of_what_is_not_json_is_the_callers() -> None:
         decode(b"[" * 100_000, problem=lambda text: f"no: {text}")
 
 
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'{"a":', "json parse error: unexpected end of JSON input"),
+        (b" ", "json parse error: unexpected end of JSON input"),
+        (b'{"a";1}', "json parse error: invalid character ';' at position 4"),
+        (b"1e999", "json parse error: number out of range"),
+        (b"NaN", "json parse error: invalid character 'N'"),
+    ],
+)
+def test_a_parse_error_says_where_it_went_wrong(body: bytes, problem: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        decode(body)
+    assert caught.value.message.startswith(problem)
+
+
 @given(_values)
 def test_every_value_comes_back_from_its_text(value: object) -> None:
     assert decode(encode(value)) == value  # type: ignore[arg-type] # what hypothesis builds is JSON

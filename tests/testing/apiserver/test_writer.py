@@ -293,7 +293,7 @@ def test_a_pod_starts_pending(server: Server, containers: list[object], quality:
 @pytest.mark.parametrize(
     ("resource", "status"),
     [
-        ("apps/v1/deployments", None),
+        ("apps/v1/deployments", {}),
         ("v1/persistentvolumeclaims", {"phase": "Pending"}),
         ("v1/nodes", {"given": "yes"}),
         ("coordination.k8s.io/v1/leases", {"given": "yes"}),
