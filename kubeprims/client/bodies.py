@@ -23,6 +23,21 @@ def encode_object(obj: ObjectBody, codec: Codec) -> bytes:
     return obj.to_bytes() if isinstance(obj, Unstructured) else codec.encode(dict(obj))
 
 
+def check_patch_type(patch_type: str, *, force: bool) -> PatchType:
+    """Return what a content type says about a patch.
+
+    Raises:
+        InvalidArgument: It is none of a patch, or one that cannot be forced.
+    """
+    try:
+        known = PatchType(patch_type)
+    except ValueError:
+        raise InvalidArgument(f"a patch is one of {', '.join(PatchType)}, not {patch_type!r}") from None
+    if force and known is not PatchType.APPLY:
+        raise InvalidArgument("force is for apply patches alone")
+    return known
+
+
 def encode_patch(body: ObjectBody | Sequence[ObjectBody], patch_type: PatchType, codec: Codec) -> bytes:
     """Return the JSON of a patch.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from kubeprims.client.api import API, JSON_TYPE, Call
-from kubeprims.client.bodies import ObjectBody, encode_object, encode_patch, identity
+from kubeprims.client.bodies import ObjectBody, check_patch_type, encode_object, encode_patch, identity
 from kubeprims.client.options import (
     WATCH_TIMEOUT_S,
     DeleteOptions,
@@ -333,8 +333,7 @@ class Resource:
             timeout_s: How long it may take, in seconds.
             cancel: Ends it at once when set.
         """
-        if force and patch_type is not PatchType.APPLY:
-            raise InvalidArgument("force is for apply patches alone")
+        patch_type = check_patch_type(patch_type, force=force)
         own_namespace = identity(body)[1] if isinstance(body, Mapping) else ""
         path = self._target.object_path(name, subresource, own_namespace, cancel)
         options = self._write_options(field_manager, field_validation, dry_run=dry_run, force=force)

@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from kubeprims.client.api import Call, join_path
+from kubeprims.client.api import Call, check_name, join_path
 from kubeprims.errors import (
     ConnectError,
     DecodeError,
@@ -176,3 +176,10 @@ def test_a_closed_api_sends_nothing() -> None:
 
 def test_segments_are_joined_encoded() -> None:
     assert join_path("/api/v1", "nodes", "a b") == "/api/v1/nodes/a%20b"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a%2fb"])
+def test_a_name_that_could_change_the_url_is_refused(name: str) -> None:
+    assert check_name("a:b") == "a:b"
+    with pytest.raises(InvalidArgument, match="a name may not be"):
+        check_name(name)

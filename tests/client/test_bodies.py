@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from kubeprims.client.bodies import encode_object, encode_patch, identity
+from kubeprims.client.bodies import check_patch_type, encode_object, encode_patch, identity
 from kubeprims.client.options import PatchType
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import JSONObject
@@ -52,3 +52,12 @@ def test_a_patch_is_a_list_or_an_object_as_its_type_has_it() -> None:
             encode_patch(operations, patch_type, CODEC)
     with pytest.raises(InvalidArgument, match="is a list of operations"):
         encode_patch(POD, PatchType.JSON, CODEC)
+
+
+def test_the_type_of_a_patch_may_be_spelled_out() -> None:
+    assert check_patch_type("application/merge-patch+json", force=False) is PatchType.MERGE
+    assert check_patch_type(PatchType.APPLY, force=True) is PatchType.APPLY
+    with pytest.raises(InvalidArgument, match="a patch is one of application/json-patch"):
+        check_patch_type("application/json", force=False)
+    with pytest.raises(InvalidArgument, match="force is for apply"):
+        check_patch_type(PatchType.MERGE, force=True)

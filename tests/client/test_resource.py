@@ -178,7 +178,9 @@ def test_update_puts_the_object_or_its_subresource() -> None:
 def test_patch_says_its_type(patch_type: PatchType) -> None:
     world = World()
     body: JSONObject = {"metadata": {"labels": {"a": "b"}}}
-    world.pods.patch("a", [body] if patch_type is PatchType.JSON else body, patch_type)
+    spelled_out: PatchType = patch_type.value  # type: ignore[assignment]  # what people will write
+    for given in (patch_type, spelled_out):
+        world.pods.patch("a", [body] if patch_type is PatchType.JSON else body, given)
     assert world.sent == ("PATCH", f"{PATH}/a?fieldManager=kubeprims")
     assert world.server.last.headers.get("Content-Type") == patch_type.value
     assert world.body == ([body] if patch_type is PatchType.JSON else body)
@@ -255,6 +257,7 @@ def test_what_is_wrong_in_a_call_is_refused_before_anything_is_sent() -> None:
         lambda: pods.delete("a", grace_period_s=-1),
         lambda: pods.create({"metadata": {"namespace": "../kube-system"}}),
         lambda: pods.patch("a", {"x": float("inf")}),
+        lambda: pods.patch("a", {}, "text/plain"),  # type: ignore[arg-type]
         lambda: pods.update(POD, field_manager="\n"),
         lambda: world.resource("prod").create(POD),
     ):
