@@ -42,8 +42,6 @@ from kubeprims.threads import Deadline
 BODY_BYTES_MAX = 3 * 1024 * 1024
 """The largest body of a request, as upstream has it."""
 
-# A client that takes nothing for so long is gone, or hostile.
-_SEND_S = 60.0
 _LIMITS = Limits(body_bytes_max=BODY_BYTES_MAX)
 
 logger = logging.getLogger(__name__)
@@ -179,14 +177,14 @@ class ResponseWriter:
             else:
                 data = self._send_to_the_fault(data)
         if data:
-            self._wire.send(data, timeout_s=_SEND_S)
+            self._wire.send(data)
 
     def _send_to_the_fault(self, data: bytes) -> bytes:
         """Send what comes before the fault, have it happen, and return what comes behind it."""
         assert self._fault is not None
         fault, self._fault = self._fault, None
         if self._left:
-            self._wire.send(data[: self._left], timeout_s=_SEND_S)
+            self._wire.send(data[: self._left])
         self.befall(fault)
         return data[self._left :]
 
@@ -241,7 +239,7 @@ class Conversation:
             elif isinstance(event, Request):
                 request = event
                 if self._http.client_awaits_continue:
-                    self._wire.send(self._http.send_informational(100), timeout_s=_SEND_S)
+                    self._wire.send(self._http.send_informational(100))
             elif isinstance(event, Data):
                 body.append(event.data)
             else:

@@ -16,7 +16,6 @@ from kubeprims.testing.apiserver.wire import Deadlines, Wire, WireClosed
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.listen import listen
 
-_HANDSHAKE_S = 10.0
 _ACCEPT_RETRY_S = 0.1
 # How long threads may take to see the reset of their connection before it is shut in the ordinary way: those that are
 # blocked in a send see only that.
@@ -112,7 +111,7 @@ class Listener:
     def _run(self, wire: Wire) -> None:
         try:
             if self._tls is not None:
-                wire.start_tls(self._tls, timeout_s=_HANDSHAKE_S)
+                wire.start_tls(self._tls)
             self._serve(wire, self)
         except WireClosed:
             pass

@@ -63,7 +63,7 @@ def decode_object(body: bytes) -> JSONObject:
 
 @functools.cache
 def _messages() -> Mapping[str, Mapping[int, _Field]]:
-    text = importlib.resources.files(__package__).joinpath("protobuf_fields.txt").read_text("ascii")
+    text = importlib.resources.files("kubeprims.testing.apiserver").joinpath("protobuf_fields.txt").read_text("ascii")
     messages: dict[str, Mapping[int, _Field]] = {}
     for line in text.splitlines():
         message, *fields = line.split(" ")

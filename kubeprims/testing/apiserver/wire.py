@@ -15,6 +15,10 @@ from kubeprims.threads import Cancel
 _RECEIVE_BYTES = 64 * 1024
 _LINGER_BYTES_MAX = 16 * 1024 * 1024
 _LINGER_S = 2.0
+# A client that takes nothing for so long is gone, or hostile. By the system's time: it is the system that waits, and a
+# test that moves its clock does not mean the bytes that are on their way.
+_SEND_S = 60.0
+_HANDSHAKE_S = 10.0
 # struct linger {on, 0 seconds}: close() throws away what is unsent and resets the connection.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -31,9 +35,11 @@ class Wire:
         send of the owner at once; the descriptor is closed by the owner alone, so it is never one of somebody else.
     """
 
-    def __init__(self, sock: socket.socket, deadlines: Deadlines) -> None:
+    def __init__(self, sock: socket.socket, deadlines: Deadlines, *, send_timeout_s: float = _SEND_S) -> None:
         self.cancel = Cancel()
+        sock.settimeout(send_timeout_s)
         self._sock = sock
+        self._send_timeout_s = send_timeout_s
         self._deadlines = deadlines
         self._lock = threading.Lock()
         self._is_cut = False
@@ -43,11 +49,11 @@ class Wire:
         """Return the descriptor; -1 once it is closed."""
         return self._sock.fileno()
 
-    def start_tls(self, context: ssl.SSLContext, *, timeout_s: float) -> None:
+    def start_tls(self, context: ssl.SSLContext, *, timeout_s: float = _HANDSHAKE_S) -> None:
         """Do the TLS handshake.
 
         Raises:
-            WireClosed: It failed, or took too long.
+            WireClosed: It failed, or took more than ``timeout_s`` seconds.
         """
         with self._lock:
             try:
@@ -56,11 +62,12 @@ class Wire:
             except OSError as error:
                 raise WireClosed from error
             self._sock = sock
-        with self._deadlines.within(timeout_s, self):
-            try:
-                sock.do_handshake()
-            except OSError as error:
-                raise WireClosed from error
+        try:
+            sock.settimeout(timeout_s)
+            sock.do_handshake()
+            sock.settimeout(self._send_timeout_s)
+        except OSError as error:
+            raise WireClosed from error
 
     def receive(self, *, timeout_s: float) -> bytes:
         """Return what the client sent next; empty at the end of its stream.
@@ -70,7 +77,7 @@ class Wire:
         """
         with self._deadlines.within(timeout_s, self):
             try:
-                self._wait_for_tls_record()
+                self._wait_for_data()
                 data = b"" if self._is_cut else self._sock.recv(_RECEIVE_BYTES)
             except OSError as error:
                 raise WireClosed from error
@@ -78,30 +85,29 @@ class Wire:
             raise WireClosed
         return data
 
-    def _wait_for_tls_record(self) -> None:
+    def _wait_for_data(self) -> None:
         """Wait until there is something to read, or the connection is cut.
 
-        A read that sees the end of the stream has OpenSSL send an alert: the reset of a crash would not be the first
-        thing that the client hears.
+        A read of TLS that sees the end of the stream has OpenSSL send an alert: the reset of a crash would not be the
+        first thing that the client hears. So the read must not begin before it is known whether there was a cut.
         """
-        if isinstance(self._sock, ssl.SSLSocket) and not self._sock.pending():
+        if not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
             poll = select.poll()
             poll.register(self._sock, select.POLLIN)
             poll.poll()
 
-    def send(self, data: bytes, *, timeout_s: float) -> None:
+    def send(self, data: bytes) -> None:
         """Send all of ``data``.
 
         Raises:
-            WireClosed: The connection broke, was cut, or the client did not take it in ``timeout_s`` seconds.
+            WireClosed: The connection broke, was cut, or the client took nothing for too long.
         """
         if self._is_cut:
             raise WireClosed
-        with self._deadlines.within(timeout_s, self):
-            try:
-                self._sock.sendall(data)
-            except OSError as error:
-                raise WireClosed from error
+        try:
+            self._sock.sendall(data)
+        except OSError as error:
+            raise WireClosed from error
 
     def cut(self, *, reset: bool = False, again: bool = False) -> None:
         """End the connection from any thread; does not wait.

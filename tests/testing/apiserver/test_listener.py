@@ -19,15 +19,23 @@ from kubeprims.errors import ConfigError, StopTimeout
 from kubeprims.testing.apiserver.listener import Listener
 from kubeprims.testing.apiserver.tls import make_server_tls
 from kubeprims.testing.apiserver.wire import Deadlines, Wire, WireClosed
-from kubeprims.testing.clock import VirtualClock
 from kubeprims.transport.listen import listen
 from tests.testing.apiserver.raw import connected, read_to_end
 from tests.waiting import eventually
 
 
+@contextlib.contextmanager
+def tcp_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with listen("127.0.0.1", 0) as listening_sock:
+        theirs = socket.create_connection(listening_sock.getsockname())
+        ours, _ = listening_sock.accept()
+    with ours, theirs:
+        yield ours, theirs
+
+
 def echo(wire: Wire, listener: Listener) -> None:
     while data := wire.receive(timeout_s=90):
-        wire.send(data, timeout_s=60)
+        wire.send(data)
 
 
 @contextlib.contextmanager
@@ -81,25 +89,22 @@ def test_what_is_no_tls_handshake_is_cut() -> None:
 
 
 def test_a_handshake_has_its_time() -> None:
-    tls = make_server_tls("127.0.0.1")
-    clock = VirtualClock()
-    with listening(tls=tls.context, clock=clock) as listener, connected(listener.port) as sock:
-        eventually(lambda: listener._deadlines._at_s, 10, "handshake begun")
-        clock.advance(11)
-        assert read_to_end(sock) == b""
+    with tcp_pair() as (ours, _theirs):
+        wire = Wire(ours, Deadlines(SystemClock()))
+        with pytest.raises(WireClosed):
+            wire.start_tls(make_server_tls("127.0.0.1").context, timeout_s=0.2)
+        wire.close()
 
 
 def test_tls_with_a_client_that_is_gone_ends_quietly() -> None:
-    with listen("127.0.0.1", 0) as listening_sock:
-        theirs = socket.create_connection(listening_sock.getsockname())
-        ours, _ = listening_sock.accept()
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    theirs.close()
-    wire = Wire(ours, Deadlines(SystemClock()))
-    with pytest.raises(WireClosed):
-        wire.start_tls(make_server_tls("127.0.0.1").context, timeout_s=1)
-    wire.close()
-    assert wire.fileno() == -1
+    with tcp_pair() as (ours, theirs):
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+        wire = Wire(ours, Deadlines(SystemClock()))
+        with pytest.raises(WireClosed):
+            wire.start_tls(make_server_tls("127.0.0.1").context)
+        wire.close()
+        assert wire.fileno() == -1
 
 
 def test_out_of_descriptors_it_says_so_and_goes_on_when_there_are_some(caplog: pytest.LogCaptureFixture) -> None:
@@ -123,21 +128,34 @@ def test_without_trustme_the_error_names_the_extra(monkeypatch: pytest.MonkeyPat
         make_server_tls("127.0.0.1")
 
 
-def test_a_send_that_the_client_does_not_take_is_cut_when_its_time_is_up() -> None:
-    clock = VirtualClock()
-    failed = threading.Event()
+def test_a_send_that_the_client_does_not_take_has_its_time() -> None:
+    with tcp_pair() as (ours, _theirs):
+        wire = Wire(ours, Deadlines(SystemClock()), send_timeout_s=0.2)
+        with pytest.raises(WireClosed):
+            wire.send(b"x" * 50_000_000)
+        wire.close()
 
-    def flood(wire: Wire, listener: Listener) -> None:
-        try:
-            wire.send(b"x" * 50_000_000, timeout_s=60)
-        except WireClosed:
-            failed.set()
-            raise
 
-    with listening(flood, clock=clock) as listener, connected(listener.port):
-        eventually(lambda: listener._deadlines._at_s, 10, "sending")
-        clock.advance(61)
-        assert failed.wait(10)
+def test_so_has_one_over_tls() -> None:
+    tls = make_server_tls("127.0.0.1")
+    context = ssl.create_default_context(cadata=tls.ca_pem.decode())
+    outcome: list[type[BaseException]] = []
+    with tcp_pair() as (ours, theirs):
+        wire = Wire(ours, Deadlines(SystemClock()), send_timeout_s=0.2)
+
+        def serve() -> None:
+            wire.start_tls(tls.context)
+            try:
+                wire.send(b"x" * 50_000_000)
+            except WireClosed:
+                outcome.append(WireClosed)
+
+        thread = threading.Thread(target=serve)  # noqa: TID251 - joined below
+        thread.start()
+        with context.wrap_socket(theirs, server_hostname="127.0.0.1"):
+            thread.join(10)
+        wire.close()
+    assert outcome == [WireClosed]
 
 
 def test_nothing_is_sent_or_received_after_a_cut() -> None:
@@ -147,7 +165,7 @@ def test_nothing_is_sent_or_received_after_a_cut() -> None:
         wire.cut()
         wire.cut()
         with pytest.raises(WireClosed):
-            wire.send(b"x", timeout_s=1)
+            wire.send(b"x")
         with pytest.raises(WireClosed):
             wire.receive(timeout_s=1)
         wire.close()
@@ -159,7 +177,7 @@ def test_a_send_to_a_client_that_is_gone_ends_the_wire() -> None:
     wire = Wire(ours, Deadlines(SystemClock()))
     theirs.close()
     with pytest.raises(WireClosed):
-        wire.send(b"x", timeout_s=1)
+        wire.send(b"x")
     wire.close()
 
 

@@ -145,19 +145,20 @@ def test_the_old_path_of_a_watch_on_one_object(server: APIServer) -> None:
 def test_bookmarks_and_the_end_of_a_watch_go_by_the_servers_clock() -> None:
     clock = VirtualClock()
     with APIServer(clock=clock) as server, connected(server.port) as sock:
-        sock.sendall(get(f"{MAPS}?watch=1&allowWatchBookmarks=true&timeoutSeconds=200"))
+        sock.sendall(get(f"{MAPS}?watch=1&resourceVersion=1&allowWatchBookmarks=true&timeoutSeconds=200"))
         read_head(sock)
-        eventually(lambda: server.backend.revision and clock.wait_for_waiters(), 10, "the watch waits")
-        types: list[str] = []
-        while True:
-            eventually(clock.wait_for_waiters, 10, "the watch waits")
-            clock.advance(61)
-            chunk = read_chunk(sock)
-            if not chunk:
-                break
+
+        def ended_after_10_s_more() -> bool:
+            clock.advance(10)
+            return server.faults.open_watches == 0
+
+        eventually(lambda: server.faults.open_watches == 1, 10, "the watch is open")
+        eventually(ended_after_10_s_more, 10, "the end of the watch")
+        types = []
+        while chunk := read_chunk(sock):
             types.append(json.loads(chunk)["type"])
-        assert types
         assert set(types) == {"BOOKMARK"}
+        assert clock.monotonic() >= 1_200
 
 
 # What is refused.
