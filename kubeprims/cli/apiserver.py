@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kubeprims.cli.duration import parse_duration_s
+from kubeprims.cli.watch import Subparsers
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.auth import User
 from kubeprims.threads import Cancel
-
-if TYPE_CHECKING:
-    from kubeprims.cli.watch import Subparsers
 
 
 def add_command(commands: Subparsers) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import random
-from typing import TYPE_CHECKING
 
 from kubeprims.cli.duration import parse_duration_s
-from kubeprims.cli.watch import show
+from kubeprims.cli.watch import Subparsers, show
 from kubeprims.client.client import Client
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.meta import JSONObject
@@ -16,9 +15,6 @@ from kubeprims.testing.apiserver.queries import DeleteOptions
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
-
-if TYPE_CHECKING:
-    from kubeprims.cli.watch import Subparsers
 
 NAMESPACES = ("prod", "staging", "dev", "batch")
 APPS = ("web", "api", "worker", "cache", "mail")

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def cancelled_by_signals(cancel: Cancel) -> Iterator[None]:
+def cancelled_by_signals(cancel: Cancel) -> Generator[None]:
     """Set ``cancel`` on SIGINT and SIGTERM; a second one interrupts as usual."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from kubeprims.cli.activity import Activity
 from kubeprims.cli.duration import parse_duration_s
@@ -16,8 +16,13 @@ from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.threads import Cancel
 
-if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names no public type
+
+class Subparsers(Protocol):
+    """Takes in commands: what argparse's ``add_subparsers`` returns, whose own type is private."""
+
+    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002 - argparse's name
+        """Return the parser of a new command."""
+        ...
 
 
 def add_command(commands: Subparsers) -> None:

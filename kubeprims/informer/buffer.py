@@ -115,6 +115,8 @@ def coalesce(changes: Iterable[PendingChange]) -> list[PendingChange]:
 
 def _join(first: PendingChange, last: PendingChange) -> PendingChange:
     """Return what ``first`` and then ``last`` amount to."""
+    if first.old is None and first.new is None:
+        return last  # what came before has cancelled itself out
     # A resync says nothing of the server: what really happened names the reason, and an add stays an initial one.
     reason = first.reason if last.reason is Reason.RESYNC or first.reason is Reason.INITIAL else last.reason
     old, new = first.old, last.new

@@ -16,6 +16,9 @@ from kubeprims.threads import Deadline, Latch
 
 logger = logging.getLogger(__name__)
 
+_NOBODY = 0
+"""The id of no thread: the system gives ids again, so an ended thread's may become another's."""
+
 
 class HandlerRegistration:
     """One handler of one informer: its thread, its buffer, its state.
@@ -54,7 +57,9 @@ class HandlerRegistration:
         self._condition = threading.Condition()
         self._buffer = NotificationBuffer()
         self._closed = False
-        self._synced = Latch()
+        self._runner: int | None = None
+        self._has_synced = False
+        self._synced_or_closed = Latch()
         self._ended = Latch()
         self._errors = 0
         self._last_error: Exception | None = None
@@ -62,7 +67,7 @@ class HandlerRegistration:
     @property
     def has_synced(self) -> bool:
         """Whether the handler has returned, or raised, for every object of the initial list."""
-        return self._synced.is_set
+        return self._has_synced
 
     @property
     def depth(self) -> int:
@@ -90,14 +95,17 @@ class HandlerRegistration:
         return not self._closed
 
     def wait_for_sync(self, timeout_s: float | None = None) -> bool:
-        """Wait until :attr:`has_synced`; return whether it is."""
-        return self._synced.wait(timeout_s, clock=self._clock)
+        """Wait until :attr:`has_synced`; return whether it is: False as well once the handler is removed."""
+        self._synced_or_closed.wait(timeout_s, clock=self._clock)
+        return self._has_synced
 
     def wait_until_ended(self, timeout_s: float | None = None) -> bool:
         """Wait until the handler is removed and its last call has returned; return whether it has.
 
         Called from inside the handler it would wait for itself, so it returns False at once.
         """
+        if self._runner == threading.get_ident():
+            return False
         return self._ended.wait(timeout_s, clock=self._clock)
 
     def push(self, batch: Batch) -> None:
@@ -113,19 +121,28 @@ class HandlerRegistration:
             self._closed = True
             self._buffer.clear()
             self._condition.notify_all()
+            never_ran = self._runner is None
+        self._synced_or_closed.set()
+        if never_ran:
+            self._ended.set()
 
     def run(self) -> None:
         """Deliver until closed: the body of the handler's thread."""
+        with self._condition:
+            if self._closed:
+                return
+            self._runner = threading.get_ident()
         resync_at = Deadline.after(self._resync_period_s or None, clock=self._clock)
         try:
             while not self._closed:
                 batch = self._next_batch(resync_at)
                 if batch is not None:
                     self._deliver_batch(batch)
-                elif resync_at.has_passed:
+                if resync_at.has_passed:  # asked after each batch, for a busy handler never idles
                     resync_at = Deadline.after(self._resync_period_s, clock=self._clock)
                     self._replay(self)
         finally:
+            self._runner = _NOBODY
             self._ended.set()
 
     def _next_batch(self, resync_at: Deadline) -> Batch | None:
@@ -152,7 +169,8 @@ class HandlerRegistration:
                 self._last_error = error
                 logger.exception("event handler %s failed on %s", self.name, change.key)
         if batch.ends_initial_list:
-            self._synced.set()
+            self._has_synced = True
+            self._synced_or_closed.set()
 
 
 def _notification(change: PendingChange) -> Notification:

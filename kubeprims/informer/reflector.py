@@ -65,14 +65,14 @@ class ListerWatcher(Protocol):
 class ReflectorSink(Protocol):
     """Where a reflector puts what it reads."""
 
-    def stored(self, record: ObjectRecord) -> ObjectRecord:
+    def stored(self, record: ObjectRecord, /) -> ObjectRecord:
         """Return the record with the local copy's bytes if they are the same version of the same object.
 
         A list is read through this while it streams in, so that a relist never holds unchanged bytes twice.
         """
         ...
 
-    def replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str]) -> None:
+    def replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str], /) -> None:
         """Make the local copy this list.
 
         Args:
@@ -82,7 +82,7 @@ class ReflectorSink(Protocol):
         """
         ...
 
-    def apply(self, events: Sequence[WatchEvent]) -> None:
+    def apply(self, events: Sequence[WatchEvent], /) -> None:
         """Change the local copy by these events, bookmarks among them; malformed ones are skipped."""
         ...
 

@@ -11,6 +11,7 @@ repetition. Each handler then empties its buffer on a thread of its own.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +29,12 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Deliver, Reason, ResourceEventHandler, from_functions, from_handler
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector, ReflectorState, ReflectorStatus
-from kubeprims.objects.event import WatchEvent, WatchEventType
+from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
+
+logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 10.0
 _MIN_RESYNC_PERIOD_S = 1.0
@@ -101,7 +104,7 @@ class SharedInformer:
         )
         self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
         self._cancel = Cancel()
-        self._pipeline = threading.Lock()
+        self._pipeline = threading.RLock()  # re-entrant, for an index function may add a handler
         self._handlers: tuple[HandlerRegistration, ...] = ()
         self._handlers_made = 0
         self._started = False
@@ -115,14 +118,19 @@ class SharedInformer:
 
         Raises:
             LifecycleError: It was started or stopped before.
+            RuntimeError: The system gives no thread; the informer is then stopped.
         """
         with self._pipeline:
             if self._started or self._cancel.is_set:
                 raise LifecycleError(f"informer {self.name} was started or stopped before; it starts once")
             self._started = True
-            for registration in self._handlers:
-                self._threads.spawn(registration.run, name=registration.name)
-            self._threads.spawn(lambda: self._reflector.run(self._cancel), name="reflector")
+            try:
+                for registration in self._handlers:
+                    self._threads.spawn(registration.run, name=registration.name)
+                self._threads.spawn(lambda: self._reflector.run(self._cancel), name="reflector")
+            except BaseException:
+                self._signal_stop()
+                raise
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End the watch and every thread; the cache stays readable. Later calls do nothing.
@@ -133,27 +141,37 @@ class SharedInformer:
             StopTimeout: A handler's call did not return in time; the error names it.
         """
         deadline = Deadline.after(timeout_s, clock=self._clock)
-        self._cancel.set()
-        self._synced_or_stopped.set()
-        with self._pipeline:
-            handlers, self._handlers = self._handlers, ()
-        for registration in handlers:
-            registration.close()
+        self._signal_stop()
         running = self._threads.join(deadline)
         if running:
             raise StopTimeout(running, timeout_s=timeout_s)
 
+    def _signal_stop(self) -> None:
+        """Tell every thread to end; takes no lock that user code could hold, so that it never blocks."""
+        # The order matters: who adds a handler looks at the cancel afterwards, so one of both sees the other.
+        self._cancel.set()
+        self._synced_or_stopped.set()
+        for registration in self._handlers:
+            registration.close()
+
     def run(self, stop: threading.Event | Cancel) -> None:
         """Start, wait until ``stop`` is set, then stop.
+
+        Args:
+            stop: Ends the informer. It is set, too, if the informer is stopped otherwise or dies, so that whatever
+                else it ends does not go on with a cache that nobody keeps.
 
         Raises:
             LifecycleError: It was started or stopped before.
             StopTimeout: A handler's call did not return in time.
+            BaseException: What one of its threads died of.
         """
         self.start()
+        take_back = self._cancel.add_callback(stop.set)
         try:
             stop.wait()
         finally:
+            take_back()
             self.stop()
 
     def __enter__(self) -> Self:
@@ -209,7 +227,8 @@ class SharedInformer:
         if not self._synced_or_stopped.wait(timeout_s, clock=self._clock):
             raise CacheSyncTimeout([(self.name, str(self.last_error or ""))], timeout_s=timeout_s or 0.0)
         if not self._has_synced:
-            raise LifecycleError(f"informer {self.name} was stopped before it had synced")
+            last_error = f": {self.last_error}" if self.last_error else ""
+            raise LifecycleError(f"informer {self.name} was stopped before it had synced{last_error}")
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -254,8 +273,6 @@ class SharedInformer:
         deliver = _deliver(handler, (on_add, on_update, on_delete), on_event)
         period_s = self._default_resync_period_s if resync_period_s is None else _checked_period(resync_period_s)
         with self._pipeline:
-            if self._cancel.is_set:
-                raise LifecycleError(f"informer {self.name} has stopped; it takes no handler any more")
             self._handlers_made += 1
             registration = HandlerRegistration(
                 deliver,
@@ -269,7 +286,11 @@ class SharedInformer:
                     PendingChange(record[KEY], None, record, Reason.INITIAL) for record in self.indexer.records()
                 ]
                 registration.push(Batch(changes, ends_initial_list=True))
-            self._handlers = (*self._handlers, registration)
+            others, self._handlers = self._handlers, (*self._handlers, registration)
+            if self._cancel.is_set:
+                self._handlers = others
+                registration.close()
+                raise LifecycleError(f"informer {self.name} has stopped; it takes no handler any more")
             if self._started:
                 self._threads.spawn(registration.run, name=registration.name)
         return registration
@@ -279,11 +300,11 @@ class SharedInformer:
 
         A call that is running goes on: ``registration.wait_until_ended()`` waits for it.
         """
-        with self._pipeline:
-            if registration not in self._handlers:
-                return
-            self._handlers = tuple(other for other in self._handlers if other is not registration)
+        if registration not in self._handlers:
+            return
         registration.close()
+        with self._pipeline:
+            self._handlers = tuple(other for other in self._handlers if other is not registration)
 
     # -- the pipeline -------------------------------------------------------------------------------------------
 
@@ -305,6 +326,8 @@ class SharedInformer:
                 if record is None:
                     if event.type is WatchEventType.BOOKMARK:
                         fifo.bookmark(event.resource_version)
+                    elif event.type is WatchEventType.DELETED and event.malformed is not None:
+                        self._delete_malformed(event.malformed)
                 elif event.type is WatchEventType.MODIFIED:
                     fifo.update(record)
                 elif event.type is WatchEventType.ADDED:
@@ -313,12 +336,23 @@ class SharedInformer:
                     fifo.delete(record)
             self._drain(Reason.LIVE)
 
-    def _drain(self, reason: Reason, *, ends_initial_list: bool = False) -> None:
+    def _delete_malformed(self, malformed: MalformedObject) -> None:
+        """Delete what is known by the key of an object whose final state could not be understood."""
+        self._drain(Reason.LIVE)  # it may have come a moment ago
+        last_known = None if malformed.key is None else self.indexer.record(malformed.key)
+        if last_known is not None:
+            self._fifo.delete(last_known)
+            self._fifo.bookmark(malformed.resource_version)
+            self._drain(Reason.LIVE, is_final_state_known=False)
+
+    def _drain(self, reason: Reason, *, ends_initial_list: bool = False, is_final_state_known: bool = True) -> None:
         """Take everything out of the DeltaFIFO, store it, and hand the changes to every handler."""
         changes: list[PendingChange] = []
         while (batch := self._fifo.pop_batch()) is not None:
             changes.extend(
-                PendingChange(change.key, change.old, change.new, reason, not change.is_tombstone)
+                PendingChange(
+                    change.key, change.old, change.new, reason, is_final_state_known and not change.is_tombstone
+                )
                 for change in self.indexer.apply(batch)
                 if not _is_unchanged(change)
             )
@@ -336,11 +370,11 @@ class SharedInformer:
             registration.push(Batch(changes))
 
     def _thread_died(self, error: BaseException) -> None:
-        """A thread of ours ended by an error, which is our bug: stop, so that nobody trusts a dead cache."""
+        """A thread ended by an error, which nobody foresaw: stop, so that nobody trusts a dead cache."""
+        logger.critical("informer %s died", self.name, exc_info=error)
         failure = error if isinstance(error, KubeprimsError) else KubeprimsError(f"{type(error).__name__}: {error}")
         self._reflector.status.last_error = failure
-        self._cancel.set()
-        self._synced_or_stopped.set()
+        self._signal_stop()
 
 
 class _Pipeline:

@@ -13,7 +13,7 @@ from kubeprims.errors import Cancelled, KubeprimsError, ResourceExpired
 from kubeprims.meta import JSONObject
 from kubeprims.objects.codec import default_codec
 from kubeprims.objects.event import WatchEvent, WatchEventType
-from kubeprims.objects.record import KEY, ObjectRecord
+from kubeprims.objects.record import KEY, RAW, ObjectRecord
 from kubeprims.threads import Cancel
 
 
@@ -66,6 +66,11 @@ class FakeListerWatcher:
         with self._changed:
             record = self._records.pop(f"{namespace}/{name}" if namespace else name)
             self._version += 1
+            final = self._codec.decode(record[RAW])
+            metadata = final["metadata"]
+            assert isinstance(metadata, dict)
+            metadata["resourceVersion"] = str(self._version)  # a server's final state has the version of the deletion
+            record = self._codec.to_record(self._codec.encode(final))
             self._happened(_event(WatchEventType.DELETED, record, self._version), silently=silently)
             return str(self._version)
 

@@ -72,6 +72,11 @@ def test_an_initial_add_stays_initial() -> None:
     assert merged == [change("a", None, 2, Reason.INITIAL)]
 
 
+def test_what_was_deleted_and_came_back_was_not_in_the_initial_list() -> None:
+    gone = [change("a", None, 1, Reason.INITIAL), change("a", 1, None)]
+    assert coalesce([*gone, change("a", None, 5)]) == [change("a", None, 5)]
+
+
 def test_a_resync_is_no_change_and_hides_none() -> None:
     assert coalesce([change("a", 1, 2), change("a", 2, 2, Reason.RESYNC)]) == [change("a", 1, 2)]
     assert coalesce([change("a", 2, 2, Reason.RESYNC), change("a", 2, 2, Reason.RESYNC)]) == [

@@ -132,7 +132,7 @@ def test_the_list_is_told_as_initial_and_then_what_happens_to_each_object_in_ord
     rig.source.delete("b")
     seen = recorder.wait(4)
     assert [text for text in seen if "/a " in text] == ["initial default/a ->1", "live default/a 1->3"]
-    assert [text for text in seen if "/b " in text] == ["live default/b ->2", "live default/b 2->"]
+    assert [text for text in seen if "/b " in text] == ["live default/b ->2", "live default/b 4->"]
     assert [obj.key for obj in rig.informer.indexer.list()] == ["default/a"]
     assert rig.informer.last_sync_resource_version == "4"
 

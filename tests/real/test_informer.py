@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from kubeprims.client.client import Client
 
+from kubeprims.client.client import Client
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.meta import JSONObject
