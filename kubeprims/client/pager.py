@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol, overload
 
 from kubeprims.client.options import PAGE_SIZE, ListOptions
-from kubeprims.errors import ResourceExpired
+from kubeprims.errors import DecodeError, ResourceExpired
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
@@ -126,7 +126,7 @@ def list_all(fetch: FetchPage, options: ListOptions, *, full_list_if_expired: bo
 
     Raises:
         ResourceExpired: A first page at a version that is too old; or a later page, where that is an error.
-        DecodeError: An answer is not a list.
+        DecodeError: An answer is not a list, or the list does not end.
         StatusError: The server refused.
         TransportError: No complete answer came.
 
@@ -148,6 +148,7 @@ def list_all(fetch: FetchPage, options: ListOptions, *, full_list_if_expired: bo
                 raise
             page = list_page(fetch, replace(options, limit=None, continue_token=""))
             objects, malformed = [], []
+            full_list_if_expired = False  # once: a server that expires its own full list would be asked for ever
         objects += page
         malformed += page.malformed
     return ObjectList(
@@ -167,7 +168,7 @@ def list_pages(fetch: FetchPage, options: ListOptions) -> Iterator[ObjectList]:
 
     Raises:
         ResourceExpired: The list expired, and objects were handed out.
-        DecodeError: An answer is not a list.
+        DecodeError: An answer is not a list, or the list does not end.
         StatusError: The server refused.
         TransportError: No complete answer came.
 
@@ -187,6 +188,7 @@ def list_pages(fetch: FetchPage, options: ListOptions) -> Iterator[ObjectList]:
             if token is None or handed_out:
                 raise
             page = list_page(fetch, replace(options, limit=None, continue_token=""))
+            handed_out = True  # once, as above
         handed_out = handed_out or len(page) > 0
         yield page
         token = page.continue_token
@@ -198,5 +200,11 @@ def _first(options: ListOptions) -> ListOptions:
 
 
 def _next(options: ListOptions, continue_token: str) -> ListOptions:
-    """Return what the next page is asked with: the token holds the version, and servers refuse both at once."""
+    """Return what the next page is asked with: the token holds the version, and servers refuse both at once.
+
+    Raises:
+        DecodeError: The token is the one that was asked with: the list would never end.
+    """
+    if continue_token and continue_token == options.continue_token:
+        raise DecodeError("the server gave the same continue token for two pages")
     return replace(options, continue_token=continue_token, resource_version=None, resource_version_match=None)

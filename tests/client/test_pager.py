@@ -10,7 +10,7 @@ import pytest
 
 from kubeprims.client.options import ListOptions, ResourceVersionMatch
 from kubeprims.client.pager import FetchPage, ObjectList, list_all, list_page, list_pages
-from kubeprims.errors import Cancelled, Forbidden, ResourceExpired
+from kubeprims.errors import Cancelled, DecodeError, Forbidden, ResourceExpired
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.objects.codec import ListStream, StdlibCodec
 from kubeprims.threads import Cancel
@@ -190,6 +190,34 @@ def test_another_error_of_a_later_page_is_an_error() -> None:
 
     with pytest.raises(Forbidden):
         list_all(fetch, ListOptions(limit=10))
+
+
+def test_a_list_that_would_never_end_is_an_error() -> None:
+    @contextmanager
+    def fetch(options: ListOptions) -> Iterator[ListStream]:
+        yield StdlibCodec().split_list([b'{"kind":"PodList","metadata":{"continue":"again"},"items":[]}'])
+
+    with pytest.raises(DecodeError, match="same continue token"):
+        list_all(fetch, ListOptions())
+    with pytest.raises(DecodeError, match="same continue token"):
+        list(list_pages(fetch, ListOptions()))
+
+
+def test_a_list_that_expires_again_and_again_is_fetched_all_at_once_but_once() -> None:
+    asked: list[ListOptions] = []
+
+    @contextmanager
+    def fetch(options: ListOptions) -> Iterator[ListStream]:
+        asked.append(options)
+        if options.continue_token:
+            raise EXPIRED
+        yield StdlibCodec().split_list([b'{"kind":"PodList","metadata":{"continue":"%d"},"items":[]}' % len(asked)])
+
+    for call in (list_all, lambda fetch, options: list(list_pages(fetch, options))):
+        asked.clear()
+        with pytest.raises(ResourceExpired):
+            call(fetch, ListOptions())
+        assert [options.limit for options in asked] == [500, 500, None, 500]
 
 
 def test_one_page_says_what_is_left() -> None:
