@@ -112,7 +112,13 @@ class RealCluster:
 
     def stall(self) -> None:
         """Stop the API server's process in its tracks: connections stay open, nothing is answered."""
-        self._processes["kube-apiserver"].send_signal(signal.SIGSTOP)
+        process = self._processes["kube-apiserver"]
+        process.send_signal(signal.SIGSTOP)
+        # The signal is on its way to each thread: one of them may answer a request that is sent meanwhile.
+        tasks = pathlib.Path(f"/proc/{process.pid}/task")
+        eventually(
+            lambda: all(_is_stopped(task / "stat") for task in tasks.iterdir()), _START_TIMEOUT_S, "a stopped server"
+        )
 
     def resume(self) -> None:
         """Let a stalled API server go on."""
@@ -165,7 +171,9 @@ class RealCluster:
             headers = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
-            answer: JSONObject = json.loads(response.read())
+            content = response.read()
+            is_json = response.headers.get_content_type() == "application/json"  # a path not served yet: plain text
+            answer: JSONObject = json.loads(content) if is_json else {}
             return response.status, answer
         finally:
             connection.close()
@@ -281,6 +289,14 @@ class RealCluster:
             log = (self.folder / f"{name}.log").read_text(errors="replace").splitlines()
             message = f"{name} ended by itself; the end of its log:\n" + "\n".join(log[-15:])
             raise RuntimeError(message)
+
+
+def _is_stopped(stat: pathlib.Path) -> bool:
+    """Return whether a thread is stopped, by its line in /proc; one that has ended is."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] in {"T", "t", "Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _free_ports(count: int) -> list[int]:
