@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -65,7 +66,7 @@ class SharedInformerFactory:
         self._options = options
         self._on_error = on_error
         self._clock = clock or SystemClock()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant, for an index function may ask for another informer
         self._informers: dict[_Identity, SharedInformer] = {}
         self._started: set[_Identity] = set()
         self._stopped = False
@@ -117,7 +118,7 @@ class SharedInformerFactory:
             return informer
 
     def start(self) -> None:
-        """Start every informer that was made since the last call; return at once.
+        """Start every informer that was made since the last call, but those started by hand; return at once.
 
         Raises:
             LifecycleError: The factory is stopped.
@@ -127,7 +128,8 @@ class SharedInformerFactory:
                 raise LifecycleError("the factory has stopped; it starts no informer any more")
             fresh = [identity for identity in self._informers if identity not in self._started]
             for identity in fresh:
-                self._informers[identity].start()
+                with suppress(LifecycleError):  # started, or stopped, by hand
+                    self._informers[identity].start()
                 self._started.add(identity)
 
     def wait_for_cache_sync(self, timeout_s: float | None = None) -> None:
@@ -154,19 +156,21 @@ class SharedInformerFactory:
 
         Raises:
             StopTimeout: A handler's call did not return in time; the error names all such.
+            BaseException: What a thread of an informer died of.
         """
         deadline = Deadline.after(timeout_s, clock=self._clock)
         with self._lock:
             self._stopped = True
             informers = tuple(self._informers.values())
-        running: list[str] = []
-        for informer in informers:
-            try:
-                informer.stop(max(0.0, deadline.remaining_s()))
-            except StopTimeout as error:
-                running.extend(error.running)
+        for informer in informers:  # tell all of them first: waiting for one must not keep the others running
+            _try_stop(informer, 0.0)
+        errors = [_try_stop(informer, max(0.0, deadline.remaining_s())) for informer in informers]
+        running = [name for error in errors if isinstance(error, StopTimeout) for name in error.running]
+        deaths = [error for error in errors if error is not None and not isinstance(error, StopTimeout)]
         if running:
-            raise StopTimeout(running, timeout_s=timeout_s)
+            raise StopTimeout(running, timeout_s=timeout_s) from next(iter(deaths), None)
+        if deaths:
+            raise deaths[0]
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +179,15 @@ class SharedInformerFactory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _try_stop(informer: SharedInformer, timeout_s: float) -> BaseException | None:
+    """Stop an informer; return what that raised."""
+    try:
+        informer.stop(timeout_s)
+    except BaseException as error:  # noqa: BLE001 - raised once every informer is stopped
+        return error
+    return None
 
 
 def _name(identity: _Identity) -> str:
