@@ -33,6 +33,8 @@ OBJECT_START = (
 
 _OBJECT = re.compile(OBJECT_START)
 _LETTER_ESCAPE = re.compile(r"\\u00[67]")
+# Each level costs a pass over the text, so that great depth would cost its square.
+_QUICK_DEPTH = 64
 _NOT_BRACES = bytes(byte for byte in range(256) if byte not in b"{}")
 
 
@@ -147,7 +149,7 @@ def may_repeat_metadata(tail: str) -> bool:
 def closes_at_end(tail: str) -> bool:
     """Return whether the brace that closes the object is the last character of ``tail``, and no brace is missing.
 
-    Braces inside strings count at first, as they nearly always match as well; if they do not, strings are taken out.
+    False as well where that is too deep to tell. Braces inside strings count at first, as they nearly always match as well; if they do not, strings are taken out.
     """
     braces = tail.encode()
     if _is_balanced(braces):
@@ -159,8 +161,9 @@ def closes_at_end(tail: str) -> bool:
 def _is_balanced(text: bytes) -> bool:
     if not text.endswith(b"}"):
         return False
-    braces = text.translate(None, _NOT_BRACES)
-    braces, before = braces[:-1], b""
-    while braces != before:
-        before, braces = braces, braces.replace(b"{}", b"")
-    return not braces
+    braces = text.translate(None, _NOT_BRACES)[:-1]
+    for _ in range(_QUICK_DEPTH):
+        if not braces:
+            return True
+        braces = braces.replace(b"{}", b"")
+    return False
