@@ -90,6 +90,31 @@ def test_a_group_names_its_threads_joins_them_and_raises_what_one_died_of() -> N
         group.spawn(fail, name="late")
 
 
+def test_a_thread_that_dies_where_nobody_asked_to_be_told_is_raised_by_join() -> None:
+    group, died = ThreadGroup("group"), Latch()
+
+    def die() -> None:
+        died.set()
+        raise KeyError("lost")
+
+    group.spawn(die, name="worker")
+    assert died.wait(5.0)
+    for _ in range(2):
+        with pytest.raises(KeyError, match="lost"):
+            group.join(Deadline.after(5.0))
+
+
+def test_a_thread_that_cannot_be_made_is_not_waited_for() -> None:
+    group = ThreadGroup("group")
+    before = threading.stack_size(1 << 46)  # more than any address space
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            group.spawn(lambda: None, name="worker")
+    finally:
+        threading.stack_size(before)
+    assert group.join(Deadline.after(5.0)) == ()
+
+
 def test_a_group_tells_who_does_not_end() -> None:
     group, release = ThreadGroup("group"), Latch()
     group.spawn(lambda: release.wait() and None, name="stuck")

@@ -10,9 +10,19 @@ from typing import TypeVar
 
 import pytest
 
+from kubeprims.backoff import BackoffPolicy
 from kubeprims.cache.indexer import Indexer
 from kubeprims.client.options import ListOptions, WatchOptions
-from kubeprims.errors import Cancelled, ConnectError, DecodeError, Forbidden, KubeprimsError, ResourceExpired
+from kubeprims.errors import (
+    Cancelled,
+    ConnectError,
+    ConnectionLost,
+    DecodeError,
+    Forbidden,
+    KubeprimsError,
+    ResourceExpired,
+    TooManyRequests,
+)
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.reflector import Reflector, ReflectorState
 from kubeprims.meta import JSONObject, ObjectKey
@@ -162,7 +172,7 @@ class Sink:
 class Played:
     """A reflector that has played a script to its end."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, options: ReflectorOptions | None = None) -> None:
         self.script = script
         self.sink = script.sink
         self.errors: list[tuple[KubeprimsError, float]] = []
@@ -170,7 +180,7 @@ class Played:
             script,
             self.sink,
             name="v1/pods",
-            options=ReflectorOptions(),
+            options=options or ReflectorOptions(),
             clock=NoWaiting(script),
             rng=NoJitter(),
             on_error=lambda error, delay_s: self.errors.append((error, delay_s)),
@@ -321,7 +331,7 @@ def test_after_each_list_the_copy_is_what_the_server_had() -> None:
     assert states == [{"a": "1"}, {"a": "1", "b": "2", "c": "3"}, {}, {}]
 
 
-@case("IN-4")
+@case("IN-4", "IN-5")
 def test_a_reflector_that_is_cancelled_before_it_runs_asks_for_nothing() -> None:
     script = Script(Page())
     script.cancel.set()
@@ -345,3 +355,57 @@ def test_a_malformed_item_is_named_if_it_can_be_and_costs_itself_alone() -> None
 def test_an_opened_watch_is_a_sign_of_life() -> None:
     played = play(Page(version="5"), Events(lasts_s=300.0))
     assert played.reflector.status.last_contact_s == 1_000.0
+
+
+@case("IN-22")
+def test_the_pages_of_a_list_are_stored_as_one_list() -> None:
+    names = iter("abcdefghij")
+    pages = [
+        Page(*(record(next(names), version) for version in range(size)), version="10", token=token)
+        for size, token in ((4, "C1"), (4, "C2"), (2, ""))
+    ]
+    played = play(*pages)
+    assert [len(stored) for stored in played.sink.lists] == [10]
+    assert [options.continue_token for options in played.script.asked if isinstance(options, ListOptions)] == [
+        "",
+        "C1",
+        "C2",
+    ]
+    assert played.reflector.status.lists == 1
+
+
+def test_a_watch_that_fails_and_goes_on_at_once_is_reported() -> None:
+    lost = ConnectionLost("reset")
+    played = play(Page(version="5"), Events(error=lost, lasts_s=5.0))
+    assert played.errors == [(lost, 0.0)]
+    assert played.script.questions == ["list 0", "watch 5"]
+
+
+BUSY = TooManyRequests("slow down", code=429, reason="TooManyRequests")
+
+
+@case("IN-16")
+def test_a_429_at_the_opening_and_one_in_the_stream_back_off_once_each() -> None:
+    status: JSONObject = {"kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "slow down"}
+    told = Events([WatchEvent(WatchEventType.ERROR, None, "", status=status)])
+    played = play(Page(version="5"), BUSY, told, Events(lasts_s=300.0))
+    assert [(type(error), delay_s) for error, delay_s in played.errors] == [
+        (TooManyRequests, 0.8),
+        (TooManyRequests, 1.6),
+    ]
+    assert played.script.questions == ["list 0", "watch 5", "watch 5", "watch 5"]
+
+
+@case("IN-17")
+def test_a_watch_that_is_put_off_four_times_is_asked_for_a_fifth_and_nothing_is_listed() -> None:
+    played = play(Page(version="5"), BUSY, BUSY, BUSY, BUSY, Events(lasts_s=300.0))
+    assert played.script.questions == ["list 0", *["watch 5"] * 5]
+
+
+@case("IN-15")
+def test_the_delays_are_those_that_were_asked_for() -> None:
+    policy = BackoffPolicy(base_s=0.01, factor=2.0, jitter=0.0, cap_s=0.1)
+    refused = [ConnectError("refused")] * 5
+    played = Played(Script(Page(version="5"), *refused, Events(lasts_s=300.0)), ReflectorOptions(backoff=policy))
+    assert [delay_s for _, delay_s in played.errors] == [0.01, 0.02, 0.04, 0.08, 0.1]
+    assert played.script.questions == ["list 0", *["watch 5"] * 6]

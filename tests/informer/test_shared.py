@@ -321,6 +321,21 @@ def test_stopping_an_informer_that_never_started_leaves_nothing(rig: Rig) -> Non
         rig.informer.start()
 
 
+@case("IN-136")
+@pytest.mark.parametrize("added_late", [False, True])
+def test_stopping_an_informer_ends_the_threads_of_all_its_handlers(rig: Rig, *, added_late: bool) -> None:
+    before = set(threading.enumerate())
+    if added_late:
+        rig.informer.start()
+        synced(rig)
+    rig.informer.add_event_handler(on_event=Recorder().on_event)
+    if not added_late:
+        rig.informer.start()
+    assert len(set(threading.enumerate()) - before) == 2
+    rig.informer.stop()
+    assert set(threading.enumerate()) == before
+
+
 def test_a_handler_that_does_not_return_is_named_by_stop(rig: Rig) -> None:
     entered, release = Latch(), Latch()
     rig.source.put("a")
@@ -375,14 +390,13 @@ def test_a_resync_replays_the_cache_to_the_handlers_that_ask_for_it(rig: Rig) ->
 
 
 def test_a_resync_before_the_first_list_replays_nothing(rig: Rig) -> None:
-    rig.source.fail_lists(Forbidden("no", code=403))
+    rig.source.fail_lists(*[Forbidden("no", code=403)] * 2)
     recorder = rig.record(resync_period_s=1.0)
     rig.informer.start()
+    for seconds in (0.8, 0.2, 1.0):  # the second list fails, a resync is due, and another
+        assert rig.clock.wait_for_waiters(2)
+        rig.clock.advance(seconds)
     assert rig.clock.wait_for_waiters(2)
-    rig.clock.advance(0.8)
-    synced(rig)
-    assert rig.clock.wait_for_waiters()
-    rig.clock.advance(0.2)
     assert recorder.seen == []
 
 
@@ -415,7 +429,6 @@ def test_a_watch_goes_on_from_its_version_without_a_list(rig: Rig, error: Kubepr
     rig.until(lambda source: source.open_watches == 1)
 
 
-@case("IN-16")
 def test_a_429_inside_the_stream_backs_off_and_goes_on(rig: Rig) -> None:
     rig.source.put("a")
     rig.informer.start()
@@ -459,12 +472,13 @@ def test_waiting_for_sync_ends_when_the_informer_stops(rig: Rig) -> None:
         rig.informer.wait_for_sync(TIMEOUT_S)
 
 
-@case("IN-5")
+@case("IN-4", "IN-5")
 def test_stopping_ends_an_open_watch_at_once_and_asks_for_nothing_more(rig: Rig) -> None:
     rig.informer.start()
     synced(rig)
     rig.informer.stop()
     assert rig.source.open_watches == 0
+    assert rig.errors == []
     assert (len(rig.source.lists), len(rig.source.watches)) == (1, 1)
 
 
