@@ -149,7 +149,8 @@ def may_repeat_metadata(tail: str) -> bool:
 def closes_at_end(tail: str) -> bool:
     """Return whether the brace that closes the object is the last character of ``tail``, and no brace is missing.
 
-    False as well where that is too deep to tell. Braces inside strings count at first, as they nearly always match as well; if they do not, strings are taken out.
+    False as well where it is nested too deeply to tell. Braces inside strings count at first, as they nearly always
+    match too; if they do not, strings are taken out.
     """
     braces = tail.encode()
     if _is_balanced(braces):

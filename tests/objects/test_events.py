@@ -50,7 +50,7 @@ def test_an_object_event_brings_a_record(codec: Codec, name: str) -> None:
         ('{"name":"a","x":{"y":1,"managedFields":%s},"managedFields":[]}', None),
     ],
 )
-@pytest.mark.parametrize("managed", ["[]", MANAGED, PLAIN, '["[",1]', "[[1],[2]]"])
+@pytest.mark.parametrize("managed", ["[]", MANAGED, PLAIN, '["[",1]', "[[1],[2]]", '["\\\\","]"]', '["]"]'])
 def test_managed_fields_are_cut_out_of_the_metadata_and_of_nothing_else(
     codec: Codec, metadata: str, kept: str | None, managed: str
 ) -> None:

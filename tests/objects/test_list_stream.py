@@ -83,6 +83,12 @@ def test_nothing_is_put_in_that_the_list_does_not_say(codec: Codec, head: str) -
 
 
 @every_codec
+def test_the_last_metadata_of_an_item_counts(codec: Codec) -> None:
+    body = pod_list(pod("a", ',"metadata":{"name":"b"}'), pod("a", ',"met\\u0061data":{"name":"c"}'))
+    assert names(codec, body) == ["b", "c"]
+
+
+@every_codec
 def test_white_space_in_items_is_kept(codec: Codec) -> None:
     for extra in (' ,"b":1', ',"b" :1', ',"b": 1', ',"b":1 ', ', "b":1'):
         (item,) = codec.split_list([f'{{"items":[{pod("a", extra)}]}}'.encode()])
