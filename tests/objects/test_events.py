@@ -41,6 +41,7 @@ def test_an_object_event_brings_a_record(codec: Codec, name: str) -> None:
         ('{"managedFields":%s,"name":"a"}', '{"name":"a"}'),
         ('{"a":1,"managedFields":%s,"name":"a","uid":"u"}', '{"a":1,"name":"a","uid":"u"}'),
         ('{"name":"a" ,"managedFields":%s }', '{"name":"a" }'),
+        ('{"name":"a" ,"managedFields":%s}', '{"name":"a"}'),
         ('{"name":"a", "managedFields" : %s , "b":1}', '{"name":"a" , "b":1}'),
         ('{"managed\\u0046ields":%s,"name":"a"}', '{"name":"a"}'),
         ('{"name":"a","managedFields":%s,"managedFields":null}', '{"name":"a"}'),
