@@ -117,10 +117,8 @@ def careful_metadata(text: str, pos: int) -> tuple[Header, list[Span]]:
         found, _ = scan.members(text, pos)
     except DecodeError as error:
         raise HeaderError(error.detail) from None
-    values: JSONObject = {}
-    for member in found:
-        if member.key in HEADER_FIELDS:
-            values[member.key] = _decode_field(text, member)
+    fields = {member.key: member for member in found if member.key in HEADER_FIELDS}
+    values = {key: _decode_field(text, member) for key, member in fields.items()}
     return read_header(values), _managed_fields(found)
 
 

@@ -95,6 +95,8 @@ def test_the_last_of_repeated_members_counts(codec: Codec) -> None:
         '{"metadata":{"name":"b"},"metadata":{"name":"a","managedFields":[]}}',
         '{"metadata":{"name":"b","x":1,"managedFields":[]},"met\\u0061data":{"name":"a"}}',
         '{"metadata":{"name":"b","name":"a"}}',
+        '{"metadata":{"name":"\\ud800","name":"a"}}',
+        '{"metadata":{"name": NaN,"name":"a"}}',
     ):
         record = codec.split_event(line(obj)).record
         assert record is not None
