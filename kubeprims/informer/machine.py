@@ -65,6 +65,9 @@ VERY_SHORT_WATCH_S = 1.0
 """A watch that ends before this without an event was none: k/k#104171 answers so to a version that it has not."""
 
 PAGE_SIZE = 500
+PAGES_MAX = 100_000
+"""More pages than this are no list: 50 million objects of the default page size."""
+
 WATCH_TIMEOUT_MIN_S = 300.0
 RETRY_AFTER_MAX_S = 300.0
 """The longest wait that a server may ask for: a wrong header must not silence an informer for a day."""
@@ -195,8 +198,9 @@ class ReflectorMachine:
         assert self._phase is Phase.LISTING, self._phase
         page = self._page
         assert page is not None
-        if continue_token in self._tokens:
-            error = DecodeError("the list does not end: its pages lead back to an earlier one")
+        if continue_token in self._tokens or len(self._tokens) >= PAGES_MAX:
+            how = "its pages lead back to an earlier one" if continue_token in self._tokens else f"{PAGES_MAX} pages"
+            error = DecodeError(f"the list does not end: {how}")
             return self._sleep(error, Phase.SLEEPING_BEFORE_LIST, now_s=now_s)
         if continue_token:
             self._tokens.add(continue_token)

@@ -106,7 +106,7 @@ class ReflectorStatus:
 
     Attributes:
         state: What it is doing.
-        last_error: The last failure; None again once a list is in or a watch has brought events.
+        last_error: The last failure; None again once a list is in or a watch is open.
         failures: How many failures there were in all.
         lists: How many first pages were asked for.
         watches: How many watches were asked for.
@@ -251,6 +251,7 @@ class Reflector:
         try:
             with self._lister_watcher.watch(options, cancel=cancel) as watched:
                 opened_s = self.status.last_contact_s = self._clock.monotonic()
+                self.status.last_error = None  # a quiet resource may bring nothing for minutes
                 error = self._consume(watched)
         except KubeprimsError as failure:
             if cancel.is_set:

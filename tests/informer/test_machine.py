@@ -25,6 +25,7 @@ from kubeprims.errors import (
     WatchTooShort,
 )
 from kubeprims.informer.machine import (
+    PAGES_MAX,
     RETRY_AFTER_MAX_S,
     Effect,
     ListPage,
@@ -150,6 +151,19 @@ def test_a_version_that_is_too_large_is_given_up_for_one_list(error: KubeprimsEr
     assert again.on_slept() == ListPage("20", None)
     assert again.on_list_failed(error, now_s=0.0) == ListPage(None, 500)
     assert listed(again, "30") == Watch("30", 300.0)
+
+
+def test_a_list_of_endless_pages_is_given_up() -> None:
+    endless = machine()
+    effect = endless.start()
+    pages = 0
+    while isinstance(effect, ListPage):
+        effect = endless.on_page(resource_version="10", continue_token=f"C{pages}", now_s=0.0)
+        pages += 1
+    assert pages == PAGES_MAX + 1
+    assert isinstance(effect, Sleep)
+    assert str(effect.error) == "the list does not end: 100000 pages"
+    assert endless.on_slept() == ListPage("0", 500)
 
 
 def test_a_list_without_a_version_that_fails_is_tried_again_without_one() -> None:

@@ -12,6 +12,7 @@ from kubeprims.cache.indexer import field_index
 from kubeprims.errors import (
     CacheSyncTimeout,
     ConnectError,
+    ConnectionLost,
     Forbidden,
     InternalError,
     InvalidArgument,
@@ -459,6 +460,21 @@ def test_a_list_that_fails_is_visible_tried_again_and_named_by_a_sync_that_times
     assert rig.errors == [(error, 0.8), (error, 1.6)]
     assert rig.informer.last_error is None
     assert rig.informer.status.failures == 2
+
+
+def test_an_outage_is_over_once_a_watch_is_open_again_though_nothing_happens(rig: Rig) -> None:
+    rig.source.put("a")
+    rig.informer.start()
+    synced(rig)
+    rig.source.fail_watches(ConnectError("refused"))
+    rig.source.end_watches(ConnectionLost("reset"))
+    rig.next_try()
+    rig.until(lambda source: len(source.watches) == 2)
+    eventually(lambda: isinstance(rig.informer.last_error, ConnectError), TIMEOUT_S, "the refusal is seen")
+    rig.next_try()
+    rig.watching(3)
+    assert len(rig.source.lists) == 1
+    eventually(lambda: rig.informer.last_error is None, TIMEOUT_S, "the failure is over")
 
 
 def test_waiting_for_sync_ends_when_the_informer_stops(rig: Rig) -> None:

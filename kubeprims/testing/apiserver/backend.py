@@ -75,8 +75,7 @@ class Backend:
         self, *, clock: Clock | None = None, rng: Rng | None = None, options: BackendOptions | None = None
     ) -> None:
         self._clock = clock or SystemClock()
-        # Names and uids need to differ from each other, not to be secret.
-        self._rng = rng or random.Random()  # noqa: S311
+        self._rng = rng or random.Random()  # noqa: S311 - names and uids need to differ, not to be secret
         self._options = options or BackendOptions()
         limits = StorageLimits(events_max=self._options.history_events_max, bytes_max=self._options.history_bytes_max)
         self._storage = Storage(self._clock, limits)
