@@ -36,6 +36,7 @@ class Call:
         accept: What the answer should be.
         timeout_s: How long it may take, its answer included, in seconds; None: the client's time-out.
         cancel: Ends it at once when set.
+        is_watch: It is a watch; see :class:`~kubeprims.transport.message.Request`.
 
     Raises:
         InvalidArgument: The time-out is not positive.
@@ -49,6 +50,7 @@ class Call:
     accept: str = JSON_TYPE
     timeout_s: float | None = None
     cancel: Cancel | None = None
+    is_watch: bool = False
 
     def __post_init__(self) -> None:
         check_timeout_s(self.timeout_s)
@@ -67,6 +69,7 @@ class Call:
             self.body,
             deadline=Deadline.after(timeout_s, clock=clock),
             cancel=self.cancel,
+            is_watch=self.is_watch,
         )
 
 

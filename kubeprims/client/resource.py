@@ -228,7 +228,7 @@ class Resource:
         """Open a watch; it may last as long as ``options`` say, and 30 seconds more."""
         call = Call(
             method="GET",
-            path=self._target.list_path(cancel=cancel),
+            path=self._target.list_path(cancel=cancel, is_watch=True),
             query=options.query(),
             timeout_s=options.deadline_s,
             cancel=cancel,

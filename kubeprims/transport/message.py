@@ -130,6 +130,8 @@ class Request:
         deadline: The point in time that nothing of this request outlives, its answer's body included. Never unless
             given.
         cancel: Ends the request at once when it is set.
+        is_watch: Its answer goes on for as long as the server likes: no rate limit counts it, and a change of
+            certificates ends it.
     """
 
     method: str
@@ -139,6 +141,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     deadline: Deadline = field(default_factory=lambda: Deadline.after(None))
     cancel: Cancel | None = None
+    is_watch: bool = False
 
     def __post_init__(self) -> None:
         if not self.method or not _TOKEN_CHARACTERS.issuperset(self.method):
