@@ -228,10 +228,11 @@ class Resource:
         """Open a watch; it may last as long as ``options`` say, and 30 seconds more."""
         call = Call(
             method="GET",
-            path=self._target.list_path(cancel=cancel, is_watch=True),
+            path=self._target.list_path(cancel=cancel),
             query=options.query(),
             timeout_s=options.deadline_s,
             cancel=cancel,
+            is_watch=True,
         )
         return WatchStream(self._api.send(call), self._api.codec.split_event)
 
