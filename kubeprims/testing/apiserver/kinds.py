@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cached_property
 
 from kubeprims.meta import GroupVersionKind, GroupVersionResource
+from kubeprims.testing.apiserver.schema import Schema
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _SUBRESOURCE_VERBS = ("get", "patch", "update")
@@ -61,6 +62,27 @@ class Subresource:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrinterColumn:
+    """A column that a definition adds to the tables of its objects.
+
+    Attributes:
+        name: Its title.
+        type: ``integer``, ``number``, ``string``, ``boolean`` or ``date``.
+        json_path: Where the value is in the object, such as ``.spec.replicas``.
+        format: How clients show it.
+        description: What it says.
+        priority: Above 0, it is shown in wide tables only.
+    """
+
+    name: str
+    type: str
+    json_path: str
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One version of one resource, as it is served.
@@ -86,6 +108,8 @@ class Kind:
         unconditional_update: An update without resourceVersion is accepted.
         create_on_update: An update of an object that is not there creates it.
         returns_deleted: A deletion answers with the object rather than with a ``Status``.
+        printer_columns: What its definition adds to tables; empty for a built-in kind.
+        schema: What its definition says of its objects; None for a built-in kind.
     """
 
     group: str = ""
@@ -108,6 +132,8 @@ class Kind:
     unconditional_update: bool = True
     create_on_update: bool = False
     returns_deleted: bool = False
+    printer_columns: tuple[PrinterColumn, ...] = field(default=(), repr=False)
+    schema: Schema | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # A frozen dataclass has no other way to derive a default from another field.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kubeprims.testing.apiserver.built_in_schemas import built_in_schema
 from kubeprims.testing.apiserver.kinds import BUILT_IN_KINDS, Kind
+from kubeprims.testing.apiserver.schema import Schema
 from kubeprims.testing.apiserver.status import unknown_resource
 
 
@@ -35,6 +37,13 @@ class Registry:
         if kind is None:
             raise unknown_resource()
         return kind
+
+    @staticmethod
+    def schema(kind: Kind) -> Schema:
+        """Return what the objects of a kind that is served look like."""
+        schema = kind.schema or built_in_schema(kind.gvk)
+        assert schema is not None, f"the schema of the built-in kind {kind.gvk} is in the file"
+        return schema
 
     def install(self, definition: str, kinds: Sequence[Kind]) -> None:
         """Serve the kinds of a definition, in place of those that it had before."""
