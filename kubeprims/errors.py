@@ -14,6 +14,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- ContentUnavailable                 the content of a tombstone is not known
     |-- WatchTooShort                      a watch that ended at once: without an event, or time and again
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
+    |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
     |   |-- NameResolutionError            the host name has no address
@@ -32,7 +33,8 @@ The class says whose fault it is and what to do next; the facts are attributes; 
         |-- MethodNotAllowed               405
         |-- NotAcceptable                  406
         |-- Conflict                       409: read again, then write again
-        |   `-- AlreadyExists              409 with reason AlreadyExists
+        |   |-- AlreadyExists              409 with reason AlreadyExists
+        |   `-- ApplyConflict              409: other managers own fields; change them less, or force
         |-- ResourceExpired                410: the version is too old, list again
         |-- RequestEntityTooLarge          413
         |-- UnsupportedMediaType           415
@@ -46,8 +48,15 @@ The class says whose fault it is and what to do next; the facts are attributes; 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+FIELD_MANAGER_CONFLICT = "FieldManagerConflict"
+"""The reason of a cause that names a field which another manager owns."""
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 class KubeprimsError(Exception):
@@ -182,6 +191,31 @@ class CacheSyncTimeout(KubeprimsError, TimeoutError):
         return f"not synced after {self.timeout_s:g} s: {rows}"
 
 
+class WaitTimeout(KubeprimsError, TimeoutError):
+    """An object did not come to the state that was waited for. What was last in the way of seeing it is the cause.
+
+    Attributes:
+        what: The resource and the object's name.
+        condition: What was waited for.
+        timeout_s: For how long, in seconds.
+        last: The object as it was last seen; None if it was not there.
+        seen: The same in a few words.
+    """
+
+    def __init__(
+        self, what: str, *, condition: str, timeout_s: float, last: Mapping[str, object] | None, seen: str
+    ) -> None:
+        super().__init__(what, condition, timeout_s)
+        self.what = what
+        self.condition = condition
+        self.timeout_s = timeout_s
+        self.last = last
+        self.seen = seen
+
+    def __str__(self) -> str:
+        return f"{self.what}: not {self.condition} after {self.timeout_s:g} s; last seen: {self.seen}"
+
+
 class StopTimeout(KubeprimsError, TimeoutError):
     """Threads that did not end in time: user code that does not return.
 
@@ -208,6 +242,7 @@ class TransportError(KubeprimsError, OSError):
         detail: What happened.
         request_sent: False if nothing of the request can have reached the server. True if it may have: the outcome
             of a request that changes something is then unknown.
+        earlier: What the try before met, if the request had been sent again.
     """
 
     def __init__(self, detail: str, *, method: str = "", url: str = "", request_sent: bool = False) -> None:
@@ -216,13 +251,14 @@ class TransportError(KubeprimsError, OSError):
         self.url = url
         self.detail = detail
         self.request_sent = request_sent
+        self.earlier = ""
 
     def __str__(self) -> str:
         where = f"{self.method} {self.url}".strip()
         text = f"{where}: {self.detail}" if where else self.detail
         if self.request_sent and self.method not in {"", "GET", "HEAD", "OPTIONS"}:
             text += " (the request was sent: whether the server carried it out is unknown)"
-        return text
+        return f"{text} (sent again after: {self.earlier})" if self.earlier else text
 
 
 class NameResolutionError(TransportError):
@@ -285,6 +321,7 @@ class StatusError(KubeprimsError):
         causes: The causes listed in ``status.details.causes``.
         retry_after_s: After how many seconds the server allows another try, if it said so.
         details: ``status.details`` as a mapping; empty if there is none.
+        continue_token: What an expired list can be gone on with, at a newer version, if the server offers that.
         method: The request's method; empty for a ``Status`` that came inside a watch.
         url: The request's URL, without credentials.
     """
@@ -298,6 +335,7 @@ class StatusError(KubeprimsError):
         causes: Sequence[StatusCause] = (),
         retry_after_s: float | None = None,
         details: Mapping[str, object] | None = None,
+        continue_token: str = "",
         method: str = "",
         url: str = "",
     ) -> None:
@@ -308,6 +346,7 @@ class StatusError(KubeprimsError):
         self.causes = tuple(causes)
         self.retry_after_s = retry_after_s
         self.details: Mapping[str, object] = dict(details or {})
+        self.continue_token = continue_token
         self.method = method
         self.url = url
 
@@ -347,6 +386,36 @@ class Conflict(StatusError):
 
 class AlreadyExists(Conflict):
     """409 with reason ``AlreadyExists``: an object of that name is there."""
+
+
+class FieldConflict(NamedTuple):
+    """A field, by its path such as ``.spec.replicas``, and the manager that it belongs to."""
+
+    field: str
+    manager: str
+
+
+class ApplyConflict(Conflict):
+    """409 for an apply: other managers hold fields at other values. Leave those out, agree with them, or force."""
+
+    @property
+    def conflicts(self) -> tuple[FieldConflict, ...]:
+        """The fields, each with the manager that it belongs to."""
+        causes = (cause for cause in self.causes if cause.reason == FIELD_MANAGER_CONFLICT)
+        # The text begins: conflict with "kubectl" using v1
+        named = ((cause, _QUOTED.search(cause.message)) for cause in causes)
+        return tuple(
+            FieldConflict(cause.field, _ESCAPED.sub(r"\1", found[1]) if found else cause.message)
+            for cause, found in named
+        )
+
+    def __str__(self) -> str:
+        fields: dict[str, list[str]] = {}
+        for conflict in self.conflicts:
+            fields.setdefault(conflict.manager, []).append(conflict.field)
+        owned = "; ".join(f'"{manager}" owns {", ".join(paths)}' for manager, paths in fields.items())
+        where = f"{self.method} {self.url}: " if self.url else ""
+        return f"{where}{self.code} {self.reason}: the apply conflicts with other managers: {owned}"
 
 
 class ResourceExpired(StatusError):

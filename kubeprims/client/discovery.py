@@ -21,6 +21,10 @@ from kubeprims.client.resources import (
 from kubeprims.errors import Cancelled, DeadlineExceeded, KubeprimsError, NotFound, StatusError, UnknownResource
 from kubeprims.meta import GroupVersionResource, JSONObject
 from kubeprims.threads import Cancel, Deadline
+from kubeprims.transport.rate_limit import RateLimit, TokenBucket
+
+MISSES = RateLimit(qps=1.0, burst=10)
+"""How often names that are not there may have everything fetched again."""
 
 _AGGREGATED_KIND = "APIGroupDiscoveryList"
 _ACCEPT = ",".join(
@@ -43,7 +47,8 @@ class Discovery:
     """Finds resources by name, in the server's order of preference.
 
     What the server serves is fetched when it is first needed and then kept. A name that is not in there has it fetched
-    once more; if it is not there then, there is no such resource.
+    once more; if it is not there then, there is no such resource. Ten names in a row that are not there, and one a
+    second in the long run, have it fetched; those past that are judged by what is known.
 
     Concurrency:
         Any number of threads at once; they share one fetch. A thread that waits for another's fetch is bounded by its
@@ -62,6 +67,7 @@ class Discovery:
         self._begun = 0
         self._is_fetching = False
         self._failure: KubeprimsError | None = None
+        self._misses = TokenBucket(MISSES, clock=api.clock)
 
     def find(self, name: str, *, timeout_s: float | None = None, cancel: Cancel | None = None) -> APIResource:
         """Return the resource that a name means: ``po``, ``pods``, ``Pod``, ``deployments.apps``.
@@ -138,12 +144,16 @@ class Discovery:
             found = None if catalog is None else pick(catalog)
             if found is not None:
                 return found
-            if catalog is not None and number > begun:
+            if catalog is not None and (number > begun or not self._may_refresh(budget)):
                 raise UnknownResource(what, server=self._api.server, unavailable=catalog.unavailable)
             # What another thread was fetching when this look-up began may be older than what is looked for: good if
             # the name is in there, no proof if it is not.
             budget = budget or self._budget(timeout_s, cancel)
             catalog, number = self._fetch_once(number, budget)
+
+    def _may_refresh(self, budget: _Budget | None) -> bool:
+        """Return whether a miss may have everything fetched again; a look-up counts once."""
+        return budget is not None or self._misses.reserve(0.0) is not None
 
     def _fetch_once(self, have: int, budget: _Budget) -> tuple[Catalog, int]:
         """Return a catalog with a number above ``have``: another thread's if one is fetching, or else our own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Protocol, overload
+from typing import Protocol, TypeVar, overload
 
 from kubeprims.client.options import PAGE_SIZE, ListOptions
 from kubeprims.errors import DecodeError, ResourceExpired
@@ -160,15 +160,48 @@ def list_all(fetch: FetchPage, options: ListOptions, *, full_list_if_expired: bo
     )
 
 
-def list_pages(fetch: FetchPage, options: ListOptions) -> Iterator[ObjectList]:
-    """Yield the whole list, page by page; the next page is asked for only when it is wanted.
+class _Counted(Protocol):
+    """What :func:`in_pages` needs to know of a page."""
 
-    If the list expires between two pages, it is fetched again, all at once, only where no object was handed out yet:
-    else some would come twice.
+    def __len__(self) -> int: ...
+
+    @property
+    def continue_token(self) -> str:
+        """What to ask the next page with; empty after the last one."""
+        ...
+
+
+_Counts = TypeVar("_Counts", bound=_Counted)
+
+
+def list_pages(fetch: FetchPage, options: ListOptions, *, allow_inconsistent: bool = False) -> Iterator[ObjectList]:
+    """Yield the whole list, page by page; otherwise as :func:`in_pages`.
+
+    Raises:
+        DecodeError: An answer is not a list, or the list does not end.
+        KubeprimsError: As :func:`in_pages`.
+    """
+    return in_pages(lambda asked: list_page(fetch, asked), options, allow_inconsistent=allow_inconsistent)
+
+
+def in_pages(
+    ask: Callable[[ListOptions], _Counts], options: ListOptions, *, allow_inconsistent: bool = False
+) -> Iterator[_Counts]:
+    """Yield a whole list, page by page; the next page is asked for only when it is wanted.
+
+    If the list expires between two pages, it is fetched again, all at once, only where nothing was handed out yet:
+    else some would come twice. Where it is allowed, and offered by the server, the rest comes at a newer version
+    instead.
+
+    Args:
+        ask: Asks for one page, and reads it to its end.
+        options: What to ask the first page with; a page size of 500 unless it has a limit.
+        allow_inconsistent: Go on with an expired list at a newer version: what was changed meanwhile may come twice,
+            or not at all.
 
     Raises:
         ResourceExpired: The list expired, and objects were handed out.
-        DecodeError: An answer is not a list, or the list does not end.
+        DecodeError: The list does not end.
         StatusError: The server refused.
         TransportError: No complete answer came.
 
@@ -183,11 +216,17 @@ def list_pages(fetch: FetchPage, options: ListOptions) -> Iterator[ObjectList]:
     token: str | None = None
     while token is None or token:
         try:
-            page = list_page(fetch, asked)
-        except ResourceExpired:
-            if token is None or handed_out:
+            page = ask(asked)
+        except ResourceExpired as error:
+            if token is None:
                 raise
-            page = list_page(fetch, replace(options, limit=None, continue_token=""))
+            if allow_inconsistent and error.continue_token:
+                token = error.continue_token
+                asked = _next(asked, token)
+                continue
+            if handed_out:
+                raise
+            page = ask(replace(options, limit=None, continue_token=""))
             handed_out = True  # once, as above
         handed_out = handed_out or len(page) > 0
         yield page

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 
 from kubeprims.client.api import API, JSON_TYPE, Call
 from kubeprims.client.bodies import ObjectBody, check_patch_type, encode_object, encode_patch, identity
 from kubeprims.client.options import (
-    WATCH_TIMEOUT_S,
     DeleteOptions,
     FieldValidation,
     ListOptions,
@@ -19,23 +16,17 @@ from kubeprims.client.options import (
     Preconditions,
     PropagationPolicy,
     Query,
-    ResourceVersionMatch,
-    WatchOptions,
     WriteOptions,
 )
-from kubeprims.client.pager import ObjectList, list_all, list_page, list_pages
+from kubeprims.client.pager import ObjectList, list_page
+from kubeprims.client.reader import ResourceReader
 from kubeprims.client.target import Target
-from kubeprims.client.watch import WatchStream
-from kubeprims.errors import InvalidArgument
-from kubeprims.meta import GroupVersionResource
-from kubeprims.objects.codec import ListStream
+from kubeprims.errors import InvalidArgument, UnsupportedMediaType
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel
 
-logger = logging.getLogger(__name__)
 
-
-class Resource:
+class Resource(ResourceReader):
     """A resource of an API server, seen from a namespace; ``Client.resource`` makes it.
 
     Objects go in as dictionaries or :class:`~kubeprims.objects.unstructured.Unstructured`, and come out as the latter.
@@ -53,190 +44,15 @@ class Resource:
         Immutable: any number of threads at once.
     """
 
-    __slots__ = ("_api", "_field_manager", "_target")
+    __slots__ = ("_field_manager",)
 
     def __init__(self, api: API, target: Target, *, field_manager: str) -> None:
-        self._api = api
-        self._target = target
+        super().__init__(api, target)
         self._field_manager = field_manager
-
-    @property
-    def gvr(self) -> GroupVersionResource:
-        """Group, version and resource."""
-        return self._target.gvr
-
-    @property
-    def namespace(self) -> NamespaceOption:
-        """What was asked for: a namespace, ``ALL_NAMESPACES``, or None for that of the context."""
-        return self._target.namespace
-
-    @property
-    def namespaced(self) -> bool:
-        """Whether the objects live in namespaces; asks discovery if that is not known."""
-        return self._target.is_namespaced()
 
     def within(self, namespace: NamespaceOption) -> Resource:
         """Return this resource seen from another namespace, from all of them, or from that of the context (None)."""
         return Resource(self._api, self._target.within(namespace), field_manager=self._field_manager)
-
-    # Reading.
-
-    def get(
-        self, name: str, *, subresource: str = "", timeout_s: float | None = None, cancel: Cancel | None = None
-    ) -> Unstructured:
-        """Return an object, or its subresource."""
-        path = self._target.object_path(name, subresource, cancel=cancel)
-        return self._api.read_object(Call(method="GET", path=path, timeout_s=timeout_s, cancel=cancel))
-
-    def list(
-        self,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int | None = None,
-        continue_token: str = "",
-        resource_version: str | None = None,
-        resource_version_match: ResourceVersionMatch | None = None,
-        timeout_s: float | None = None,
-        cancel: Cancel | None = None,
-    ) -> ObjectList:
-        """Return the objects.
-
-        Without ``limit`` and ``continue_token`` that is all of them, fetched in pages of 500, or once more all at once
-        if the list expires meanwhile. With either it is that one page.
-
-        Args:
-            label_selector: Only objects with such labels: ``app=web,tier!=cache``.
-            field_selector: Only objects with such fields: ``spec.nodeName=node-7``.
-            limit: The most objects in the page.
-            continue_token: The token of the page before.
-            resource_version: What version to list at; None: the newest.
-            resource_version_match: How to take that version.
-            timeout_s: How long a request may take, in seconds.
-            cancel: Ends it at once when set.
-        """
-        options = ListOptions(
-            label_selector=label_selector,
-            field_selector=field_selector,
-            limit=limit,
-            continue_token=continue_token,
-            resource_version=resource_version,
-            resource_version_match=resource_version_match,
-            timeout_s=timeout_s,
-        )
-        fetch = list_page if limit is not None or continue_token else list_all
-        return fetch(lambda asked: self.open_list(asked, cancel=cancel), options)
-
-    def list_pages(
-        self,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        page_size: int | None = None,
-        timeout_s: float | None = None,
-        cancel: Cancel | None = None,
-    ) -> Iterator[ObjectList]:
-        """Yield the objects page by page; the next page is asked for when it is wanted.
-
-        The pages show one version of the list. It expires on the server after some minutes: ``ResourceExpired`` is
-        raised then, unless no object was handed out yet.
-
-        Args:
-            label_selector: Only objects with such labels.
-            field_selector: Only objects with such fields.
-            page_size: The most objects in a page; None: 500.
-            timeout_s: How long a request may take, in seconds; the time between pages does not count.
-            cancel: Ends it at once when set.
-        """
-        options = ListOptions(
-            label_selector=label_selector, field_selector=field_selector, limit=page_size, timeout_s=timeout_s
-        )
-        return list_pages(lambda asked: self.open_list(asked, cancel=cancel), options)
-
-    def iterate(
-        self,
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        page_size: int | None = None,
-        timeout_s: float | None = None,
-        cancel: Cancel | None = None,
-    ) -> Iterator[Unstructured]:
-        """Yield the objects one by one, holding no more than one page; otherwise as :meth:`list_pages`.
-
-        Objects that cannot be understood are logged and left out.
-        """
-        pages = self.list_pages(
-            label_selector=label_selector,
-            field_selector=field_selector,
-            page_size=page_size,
-            timeout_s=timeout_s,
-            cancel=cancel,
-        )
-        return self._flatten(pages)
-
-    def _flatten(self, pages: Iterator[ObjectList]) -> Iterator[Unstructured]:
-        for page in pages:
-            for malformed in page.malformed:
-                logger.warning(
-                    "list of %s: %s is left out: %s", self.gvr, malformed.key or "an object", malformed.detail
-                )
-            yield from page
-
-    def watch(
-        self,
-        *,
-        resource_version: str | None = None,
-        label_selector: str = "",
-        field_selector: str = "",
-        send_initial_events: bool = False,
-        timeout_s: float = WATCH_TIMEOUT_S,
-        cancel: Cancel | None = None,
-    ) -> WatchStream:
-        """Return a stream of what happens to the objects; iterate over it, and close it or use it in a ``with``.
-
-        Args:
-            resource_version: The version after which events are wanted; None: begin with the objects that there are.
-            label_selector: Only objects with such labels.
-            field_selector: Only objects with such fields.
-            send_initial_events: Ask for a watch-list.
-            timeout_s: After how many seconds the server is asked to end it.
-            cancel: Ends it at once when set.
-        """
-        options = WatchOptions(
-            resource_version=resource_version,
-            label_selector=label_selector,
-            field_selector=field_selector,
-            send_initial_events=send_initial_events,
-            timeout_s=timeout_s,
-        )
-        return self.open_watch(options, cancel=cancel)
-
-    def open_list(self, options: ListOptions, *, cancel: Cancel | None = None) -> AbstractContextManager[ListStream]:
-        """Ask, once it is entered, for one page, whose items come in while it is iterated over."""
-        return self._api.open_list(
-            Call(
-                method="GET",
-                path=self._target.list_path(cancel=cancel),
-                query=options.query(),
-                timeout_s=options.timeout_s,
-                cancel=cancel,
-            )
-        )
-
-    def open_watch(self, options: WatchOptions, *, cancel: Cancel | None = None) -> WatchStream:
-        """Open a watch; it may last as long as ``options`` say, and 30 seconds more."""
-        call = Call(
-            method="GET",
-            path=self._target.list_path(cancel=cancel),
-            query=options.query(),
-            timeout_s=options.deadline_s,
-            cancel=cancel,
-            is_watch=True,
-        )
-        return WatchStream(self._api.send(call), self._api.codec.split_event)
-
-    # Writing.
 
     def create(
         self,
@@ -322,6 +138,8 @@ class Resource:
     ) -> Unstructured:
         """Change an object, and return it as the server keeps it.
 
+        ``PatchType.STRATEGIC`` is for built-in resources: for custom ones servers refuse it (``UnsupportedMediaType``).
+
         Args:
             name: The object's name.
             body: The patch: a list of operations for ``PatchType.JSON``, else an object.
@@ -339,7 +157,14 @@ class Resource:
         path = self._target.object_path(name, subresource, own_namespace, cancel)
         options = self._write_options(field_manager, field_validation, dry_run=dry_run, force=force)
         raw = encode_patch(body, patch_type, self._api.codec)
-        return self._write("PATCH", path, options.query(), raw, patch_type.value, timeout_s=timeout_s, cancel=cancel)
+        try:
+            return self._write(
+                "PATCH", path, options.query(), raw, patch_type.value, timeout_s=timeout_s, cancel=cancel
+            )
+        except UnsupportedMediaType as error:
+            if patch_type is PatchType.STRATEGIC:
+                error.message += " (custom resources take PatchType.MERGE, PatchType.JSON or apply instead)"
+            raise
 
     def apply(
         self,
@@ -355,7 +180,7 @@ class Resource:
     ) -> Unstructured:
         """Have the server make the fields in ``obj`` so (server-side apply), and return the object as it keeps it.
 
-        A field that another manager has set otherwise is a ``Conflict``, whose causes name the fields.
+        A field that another manager has set otherwise is an ``ApplyConflict``, which names fields and managers.
 
         Args:
             obj: The fields that this manager wants, with apiVersion, kind and name; no managedFields.
@@ -373,6 +198,43 @@ class Resource:
             PatchType.APPLY,
             subresource=subresource,
             force=force,
+            dry_run=dry_run,
+            field_manager=field_manager,
+            field_validation=field_validation,
+            timeout_s=timeout_s,
+            cancel=cancel,
+        )
+
+    def scale(
+        self,
+        name: str,
+        replicas: int,
+        *,
+        dry_run: bool = False,
+        field_manager: str = "",
+        field_validation: FieldValidation | None = None,
+        timeout_s: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Unstructured:
+        """Set how many replicas an object should have, and return its ``Scale``.
+
+        How many it has now is in ``get(name, subresource="scale")``.
+
+        Args:
+            name: The object's name.
+            replicas: How many it should have.
+            dry_run: Do everything but keep the result.
+            field_manager: Who the field belongs to; the client's own unless given.
+            field_validation: What to do about unknown fields.
+            timeout_s: How long it may take, in seconds.
+            cancel: Ends it at once when set.
+        """
+        if replicas < 0:
+            raise InvalidArgument(f"replicas is 0 or more, not {replicas!r}")
+        return self.patch(
+            name,
+            {"spec": {"replicas": replicas}},
+            subresource="scale",
             dry_run=dry_run,
             field_manager=field_manager,
             field_validation=field_validation,
@@ -490,9 +352,3 @@ class Resource:
                 cancel=cancel,
             )
         )
-
-    def __repr__(self) -> str:
-        namespace = self.namespace
-        if namespace is None:
-            return f"<Resource {self.gvr}>"
-        return f"<Resource {self.gvr} in {namespace if isinstance(namespace, str) else namespace.value}>"

@@ -7,10 +7,13 @@ answered instead.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from kubeprims.errors import (
+    FIELD_MANAGER_CONFLICT,
+    ApplyConflict,
+    Conflict,
     ConnectionLost,
     ProtocolError,
     StatusCause,
@@ -63,16 +66,25 @@ def error_from_status(
     own_retry_after = details.get("retryAfterSeconds")
     if isinstance(own_retry_after, int) and own_retry_after > 0:
         retry_after_s = max(float(own_retry_after), retry_after_s or 0.0)
-    return status_error_class(code, reason)(
+    metadata = status.get("metadata")
+    causes = _causes(details.get("causes"))
+    return _error_class(code, reason, causes)(
         _text(status.get("message")) or "the server gave no message",
         code=code,
         reason=reason,
-        causes=_causes(details.get("causes")),
+        causes=causes,
         retry_after_s=retry_after_s,
         details=details,
+        continue_token=_text(metadata.get("continue")) if isinstance(metadata, dict) else "",
         method=method,
         url=url,
     )
+
+
+def _error_class(code: int, reason: str, causes: Iterable[StatusCause]) -> type[StatusError]:
+    found = status_error_class(code, reason)
+    is_apply = found is Conflict and any(cause.reason == FIELD_MANAGER_CONFLICT for cause in causes)
+    return ApplyConflict if is_apply else found
 
 
 def error_from_response(response: Response) -> StatusError:
