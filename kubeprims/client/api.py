@@ -37,6 +37,7 @@ class Call:
         timeout_s: How long it may take, its answer included, in seconds; None: the client's time-out.
         cancel: Ends it at once when set.
         is_watch: It is a watch; see :class:`~kubeprims.transport.message.Request`.
+        may_retry: Whether the transport may send it again; see there.
 
     Raises:
         InvalidArgument: The time-out is not positive.
@@ -51,6 +52,7 @@ class Call:
     timeout_s: float | None = None
     cancel: Cancel | None = None
     is_watch: bool = False
+    may_retry: bool = True
 
     def __post_init__(self) -> None:
         check_timeout_s(self.timeout_s)
@@ -70,6 +72,7 @@ class Call:
             deadline=Deadline.after(timeout_s, clock=clock),
             cancel=self.cancel,
             is_watch=self.is_watch,
+            may_retry=self.may_retry,
         )
 
 

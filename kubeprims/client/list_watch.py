@@ -50,7 +50,7 @@ class ListWatch:
             label_selector=joined_selectors(self._label_selector, options.label_selector),
             field_selector=joined_selectors(self._field_selector, options.field_selector),
         )
-        return self._resource.open_list(narrowed, cancel=cancel)
+        return self._resource.open_list(narrowed, cancel=cancel, may_retry=False)
 
     def watch(self, options: WatchOptions, *, cancel: Cancel | None = None) -> WatchStream:
         """Open a watch; leaving it, as a context manager, closes it.
@@ -64,7 +64,7 @@ class ListWatch:
             label_selector=joined_selectors(self._label_selector, options.label_selector),
             field_selector=joined_selectors(self._field_selector, options.field_selector),
         )
-        return self._resource.open_watch(narrowed, cancel=cancel)
+        return self._resource.open_watch(narrowed, cancel=cancel, may_retry=False)
 
     def __repr__(self) -> str:
         selectors = joined_selectors(self._label_selector, self._field_selector)

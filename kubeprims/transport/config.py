@@ -18,8 +18,11 @@ from kubeprims.transport.auth import Credentials
 from kubeprims.transport.kubeconfig import Cluster, Context, User
 from kubeprims.transport.message import Middleware
 from kubeprims.transport.origin import FROM_CODE, Origin
+from kubeprims.transport.rate_limit import RateLimit, RateLimiter
 from kubeprims.transport.redaction import redact_url
+from kubeprims.transport.retry import RETRIES_MAX
 from kubeprims.transport.tls import TLSOptions
+from kubeprims.transport.warnings import WarningHandler
 from kubeprims.version import __version__
 
 SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -57,6 +60,10 @@ class TransportConfig:
         context: The name of the kubeconfig context; for display.
         user_agent: The ``User-Agent``; made from the program's name if empty.
         middleware: What to wrap around every request, the outermost first.
+        rate_limit: How many requests are sent; no limit unless given.
+        rate_limiter: What says so instead; one that several transports share.
+        retries_max: How often a request is sent again at most, where that is safe; 0 for never.
+        warning_handler: Is told what the server warns of; each text is logged once unless given.
         dial_timeout_s: How long a TCP connection may take to come up, in seconds, name look-up included.
         tls_handshake_timeout_s: How long a TLS handshake may take, in seconds.
         keep_alive_s: Idle time before the system probes a connection, and between probes, in seconds.
@@ -79,6 +86,10 @@ class TransportConfig:
     context: str = ""
     user_agent: str = ""
     middleware: tuple[Middleware, ...] = ()
+    rate_limit: RateLimit | None = None
+    rate_limiter: RateLimiter | None = None
+    retries_max: int = RETRIES_MAX
+    warning_handler: WarningHandler | None = None
     dial_timeout_s: float = 30.0
     tls_handshake_timeout_s: float = 10.0
     keep_alive_s: float = 30.0
@@ -92,8 +103,9 @@ class TransportConfig:
         for name in ("dial_timeout_s", "tls_handshake_timeout_s", "keep_alive_s", "idle_timeout_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"must be positive, not {getattr(self, name)!r}", field=name)
-        if self.idle_connections_max < 0:
-            raise ConfigError(f"must not be negative, not {self.idle_connections_max!r}", field="idle_connections_max")
+        for name in ("idle_connections_max", "retries_max"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"must not be negative, not {getattr(self, name)!r}", field=name)
         if not self.user_agent.isascii() or (self.user_agent and not self.user_agent.isprintable()):
             raise ConfigError("must be printable ASCII", field="user_agent")
 

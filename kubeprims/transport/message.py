@@ -132,6 +132,8 @@ class Request:
         cancel: Ends the request at once when it is set.
         is_watch: Its answer goes on for as long as the server likes: no rate limit counts it, and a change of
             certificates ends it.
+        may_retry: Whether the transport may send it again after a failure, where that is safe. Who has a backoff of
+            its own wants to see each failure.
     """
 
     method: str
@@ -142,6 +144,7 @@ class Request:
     deadline: Deadline = field(default_factory=lambda: Deadline.after(None))
     cancel: Cancel | None = None
     is_watch: bool = False
+    may_retry: bool = True
 
     def __post_init__(self) -> None:
         if not self.method or not _TOKEN_CHARACTERS.issuperset(self.method):

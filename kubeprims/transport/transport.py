@@ -11,6 +11,7 @@ from typing import Self
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import ConfigError
+from kubeprims.threads import Cancel
 from kubeprims.transport import tls
 from kubeprims.transport.auth import authorization
 from kubeprims.transport.config import TransportConfig, default_user_agent, split_server_url
@@ -18,8 +19,12 @@ from kubeprims.transport.connection import Connection, Endpoint
 from kubeprims.transport.dial import LookUp, Resolver, system_look_up
 from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
+from kubeprims.transport.pause import Pause
 from kubeprims.transport.pool import Pool
+from kubeprims.transport.rate_limit import Limit, TokenBucket
+from kubeprims.transport.retry import Retry
 from kubeprims.transport.sockets import DeadlineSSLSocket
+from kubeprims.transport.warnings import LogWarnings, Warnings
 from kubeprims.transport.wire import Wire
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -41,8 +46,8 @@ class Transport:
 
     Source:
         client-go rest/transport.go, transport/round_trippers.go.
-        Same: from the outside in, user agent, authorization, log, the configuration's own middleware; a header that a
-        request sets itself wins.
+        Same: from the outside in, warnings, user agent, retries, rate limit, authorization, log, and the
+        configuration's own middleware; a header that a request sets itself wins; a retry waits for the limit again.
         Differs: a credential is never sent to an http server, and that is logged.
     """
 
@@ -88,7 +93,11 @@ class Transport:
             connect=self._make_connection,
             asks_for_gzip=not config.disable_compression,
         )
-        self._chain = compose(wire, _middleware(config, is_secure=context is not None, clock=clock, url=self.base_url))
+        self._closing = Cancel()
+        pause = Pause(clock=clock, closing=self._closing)
+        outer = _pacing(config, clock=clock, pause=pause)
+        inner = _middleware(config, is_secure=context is not None, clock=clock, url=self.base_url)
+        self._chain = compose(wire, (*outer, *inner))
 
     def _make_connection(self) -> Connection:
         return Connection(self._endpoint, resolver=self._resolver)
@@ -115,6 +124,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections and cut the busy ones; their readers get ``Cancelled``. May be called again."""
+        self._closing.set()
         self._pool.close()
         self._resolver.close()
 
@@ -132,9 +142,25 @@ def _tls_context(config: TransportConfig) -> ssl.SSLContext:
     return tls.client_context(config.tls, sslsocket_class=DeadlineSSLSocket)
 
 
-def _middleware(config: TransportConfig, *, is_secure: bool, clock: Clock, url: str) -> tuple[Middleware, ...]:
+def _pacing(config: TransportConfig, *, clock: Clock, pause: Pause) -> tuple[Middleware, ...]:
+    """Return what stands outside of identity and credentials: each try of a request passes those anew."""
     agent = config.user_agent or default_user_agent()
-    chain: list[Middleware] = [lambda inner: UserAgent(inner, agent)]
+    handler = config.warning_handler or LogWarnings()
+    chain: list[Middleware] = [
+        lambda inner: Warnings(inner, handler),
+        lambda inner: UserAgent(inner, agent),
+        lambda inner: Retry(inner, pause=pause, retries_max=config.retries_max),
+    ]
+    limiter = config.rate_limiter
+    if limiter is None and config.rate_limit is not None and not config.rate_limit.is_unlimited:
+        limiter = TokenBucket(config.rate_limit, clock=clock)
+    if limiter is not None:
+        chain.append(lambda inner: Limit(inner, limiter, pause=pause))
+    return tuple(chain)
+
+
+def _middleware(config: TransportConfig, *, is_secure: bool, clock: Clock, url: str) -> tuple[Middleware, ...]:
+    chain: list[Middleware] = []
     source = authorization(config.credentials, clock=clock)
     if source is not None:
         if is_secure:

@@ -512,7 +512,7 @@ def test_a_get_that_meets_a_dead_connection_is_sent_once_more_and_a_post_is_not(
 
 
 def test_a_get_is_sent_no_more_than_twice() -> None:
-    with serve(die_on_second_request, say(b"")) as server, Transport(config(server)) as transport:
+    with serve(die_on_second_request, say(b"")) as server, Transport(config(server, retries_max=0)) as transport:
         transport.round_trip(get()).read()
         with pytest.raises(ConnectionLost):
             transport.round_trip(get())
@@ -601,7 +601,7 @@ def test_middleware_of_the_configuration_wraps_innermost_the_first_outermost() -
 
 def test_the_log_tells_each_request_without_a_credential(caplog: pytest.LogCaptureFixture) -> None:
     with serve(answer(OK), tls=server_context()) as server, caplog.at_level(logging.DEBUG, "kubeprims.transport"):
-        settings = config(server, scheme="https", tls=TRUSTING, credentials=Credentials(token="s3cret"))
+        settings = config(server, scheme="https", tls=TRUSTING, credentials=Credentials(token="s3cret"), retries_max=0)
         with Transport(settings) as transport:
             transport.round_trip(Request("GET", "/api", (("token", "s3cret"),))).drain()
             server.close()
