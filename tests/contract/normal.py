@@ -1,0 +1,144 @@
+"""Brings answers into a form that is the same for every run and every server.
+
+What chance and time decide becomes a symbol, numbered by first appearance in the test: so it stays visible what equals
+what, and which of two versions is the newer one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from kubeprims.meta import JSONObject, JSONValue
+
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+# Times of scripts lie in the years before; what a server writes is now.
+_TIME = re.compile(r"\b20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_ADDRESS = re.compile(r"\b127\.0\.0\.1:\d+\b")
+_CLUSTER_IP = re.compile(r"\b10\.0\.0\.\d{1,3}\b")
+_VERSION_IN_TEXT = re.compile(
+    r"(?P<before>resourceVersion=|ResourceVersion in precondition: |ResourceVersion in object meta: |"
+    r"too large resource version: |current: |too old resource version: )(?P<version>\d{1,18})(?P<after> \(\d+\))?"
+)
+# What Go's decoders say about text that they cannot read is in words of Go's own types, and changes with its releases.
+_WORDS_OF_GO = (
+    re.compile(r"(?<=json parse error: ).*", re.DOTALL),
+    re.compile(r'(?<= cannot be handled as a )(?P<kept>\w+): .*', re.DOTALL),
+)
+_GENERATED_TAIL = re.compile(r"[a-z0-9]{5}")
+_ETAG = re.compile(r'^(W/)?"[0-9A-F]+"$')
+
+_TEXT_MAX = 2000
+
+HEADERS = ("content-type", "warning", "retry-after", "allow", "location", "vary", "etag", "cache-control")
+"""The header fields that are compared."""
+
+
+class Normaliser:
+    """The symbols of one test."""
+
+    def __init__(self) -> None:
+        self._symbols: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
+        self._versions: dict[int, str] = {}
+
+    def answer(self, status: int, headers: Mapping[str, str | list[str]], body: JSONValue) -> JSONObject:
+        """Return an answer without chance in it; what is new in it gets its symbol."""
+        kept: JSONObject = {name: cast("JSONValue", headers[name]) for name in HEADERS if name in headers}
+        if isinstance(kept.get("etag"), str) and _ETAG.match(str(kept["etag"])):
+            kept["etag"] = "<etag>"
+        self._learn_names(body)
+        return {"status": status, "headers": self._value(kept), "body": self._value(body)}
+
+    def sent(self, value: JSONValue) -> JSONValue:
+        """Return what a script sends, with the symbols of what came in before."""
+        return self._value(value)
+
+    def event(self, event: JSONObject) -> JSONValue:
+        """Return an event of a watch, likewise."""
+        self._learn_names(event.get("object"))
+        if event.get("type") == "BOOKMARK":
+            return self._value(event, at_least=True)
+        return self._value(event)
+
+    def _symbol(self, sort: str, value: str) -> str:
+        known = self._symbols.get((sort, value))
+        if known is None:
+            self._counts[sort] = self._counts.get(sort, 0) + 1
+            known = self._symbols[sort, value] = f"<{sort} {self._counts[sort]}>"
+        return known
+
+    def _learn_names(self, body: JSONValue) -> None:
+        """Give symbols to the names that the server has generated."""
+        if not isinstance(body, dict):
+            return
+        metadata = body.get("metadata")
+        if isinstance(metadata, dict):
+            name, prefix = metadata.get("name"), metadata.get("generateName")
+            if isinstance(name, str) and isinstance(prefix, str) and _GENERATED_TAIL.fullmatch(name, len(prefix)):
+                self._symbol("generated", name)
+        items = body.get("items")
+        for item in items if isinstance(items, list) else ():
+            self._learn_names(item)
+
+    def _value(self, value: JSONValue, *, at_least: bool = False) -> JSONValue:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self._value(item, at_least=at_least) for item in value]
+        if not isinstance(value, dict):
+            return value
+        is_list = "items" in value or (value.get("kind") == "Table" and "rows" in value)
+        return {
+            self.text(key): self._member(key, member, at_least=is_list or (at_least and key in {"object", "metadata"}))
+            for key, member in value.items()
+        }
+
+    def _member(self, key: str, value: JSONValue, *, at_least: bool) -> JSONValue:
+        by_key: Mapping[str, Callable[[str], str]] = {
+            "resourceVersion": self._at_least if at_least else self._version,
+            "continue": lambda token: self._symbol("continue", token),
+        }
+        if isinstance(value, str) and value and key in by_key:
+            return by_key[key](value)
+        if key in {"nodePort", "healthCheckNodePort"} and value:
+            return "<nodePort>"
+        if key in {"items", "rows"}:
+            at_least = False
+        return self._value(value, at_least=at_least)
+
+    def _version(self, text: str) -> str:
+        if not text.isdecimal() or text == "0":
+            return text
+        number = int(text)
+        if number not in self._versions:
+            newer = min((known for known in self._versions if known > number), default=None)
+            name = f"rv {len(self._versions) + 1}"
+            self._versions[number] = f"<{name}>" if newer is None else f"<{name}, before {self._versions[newer][1:-1]}>"
+        return self._versions[number]
+
+    def _at_least(self, text: str) -> str:
+        """Return the newest version known that is not newer: other writers of a real server may have come between."""
+        if not text.isdecimal() or text == "0":
+            return text
+        older = max((known for known in self._versions if known <= int(text)), default=None)
+        return "<rv>" if older is None else f"<rv, not before {self._versions[older][1:-1]}>"
+
+    def text(self, text: str) -> str:
+        """Return a text with symbols for what is known, and for what is recognised."""
+        if len(text) > _TEXT_MAX:
+            return f"<{len(text)} characters>"
+        text = _UUID.sub(lambda match: self._symbol("uid", match[0]), text)
+        text = _TIME.sub(lambda match: "<microtime>" if match[1] else "<time>", text)
+        text = _ADDRESS.sub("<address>", text)
+        text = _CLUSTER_IP.sub(lambda match: self._symbol("clusterIP", match[0]), text)
+        text = _VERSION_IN_TEXT.sub(self._known_version, text)
+        for (sort, value), symbol in self._symbols.items():
+            if sort in {"generated", "continue"}:
+                text = text.replace(value, symbol)
+        return text
+
+    def _known_version(self, match: re.Match[str]) -> str:
+        symbol = self._versions.get(int(match["version"]), match["version"])
+        return match["before"] + symbol + (" (<rv>)" if match["after"] else "")
