@@ -16,7 +16,6 @@ from kubeprims.meta import GroupVersionKind, JSONObject
 from kubeprims.testing.apiserver.schema import Definitions, Schema
 
 _FILE = "built_in_schemas.json.gz"
-_METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 @functools.cache
@@ -36,9 +35,9 @@ def built_in_schema(kind: GroupVersionKind) -> Schema | None:
     return _schemas().schema(name) if name is not None else None
 
 
-def metadata_schema() -> Schema:
-    """Return the schema of the metadata that every object has."""
-    return _schemas().schema(_METADATA)
+def custom_schema(raw: JSONObject) -> Schema:
+    """Return the schema of a custom kind: what its definition says, and the metadata that every object has."""
+    return _schemas().parse({**raw, "x-kubernetes-embedded-resource": True})
 
 
 @functools.cache

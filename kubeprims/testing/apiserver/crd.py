@@ -6,19 +6,16 @@ their definition, nor defaulted or pruned by it.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Iterator, Sequence
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.selectors import dns_subdomain_problems
-from kubeprims.testing.apiserver.built_in_schemas import metadata_schema
+from kubeprims.testing.apiserver.built_in_schemas import custom_schema
 from kubeprims.testing.apiserver.kinds import BUILT_IN_KINDS, Kind, NameRule, Subresource
 from kubeprims.testing.apiserver.metadata import metadata_of, name_rules_broken, text_of, timestamp
-from kubeprims.testing.apiserver.schema import Schema, parse_schema
 from kubeprims.testing.apiserver.status import FieldProblem
 
-_TEXT = Schema(type="string")
 _SCOPES = ("Cluster", "Namespaced")
 _FIXED = (("spec", "group"), ("spec", "scope"), ("spec", "names", "plural"), ("spec", "names", "kind"))
 _BUILT_IN_GROUPS = frozenset(kind.group for kind in BUILT_IN_KINDS)
@@ -153,19 +150,11 @@ def kinds_of(crd: JSONObject) -> tuple[Kind, ...]:
             custom=True,
             has_generation=True,
             unconditional_update=False,
-            schema=_schema(version),
+            schema=custom_schema(_mapping(version, "schema", "openAPIV3Schema")),
         )
         for version in _versions(crd)
         if version.get("served") is True
     )
-
-
-def _schema(version: JSONObject) -> Schema:
-    """Return the schema of a version: what is said there, and the names and metadata that every object has."""
-    raw = _mapping(version, "schema", "openAPIV3Schema")
-    schema = parse_schema(raw)
-    properties = {**schema.properties, "apiVersion": _TEXT, "kind": _TEXT, "metadata": metadata_schema()}
-    return dataclasses.replace(schema, properties=properties)
 
 
 def _versions(crd: JSONObject) -> Sequence[JSONObject]:

@@ -16,6 +16,9 @@ from kubeprims.meta import JSONObject, JSONValue
 REFERENCE_PREFIX = "#/components/schemas/"
 """What stands before the name of a definition in a ``$ref``."""
 
+METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+"""The name under which the metadata of objects is defined."""
+
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 # OpenAPI says of these, as of empty structures, only that they are objects; yet anything may be in them.
 _OPEN = frozenset(
@@ -23,6 +26,7 @@ _OPEN = frozenset(
 )
 
 
+_EMBEDDED = "x-kubernetes-embedded-resource"
 _INT_OR_STRING = "int-or-string"
 _RULES = frozenset(
     {
@@ -222,12 +226,12 @@ class Definitions:
         if not isinstance(raw, dict):
             return ANYTHING
         base = self._referred(raw)
-        type_, properties, additional = _text(raw, "type"), raw.get("properties"), raw.get("additionalProperties")
+        type_, properties, additional = _text(raw, "type"), self._members(raw), raw.get("additionalProperties")
         is_anything = not (type_ or properties or base.type or base.properties)
         return Schema(
             type=type_ or base.type,
             format=_text(raw, "format") or base.format,
-            properties=_Properties(properties, self.parse) if isinstance(properties, dict) else base.properties,
+            properties=_Properties(properties, self.parse) if properties is not None else base.properties,
             additional=self.parse(additional) if additional not in (None, False) else base.additional,
             items=self.parse(raw["items"]) if "items" in raw else base.items,
             required=_texts(raw, "required") or base.required,
@@ -242,10 +246,31 @@ class Definitions:
             preserve_unknown=_flag(raw, "x-kubernetes-preserve-unknown-fields") or is_anything or base.preserve_unknown,
             int_or_string=_flag(raw, "x-kubernetes-int-or-string")
             or _INT_OR_STRING in {raw.get("format"), base.format},
-            embedded_resource=_flag(raw, "x-kubernetes-embedded-resource"),
+            embedded_resource=_flag(raw, _EMBEDDED),
             rules=self._rules(raw),
             description=_text(raw, "description"),
         )
+
+    def _members(self, raw: JSONObject) -> JSONObject | None:
+        """Return the properties of a schema; an object of its own kind has those of every such object."""
+        properties = raw.get("properties")
+        members = properties if isinstance(properties, dict) else None
+        if not _flag(raw, _EMBEDDED):
+            return members
+        members = members or {}
+        metadata, common = members.get("metadata"), self._raw.get(METADATA, {})
+        known = common.get("properties") if isinstance(common, dict) else None
+        said = metadata.get("properties") if isinstance(metadata, dict) else None
+        whole: JSONObject = {
+            **(known if isinstance(known, dict) else {}),
+            **(said if isinstance(said, dict) else {}),
+        }
+        return {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            **members,
+            "metadata": {"type": "object", "properties": whole},
+        }
 
     def _referred(self, raw: JSONObject) -> Schema:
         """Return what a schema refers to and then says more about: by itself, or as the one part of ``allOf``."""
