@@ -1,0 +1,1 @@
+"""Hostile, broken and slow servers."""
