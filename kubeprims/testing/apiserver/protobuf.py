@@ -34,6 +34,15 @@ _PACKAGES = {
     "coordination.k8s.io/v1": "coordination",
     "rbac.authorization.k8s.io/v1": "rbac",
     "events.k8s.io/v1": "events",
+    "batch/v1": "batch",
+    "networking.k8s.io/v1": "networking",
+    "policy/v1": "policy",
+    "storage.k8s.io/v1": "storage",
+    "scheduling.k8s.io/v1": "scheduling",
+    "node.k8s.io/v1": "node",
+    "discovery.k8s.io/v1": "discovery",
+    "autoscaling/v1": "autoscaling1",
+    "autoscaling/v2": "autoscaling2",
 }
 
 

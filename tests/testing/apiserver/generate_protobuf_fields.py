@@ -22,16 +22,35 @@ SOURCES: Mapping[str, str] = {
     "coordination": f"api@{VERSION}/coordination/v1/types.go",
     "rbac": f"api@{VERSION}/rbac/v1/types.go",
     "events": f"api@{VERSION}/events/v1/types.go",
+    "batch": f"api@{VERSION}/batch/v1/types.go",
+    "networking": f"api@{VERSION}/networking/v1/types.go",
+    "policy": f"api@{VERSION}/policy/v1/types.go",
+    "storage": f"api@{VERSION}/storage/v1/types.go",
+    "scheduling": f"api@{VERSION}/scheduling/v1/types.go",
+    "schedulingv1alpha3": f"api@{VERSION}/scheduling/v1alpha3/types.go",
+    "node": f"api@{VERSION}/node/v1/types.go",
+    "discovery": f"api@{VERSION}/discovery/v1/types.go",
+    "autoscaling1": f"api@{VERSION}/autoscaling/v1/types.go",
+    "autoscaling2": f"api@{VERSION}/autoscaling/v2/types.go",
     "meta": f"apimachinery@{VERSION}/pkg/apis/meta/v1/types.go",
 }
-PACKAGE_BY_GROUP = {
-    "": "core",
-    "apps": "apps",
-    "coordination.k8s.io": "coordination",
-    "rbac.authorization.k8s.io": "rbac",
-    "events.k8s.io": "events",
+PACKAGE_BY_API_VERSION = {
+    "v1": "core",
+    "apps/v1": "apps",
+    "coordination.k8s.io/v1": "coordination",
+    "rbac.authorization.k8s.io/v1": "rbac",
+    "events.k8s.io/v1": "events",
+    "batch/v1": "batch",
+    "networking.k8s.io/v1": "networking",
+    "policy/v1": "policy",
+    "storage.k8s.io/v1": "storage",
+    "scheduling.k8s.io/v1": "scheduling",
+    "node.k8s.io/v1": "node",
+    "discovery.k8s.io/v1": "discovery",
+    "autoscaling/v1": "autoscaling1",
+    "autoscaling/v2": "autoscaling2",
 }
-PACKAGE_BY_IMPORT = {"v1": "core", "corev1": "core", "metav1": "meta"}
+PACKAGE_BY_IMPORT = {"v1": "core", "apiv1": "core", "corev1": "core", "metav1": "meta"}
 SPECIAL = {
     "resource.Quantity": "quantity",
     "intstr.IntOrString": "int-or-string",
@@ -54,9 +73,11 @@ def generate() -> str:
     aliases = {f"{package}.{name}": of for package, text in texts.items() for name, of in _ALIAS.findall(text)}
     structs = {f"{package}.{name}": body for package, text in texts.items() for name, body in _STRUCT.findall(text)}
     wanted = [
-        f"{PACKAGE_BY_GROUP[kind.group]}.{kind.kind}" for kind in BUILT_IN_KINDS if kind.group in PACKAGE_BY_GROUP
+        f"{PACKAGE_BY_API_VERSION[kind.api_version]}.{kind.kind}"
+        for kind in BUILT_IN_KINDS
+        if kind.api_version in PACKAGE_BY_API_VERSION
     ]
-    wanted += ["core.Binding", "meta.DeleteOptions"]
+    wanted += ["core.Binding", "meta.DeleteOptions", "policy.Eviction", "autoscaling1.Scale"]
     lines: dict[str, str] = {}
     while wanted:
         message = wanted.pop()

@@ -138,8 +138,8 @@ def test_delete_options_are_of_every_group() -> None:
 
 
 def test_a_kind_that_is_not_built_in_is_not_supported() -> None:
-    with pytest.raises(UnsupportedMediaType, match="batch/v1 Job is not supported"):
-        decode_object(body("batch/v1", "Job", b""))
+    with pytest.raises(UnsupportedMediaType, match="batch/v2 Job is not supported"):
+        decode_object(body("batch/v2", "Job", b""))
 
 
 @pytest.mark.parametrize(
