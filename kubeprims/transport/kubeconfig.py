@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from kubeprims.errors import ConfigError
+from kubeprims.errors import ConfigError, DecodeError
 from kubeprims.transport.entries import Entry, resolve_path
 from kubeprims.transport.origin import FILE_BYTES_MAX, FROM_CODE, Origin, read_file
-
-# PyYAML quotes what it cannot read, and that may be a part of a secret.
-_QUOTED = re.compile(r"'[^']{2,}'")
+from kubeprims.yaml_text import load_document
 
 _logger = logging.getLogger("kubeprims.transport")
 
@@ -224,17 +221,10 @@ def parse(content: bytes, *, source: str) -> Kubeconfig:
 
 
 def _load_yaml(content: bytes, origin: Origin) -> object:
-    import yaml  # it comes with `kubernetes`, takes 20 ms to import, and nothing else needs it
-
     try:
-        return yaml.safe_load(content)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        problem = _QUOTED.sub("...", error.problem or error.context or "")
-        raise origin.error("", f"is not YAML: {problem}{place}") from None
-    except Exception as error:  # noqa: BLE001 - PyYAML's scalars raise whatever their conversion raised
-        raise origin.error("", f"is not YAML: {type(error).__name__}") from None
+        return load_document(content)
+    except DecodeError as error:
+        raise origin.error("", error.detail) from None
 
 
 _T = TypeVar("_T")
