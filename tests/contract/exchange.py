@@ -201,6 +201,11 @@ class Exchange:
         for path in _served_paths(definition):
             wait_until_served(self.backend, path)
 
+    def reconnect_after(self, break_connections: Callable[[], None]) -> None:
+        """Do something to the server that may cost the connection, and have a new one."""
+        self._connection.close()
+        break_connections()
+
     def watch(self, path: str) -> Watching:
         """Open a watch on a connection of its own, and compare the head of the answer, or all of an error.
 

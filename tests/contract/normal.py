@@ -21,12 +21,9 @@ _VERSION_IN_TEXT = re.compile(
     r"(?P<before>resourceVersion=|ResourceVersion in precondition: |ResourceVersion in object meta: |"
     r"too large resource version: |current: |too old resource version: )(?P<version>\d{1,18})(?P<after> \(\d+\))?"
 )
-# What Go's decoders say about text that they cannot read is in words of Go's own types, and changes with its releases.
-_WORDS_OF_GO = (
-    re.compile(r"(?<=json parse error: ).*", re.DOTALL),
-    re.compile(r'(?<= cannot be handled as a )(?P<kept>\w+): .*', re.DOTALL),
-)
-_GENERATED_TAIL = re.compile(r"[a-z0-9]{5}")
+# What Go's decoders say about a body that they cannot read is in words of Go's types, and changes with its releases.
+_WORDS_OF_GO = re.compile(r"(?<=json parse error)(: .*)|(?<= cannot be handled as a )(?P<kind>\w+)(: .*)?", re.DOTALL)
+_GENERATED_LENGTH_MAX = 58
 _ETAG = re.compile(r'^(W/)?"[0-9A-F]+"$')
 
 _TEXT_MAX = 2000
@@ -42,25 +39,30 @@ class Normaliser:
         self._symbols: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         self._versions: dict[int, str] = {}
+        self._prefixes: set[str] = set()
+        self._is_sent = False
 
     def answer(self, status: int, headers: Mapping[str, str | list[str]], body: JSONValue) -> JSONObject:
         """Return an answer without chance in it; what is new in it gets its symbol."""
         kept: JSONObject = {name: cast("JSONValue", headers[name]) for name in HEADERS if name in headers}
         if isinstance(kept.get("etag"), str) and _ETAG.match(str(kept["etag"])):
             kept["etag"] = "<etag>"
-        self._learn_names(body)
         return {"status": status, "headers": self._value(kept), "body": self._value(body)}
 
     def sent(self, value: JSONValue) -> JSONValue:
         """Return what a script sends, with the symbols of what came in before."""
-        return self._value(value)
+        metadata = value.get("metadata") if isinstance(value, dict) else None
+        prefix = metadata.get("generateName") if isinstance(metadata, dict) else None
+        if isinstance(prefix, str) and prefix:
+            self._prefixes.add(prefix[:_GENERATED_LENGTH_MAX])
+        self._is_sent = True  # a version that no server gave stays as it is written
+        sent = self._value(value)
+        self._is_sent = False
+        return sent
 
     def event(self, event: JSONObject) -> JSONValue:
         """Return an event of a watch, likewise."""
-        self._learn_names(event.get("object"))
-        if event.get("type") == "BOOKMARK":
-            return self._value(event, at_least=True)
-        return self._value(event)
+        return self._value(event, at_least=event.get("type") == "BOOKMARK")
 
     def _symbol(self, sort: str, value: str) -> str:
         known = self._symbols.get((sort, value))
@@ -68,19 +70,6 @@ class Normaliser:
             self._counts[sort] = self._counts.get(sort, 0) + 1
             known = self._symbols[sort, value] = f"<{sort} {self._counts[sort]}>"
         return known
-
-    def _learn_names(self, body: JSONValue) -> None:
-        """Give symbols to the names that the server has generated."""
-        if not isinstance(body, dict):
-            return
-        metadata = body.get("metadata")
-        if isinstance(metadata, dict):
-            name, prefix = metadata.get("name"), metadata.get("generateName")
-            if isinstance(name, str) and isinstance(prefix, str) and _GENERATED_TAIL.fullmatch(name, len(prefix)):
-                self._symbol("generated", name)
-        items = body.get("items")
-        for item in items if isinstance(items, list) else ():
-            self._learn_names(item)
 
     def _value(self, value: JSONValue, *, at_least: bool = False) -> JSONValue:
         if isinstance(value, str):
@@ -112,6 +101,8 @@ class Normaliser:
         if not text.isdecimal() or text == "0":
             return text
         number = int(text)
+        if number not in self._versions and self._is_sent:
+            return text
         if number not in self._versions:
             newer = min((known for known in self._versions if known > number), default=None)
             name = f"rv {len(self._versions) + 1}"
@@ -134,8 +125,12 @@ class Normaliser:
         text = _ADDRESS.sub("<address>", text)
         text = _CLUSTER_IP.sub(lambda match: self._symbol("clusterIP", match[0]), text)
         text = _VERSION_IN_TEXT.sub(self._known_version, text)
+        text = _WORDS_OF_GO.sub(lambda match: match["kind"] or "", text)
+        for prefix in self._prefixes:
+            generated = rf"{re.escape(prefix)}[a-z0-9]{{5}}(?![a-z0-9])"
+            text = re.sub(generated, lambda match: self._symbol("generated", match[0]), text)
         for (sort, value), symbol in self._symbols.items():
-            if sort in {"generated", "continue"}:
+            if sort == "continue":
                 text = text.replace(value, symbol)
         return text
 
