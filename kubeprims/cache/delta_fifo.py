@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from kubeprims.meta import ObjectKey
 from kubeprims.objects.record import KEY, RESOURCE_VERSION, ObjectRecord
 
 
@@ -43,7 +42,7 @@ class Delta(NamedTuple):
     """
 
     type: DeltaType
-    key: ObjectKey
+    key: str
     record: ObjectRecord | None
     is_tombstone: bool = False
 
@@ -70,7 +69,7 @@ class Batch(NamedTuple):
 class KnownObjects(Protocol):
     """The objects that a consumer of the queue has: what a deletion can be inferred from."""
 
-    def keys(self) -> Iterable[ObjectKey]:
+    def keys(self) -> Iterable[str]:
         """Return the keys of all objects; later changes do not show in what was returned."""
         ...
 
@@ -165,7 +164,7 @@ class DeltaFIFO:
         """
         self._known: KnownObjects = _NothingKnown() if known is None else known
         # A dict pops its oldest key in linear time, an OrderedDict in constant time.
-        self._deltas_by_key: OrderedDict[ObjectKey, list[Delta]] = OrderedDict()
+        self._deltas_by_key: OrderedDict[str, list[Delta]] = OrderedDict()
         self._depth = 0
         self._is_populated = False
         self._initial_count = 0
@@ -293,7 +292,7 @@ class DeltaFIFO:
 class _NothingKnown:
     """The known objects of a consumer that keeps none."""
 
-    def keys(self) -> Iterable[ObjectKey]:
+    def keys(self) -> Iterable[str]:
         return ()
 
     def record(self, key: str) -> ObjectRecord | None:  # noqa: ARG002 - the protocol's signature

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubeprims.cache.index import NAMESPACE_INDEX, IndexErrors, IndexFunc, field_index, label_index
-from kubeprims.cache.store import Store, record_of
+from kubeprims.cache.store import Store
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 
@@ -52,13 +52,13 @@ class Indexer(Store):
         with self._lock:
             self._writes += 1  # writes that are being decided must ask these functions, too
             added = self._indices.register(indexers)
-            contents = [*self._contents.items()]
+            records = [*self._records.items()]
         try:
-            for key, content in contents:
-                obj = Unstructured(record_of(key, content))
+            for key, record in records:
+                obj = Unstructured(record)
                 entries = [(index, index.evaluate(obj)) for index in added.values()]
                 with self._lock:
-                    if self._contents.get(key) is content:  # otherwise a later write has placed it
+                    if self._records.get(key) is record:  # otherwise a later write has placed it
                         for index, entry in entries:
                             index.place(key, entry)
         except BaseException:  # interrupted, for index functions cannot raise through
@@ -76,8 +76,8 @@ class Indexer(Store):
             UnknownIndex: There is no index of that name.
         """
         with self._lock:
-            found = [(key, self._contents[key]) for key in self._indices.get(name).keys(value)]
-        return [Unstructured(record_of(key, content)) for key, content in found]
+            found = [self._records[key] for key in self._indices.get(name).keys(value)]
+        return [Unstructured(record) for record in found]
 
     def index_keys(self, name: str, value: str) -> list[ObjectKey]:
         """Return the keys of the objects that an index has under a value, sorted.

@@ -1,9 +1,7 @@
 """The objects of a cache, by key, behind the one lock.
 
-An object is kept as its bytes and a few header values, in a tuple under its key. The key is kept as a plain text: the
-cycle collector tracks instances of our own classes, an ``ObjectKey`` too, and 50,000 of them make a full collection
-20 ms longer; tuples of plain texts and bytes cost it nothing. What a reader gets is a view of its own over those bytes,
-so nothing that a reader does reaches the store.
+An object is kept as a record, its bytes behind a few header values, which costs the cycle collector nothing. What a
+reader gets is a view of its own over those bytes, so nothing that a reader does reaches the store.
 
 A write is decided outside the lock, index functions included, and carried out inside it: objects, indices and version
 change in one write section. If another write came in between, it is decided again.
@@ -19,7 +17,7 @@ from typing import NamedTuple
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaType
 from kubeprims.cache.index import IndexEntry, Indices
 from kubeprims.meta import ObjectKey, Selector
-from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, UID, ObjectRecord
+from kubeprims.objects.record import KEY, LABELS, RAW, RESOURCE_VERSION, UID, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.selectors import LabelSelector
 
@@ -37,31 +35,22 @@ class Change(NamedTuple):
     """
 
     type: DeltaType
-    key: ObjectKey
+    key: str
     old: ObjectRecord | None
     new: ObjectRecord | None
     is_tombstone: bool = False
-
-
-Content = tuple[str, str, tuple[str, ...], bytes]
-"""A record without its key."""
 
 
 class _Write(NamedTuple):
     """A decided write.
 
     Attributes:
-        contents: What to store under each key; None to remove it.
+        records: What to store under each key; None to remove it.
         resource_version: The version that the store then has; empty if that does not change.
     """
 
-    contents: dict[str, Content | None]
+    records: dict[str, ObjectRecord | None]
     resource_version: str
-
-
-def record_of(key: str, content: Content) -> ObjectRecord:
-    """Return the record of stored content."""
-    return (ObjectKey(key), *content)
 
 
 class Store:
@@ -79,7 +68,7 @@ class Store:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._contents: dict[str, Content] = {}
+        self._records: dict[str, ObjectRecord] = {}
         self._indices = Indices()
         self._resource_version = ""
         self._writes = 0
@@ -108,23 +97,22 @@ class Store:
         found = self._snapshot(namespace)
         if label_selector is not None:
             found = _selected(found, label_selector)
-        return [Unstructured(record_of(key, content)) for key, content in found]
+        return [Unstructured(record) for record in found]
 
     def keys(self) -> builtins.list[ObjectKey]:
         """Return the keys of all objects."""
         with self._lock:
-            keys = [*self._contents]
+            keys = [*self._records]
         return [ObjectKey(key) for key in keys]
 
     def record(self, key: str) -> ObjectRecord | None:
         """Return the record of a key; None if there is none."""
         with self._lock:
-            content = self._contents.get(key)
-        return None if content is None else record_of(key, content)
+            return self._records.get(key)
 
     def records(self, namespace: str | None = None) -> builtins.list[ObjectRecord]:
         """Return the records of a namespace; of all if it is None or empty."""
-        return [record_of(key, content) for key, content in self._snapshot(namespace)]
+        return self._snapshot(namespace)
 
     def stored(self, record: ObjectRecord) -> ObjectRecord:
         """Return a record with the stored bytes if they are of the same version of the same object, else ``record``.
@@ -132,7 +120,7 @@ class Store:
         A list that is read through this never holds the bytes of unchanged objects twice.
         """
         stored = self.record(record[KEY])
-        return record if stored is None or not _is_same_version(stored[UID:], record) else stored
+        return record if stored is None or not _is_same_version(stored, record) else stored
 
     @property
     def resource_version(self) -> str:
@@ -141,18 +129,18 @@ class Store:
 
     def __len__(self) -> int:
         """Return how many objects there are."""
-        return len(self._contents)
+        return len(self._records)
 
     def __contains__(self, key: object) -> bool:
         """Return whether there is an object of that key."""
         with self._lock:
-            return key in self._contents
+            return key in self._records
 
-    def _snapshot(self, namespace: str | None) -> builtins.list[tuple[str, Content]]:
+    def _snapshot(self, namespace: str | None) -> builtins.list[ObjectRecord]:
         with self._lock:
             if not namespace:
-                return [*self._contents.items()]
-            return [(key, self._contents[key]) for key in self._indices.by_namespace.keys(namespace)]
+                return [*self._records.values()]
+            return [self._records[key] for key in self._indices.by_namespace.keys(namespace)]
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -165,16 +153,16 @@ class Store:
         changes: builtins.list[Change] = []
 
         def decide() -> _Write:
-            contents: dict[str, Content | None] = {}
-            changes[:] = [self._change(delta, contents) for deltas in batch.deltas for delta in deltas]
-            return _Write(contents, batch.resource_version)
+            records: dict[str, ObjectRecord | None] = {}
+            changes[:] = [self._change(delta, records) for deltas in batch.deltas for delta in deltas]
+            return _Write(records, batch.resource_version)
 
         self._write(decide)
         return changes
 
     def put(self, record: ObjectRecord) -> None:
         """Add an object, or take it in place of the one of its key; the store then has the object's version."""
-        write = _Write({str(record[KEY]): record[UID:]}, record[RESOURCE_VERSION])
+        write = _Write({record[KEY]: record}, record[RESOURCE_VERSION])
         self._write(lambda: write)
 
     def delete(self, key: str, final: ObjectRecord | None = None) -> None:
@@ -184,20 +172,20 @@ class Store:
             key: The object's key.
             final: Its final state, if known: the store then has the version of that.
         """
-        write = _Write({str(key): None}, "" if final is None else final[RESOURCE_VERSION])
+        write = _Write({key: None}, "" if final is None else final[RESOURCE_VERSION])
         self._write(lambda: write)
 
     def replace(self, records: Iterable[ObjectRecord], resource_version: str) -> None:
         """Take a whole list in place of all that is stored; unchanged objects keep their bytes."""
-        listed = {str(record[KEY]): record for record in records}
+        listed = {record[KEY]: record for record in records}
 
         def decide() -> _Write:
             with self._lock:
-                stored = dict(self._contents)
-            contents: dict[str, Content | None] = dict.fromkeys(stored)
+                stored = dict(self._records)
+            decided: dict[str, ObjectRecord | None] = dict.fromkeys(stored)
             for key, record in listed.items():
-                contents[key] = _unless_same_version(stored.get(key), record)
-            return _Write(contents, resource_version)
+                decided[key] = _unless_same_version(stored.get(key), record)
+            return _Write(decided, resource_version)
 
         self._write(decide)
 
@@ -208,22 +196,20 @@ class Store:
 
     # -- the write section ----------------------------------------------------------------------------------------
 
-    def _change(self, delta: Delta, contents: dict[str, Content | None]) -> Change:
-        """Return what a delta does to the store as ``contents`` will have changed it, and add to those."""
+    def _change(self, delta: Delta, records: dict[str, ObjectRecord | None]) -> Change:
+        """Return what a delta does to the store as ``records`` will have changed it, and add to those."""
         kind, key, record, is_tombstone = delta
-        text = str(key)
-        before = contents[text] if text in contents else self._contents.get(text)
-        old = None if before is None else (key, *before)
+        old = records[key] if key in records else self._records.get(key)
         if kind is DeltaType.DELETED:
-            contents[text] = None
+            records[key] = None
             return Change(kind, key, record or old, None, is_tombstone)
         assert record is not None, key
-        if before is not None and (
-            before[-1] is record[RAW] or (kind is DeltaType.REPLACED and _is_same_version(before, record))
+        if old is not None and (
+            old[RAW] is record[RAW] or (kind is DeltaType.REPLACED and _is_same_version(old, record))
         ):
-            contents[text] = before
+            records[key] = old
             return Change(kind, key, old, old)
-        contents[text] = record[UID:]
+        records[key] = record
         return Change(kind, key, old, record)
 
     def _write(self, decide: Callable[[], _Write]) -> None:
@@ -242,21 +228,21 @@ class Store:
         """Return the index entries of all objects that a write changes; calls user code."""
         if not self._indices:
             return {}
-        stored = self._contents
+        stored = self._records
         return {
-            key: self._indices.evaluate(record_of(key, content))
-            for key, content in write.contents.items()
-            if content is not None and content is not stored.get(key)
+            key: self._indices.evaluate(record)
+            for key, record in write.records.items()
+            if record is not None and record is not stored.get(key)
         }
 
     def _store(self, write: _Write, entries: dict[str, tuple[IndexEntry, ...]]) -> None:
-        contents, indices = self._contents, self._indices
-        for key, content in write.contents.items():
-            if content is not None:
-                if key not in contents:
+        records, indices = self._records, self._indices
+        for key, record in write.records.items():
+            if record is not None:
+                if key not in records:
                     indices.by_namespace.add(key)
-                contents[key] = content
-            elif contents.pop(key, None) is not None:
+                records[key] = record
+            elif records.pop(key, None) is not None:
                 indices.by_namespace.drop(key)
                 indices.drop(key)
         for key, placed in entries.items():
@@ -265,25 +251,24 @@ class Store:
             self._resource_version = write.resource_version
 
 
-def _is_same_version(content: Content, record: ObjectRecord) -> bool:
+def _is_same_version(stored: ObjectRecord, record: ObjectRecord) -> bool:
     """Return whether both are the same version of the same object; what has no version never is."""
-    uid, version, _, _ = content
-    return version == record[RESOURCE_VERSION] != "" and uid == record[UID]
+    return stored[RESOURCE_VERSION] == record[RESOURCE_VERSION] != "" and stored[UID] == record[UID]
 
 
-def _unless_same_version(stored: Content | None, record: ObjectRecord) -> Content:
-    return stored if stored is not None and _is_same_version(stored, record) else record[UID:]
+def _unless_same_version(stored: ObjectRecord | None, record: ObjectRecord) -> ObjectRecord:
+    return stored if stored is not None and _is_same_version(stored, record) else record
 
 
-def _selected(objects: Iterable[tuple[str, Content]], selector: Selector) -> list[tuple[str, Content]]:
-    """Return the objects whose labels a selector selects; asks it once for each distinct set of labels."""
+def _selected(records: Iterable[ObjectRecord], selector: Selector) -> list[ObjectRecord]:
+    """Return the records whose labels a selector selects; asks it once for each distinct set of labels."""
     verdicts: dict[tuple[str, ...], bool] = {}
-    selected: list[tuple[str, Content]] = []
-    for key, content in objects:
-        _, _, labels, _ = content
+    selected: list[ObjectRecord] = []
+    for record in records:
+        labels = record[LABELS]
         verdict = verdicts.get(labels)
         if verdict is None:
             verdict = verdicts[labels] = selector.matches(dict(zip(labels[::2], labels[1::2], strict=True)))
         if verdict:
-            selected.append((key, content))
+            selected.append(record)
     return selected

@@ -9,7 +9,7 @@ from typing import cast
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import JSONValue, ObjectKey
 
-Header = tuple[ObjectKey, str, str, tuple[str, ...]]
+Header = tuple[str, str, str, tuple[str, ...]]
 """Key, uid, resourceVersion and labels, as in a record."""
 
 HEADER_FIELDS = frozenset({"name", "namespace", "uid", "resourceVersion", "labels"})
@@ -43,7 +43,7 @@ def read_header(metadata: Mapping[str, JSONValue]) -> Header:
     try:
         resource_version = _string(metadata, "resourceVersion")
         key = ObjectKey.make(_string(metadata, "namespace"), _string(metadata, "name"))
-        return key, _string(metadata, "uid"), resource_version, flat_labels(_labels(metadata))
+        return str(key), _string(metadata, "uid"), resource_version, flat_labels(_labels(metadata))
     except InvalidArgument:
         detail = "metadata.name is empty, or the name or the namespace holds a slash"
         raise HeaderError(detail, resource_version=resource_version) from None

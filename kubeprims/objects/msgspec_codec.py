@@ -166,7 +166,7 @@ class MsgspecCodec:
             if not raw.isascii():
                 raw.decode()  # msgspec does not look into the strings that it passes over
             found = stub.metadata
-            key = ObjectKey.make(found.namespace or "", found.name)
+            key = str(ObjectKey.make(found.namespace or "", found.name))
             cut = raw if self._keep else _cut_managed_fields(raw, found.managed_fields)
         except (*_REFUSED, InvalidArgument):
             return None

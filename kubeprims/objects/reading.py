@@ -19,11 +19,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kubeprims.errors import DecodeError
+from kubeprims.meta import ObjectKey
 from kubeprims.objects import scan
 from kubeprims.objects.event import RAW_BYTES_MAX, MalformedObject
 from kubeprims.objects.header import Header, HeaderError, read_header
 from kubeprims.objects.metadata import Span, careful_metadata, quick_metadata
-from kubeprims.objects.record import ObjectRecord
+from kubeprims.objects.record import KEY, RESOURCE_VERSION, ObjectRecord
 
 _PLAIN = r'"[^"\\\x00-\x1f]*"'
 OBJECT_START = (
@@ -83,7 +84,8 @@ def careful_object(
     try:
         return (*header, kept.encode()), end
     except UnicodeEncodeError:
-        return malformed("not UTF-8", text[start:end], HeaderError("", key=header[0], resource_version=header[2])), end
+        told = HeaderError("", key=ObjectKey(header[KEY]), resource_version=header[RESOURCE_VERSION])
+        return malformed("not UTF-8", text[start:end], told), end
 
 
 def assemble(text: str, start: int, end: int, missing: str, cuts: Sequence[Span]) -> str:

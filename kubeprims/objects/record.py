@@ -1,17 +1,15 @@
 """How the cache keeps an object: its bytes, behind a header of values that the cycle collector need not follow.
 
 An exact tuple of exact strings and bytes is untracked at its first or second collection; an instance of any class of
-ours stays tracked for ever, and a full collection pauses for all of them. ``record[UID:]`` is such a tuple. The record
-itself is not, because of its :class:`ObjectKey`: whoever keeps many keeps that rest, under the key as a plain string.
+ours stays tracked for ever, and a full collection pauses for all of them. So a record's key is a plain text, and who
+reads it for others makes an :class:`~kubeprims.meta.ObjectKey` of it.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from kubeprims.meta import ObjectKey
-
-ObjectRecord = tuple[ObjectKey, str, str, tuple[str, ...], bytes]
+ObjectRecord = tuple[str, str, str, tuple[str, ...], bytes]
 """Key, uid, resourceVersion, labels (``(k1, v1, k2, v2)``, sorted by key, interned) and the object's JSON."""
 
 KEY: Final = 0

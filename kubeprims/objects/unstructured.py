@@ -65,7 +65,7 @@ class Unstructured(Mapping[str, JSONValue]):
     @property
     def key(self) -> ObjectKey:
         """``namespace/name``, or ``name`` for a cluster-scoped object."""
-        return self.record[KEY]
+        return ObjectKey(self.record[KEY])
 
     @property
     def name(self) -> str:

@@ -24,4 +24,4 @@ def make_record(
     if named.namespace:
         metadata["namespace"] = named.namespace
     content: JSONObject = {"metadata": metadata, "spec": spec or {}}
-    return named, uid, str(version), flat, json.dumps(content).encode()
+    return key, uid, str(version), flat, json.dumps(content).encode()

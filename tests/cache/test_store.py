@@ -296,6 +296,6 @@ def test_the_cycle_collector_does_not_track_what_is_stored() -> None:
     indexer.replace([make_record(f"ns/pod-{number}", number + 1, labels={"a": "b"}) for number in range(1_000)], "1")
     gc.collect()  # untracks the inner tuples
     gc.collect()  # and what holds them
-    assert not gc.is_tracked(indexer._contents)
-    tracked = [obj for obj in (*indexer._contents, *indexer._contents.values()) if gc.is_tracked(obj)]
+    assert not gc.is_tracked(indexer._records)
+    tracked = [obj for obj in (*indexer._records, *indexer._records.values()) if gc.is_tracked(obj)]
     assert tracked == []
