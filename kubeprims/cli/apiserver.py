@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kubeprims.cli.duration import parse_duration_s
-from kubeprims.cli.watch import Subparsers
+from kubeprims.cli.options import Subparsers
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.auth import User
 from kubeprims.threads import Cancel

@@ -6,7 +6,8 @@ import argparse
 import random
 
 from kubeprims.cli.duration import parse_duration_s
-from kubeprims.cli.watch import Subparsers, show
+from kubeprims.cli.options import Subparsers
+from kubeprims.cli.watch import show
 from kubeprims.client.client import Client
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.meta import JSONObject

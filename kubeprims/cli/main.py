@@ -1,12 +1,14 @@
 """The command line: ``python -m kubeprims COMMAND``.
 
 Every failure ends as one line on standard error, never as a traceback: exit code 1 for a failure, 2 for a wrong call,
-0 when it ended by itself, by ``--for``, or by Ctrl-C.
+0 when it ended by itself or by ``--for``. Ctrl-C is the usual end of commands that go on for ever, so that is 0 too; of
+one that it kept from its end the exit code is 130.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -15,46 +17,49 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from kubeprims.cli import apiserver, demo, watch
-from kubeprims.cli.screen import printable
+from kubeprims.cli import apiserver, apply, delete, demo, get, watch
+from kubeprims.cli.failures import report
+from kubeprims.cli.options import Subparsers
 from kubeprims.errors import KubeprimsError
 from kubeprims.threads import Cancel
 from kubeprims.version import __version__
 
-Command = Callable[[argparse.Namespace, Cancel], None]
+Command = Callable[[argparse.Namespace, Cancel], int | None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")  # the screen shows what goes wrong
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
     cancel = Cancel()
+    command: Command = options.run
+    interrupted: int = options.interrupted
     try:
         with cancelled_by_signals(cancel):
-            command: Command = options.run
-            command(options, cancel)
+            return command(options, cancel) or 0
     except KeyboardInterrupt:
-        return 0
+        return interrupted
     except BrokenPipeError:
         # The reader has gone (``| head``). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KubeprimsError as error:
+    except (KubeprimsError, OSError) as error:
         if cancel.is_set:
-            return 0
-        sys.stderr.write(f"error: {printable(str(error))}\n")
+            return interrupted
+        report(error)
         return 1
-    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="kubeprims", description="client-go's primitives for Python")
+    parser.set_defaults(interrupted=0)
     parser.add_argument("--version", action="version", version=f"kubeprims {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    demo.add_command(commands)
-    watch.add_command(commands)
-    apiserver.add_command(commands)
+    commands: Subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (get, watch, apply, delete, demo, apiserver):
+        command.add_command(commands)
     return parser
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TextIO
 
 from kubeprims.cli.activity import Activity, Event, Snapshot
+from kubeprims.cli.printing import printable
 from kubeprims.clock import Clock
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.threads import Cancel, Deadline
@@ -129,11 +130,6 @@ class Screen:
 
     def _line(self, text: str) -> None:
         self._out.write(printable(text) + "\n")
-
-
-def printable(text: str) -> str:
-    """Return a text that cannot steer a terminal: names, phases and messages are whatever a server says."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def render(title: str, progress: str, snapshot: Snapshot, now_s: float, size: os.terminal_size) -> list[str]:

@@ -4,48 +4,44 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Protocol
 
 from kubeprims.cli.activity import Activity
 from kubeprims.cli.duration import parse_duration_s
+from kubeprims.cli.options import Subparsers, add_cluster_options, add_namespace_options, add_selector_options
+from kubeprims.cli.references import parse_references
 from kubeprims.cli.screen import Screen
+from kubeprims.client.api import check_name
 from kubeprims.client.client import Client
+from kubeprims.client.options import joined_selectors
 from kubeprims.clock import SystemClock
-from kubeprims.errors import CacheSyncTimeout
+from kubeprims.errors import CacheSyncTimeout, InvalidArgument
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.threads import Cancel
 
 
-class Subparsers(Protocol):
-    """Takes in commands: what argparse's ``add_subparsers`` returns, whose own type is private."""
-
-    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002 - argparse's name
-        """Return the parser of a new command."""
-        ...
-
-
 def add_command(commands: Subparsers) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("watch", help="keep a copy of a resource and show what happens to it")
-    parser.add_argument("resource", help="pods, po, deploy, widgets.example.com, apps/v1/deployments, ...")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("-n", "--namespace", help="only this namespace (default: the context's)")
-    where.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces")
-    parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="only objects with such labels: app=web")
-    parser.add_argument("--field-selector", default="", metavar="FIELDS", help="spec.nodeName=node-7")
-    parser.add_argument("--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, ~/.kube/config, or in-cluster")
-    parser.add_argument("--context", help="a context of the kubeconfig (default: its current one)")
+    parser.add_argument("resource", help="pods, po, deploy, widgets.example.com, apps/v1/deployments, or pod/web-0")
+    add_namespace_options(parser)
+    add_selector_options(parser)
+    add_cluster_options(parser)
     parser.add_argument("--for", dest="for_s", type=parse_duration_s, metavar="TIME", help="end after 10s, 5m, ...")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, cancel: Cancel) -> None:
     """Watch until cancelled, or for the time that was asked for."""
+    references = parse_references([options.resource])
+    if len(references) > 1:
+        raise InvalidArgument(f"one resource is watched at a time, not {options.resource!r}")
+    reference = references[0]
+    by_name = f"metadata.name={check_name(reference.name)}" if reference.name else ""
     with Client.from_config(options.kubeconfig, context=options.context) as client:
         detach = cancel.add_callback(client.close)  # a look-up under way ends at once
         try:
-            resource = client.resource(options.resource)
+            resource = client.resource(reference.resource)
             namespace = options.namespace
             if resource.namespaced and namespace is None and not options.all_namespaces:
                 namespace = client.namespace
@@ -56,7 +52,7 @@ def run(options: argparse.Namespace, cancel: Cancel) -> None:
                 str(resource.gvr),
                 namespace=namespace,
                 label_selector=options.selector,
-                field_selector=options.field_selector,
+                field_selector=joined_selectors(options.field_selector, by_name),
             )
             where = f" in {namespace}" if namespace else ""
             show(informer, cancel, title=f"{resource.gvr}{where} at {client.server}", for_s=options.for_s)

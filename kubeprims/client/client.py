@@ -8,12 +8,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from kubeprims.client.api import API
+from kubeprims.client.bodies import ObjectBody
 from kubeprims.client.discovery import Discovery
 from kubeprims.client.options import REQUEST_TIMEOUT_S, NamespaceOption, WriteOptions
 from kubeprims.client.resource import Resource
 from kubeprims.client.target import Target
 from kubeprims.clock import Clock, SystemClock
-from kubeprims.meta import GroupVersionResource
+from kubeprims.errors import InvalidArgument
+from kubeprims.meta import GroupVersionKind, GroupVersionResource
 from kubeprims.objects.codec import Codec, default_codec
 from kubeprims.threads import Cancel
 from kubeprims.transport.config import TransportConfig
@@ -159,6 +161,37 @@ class Client:
         else:
             found = self.discovery.find(name, timeout_s=timeout_s, cancel=cancel)
             gvr, namespaced = found.gvr, found.namespaced
+        return self._resource(gvr, namespace, namespaced=namespaced)
+
+    def resource_of(
+        self,
+        obj: ObjectBody,
+        namespace: NamespaceOption = None,
+        *,
+        timeout_s: float | None = None,
+        cancel: Cancel | None = None,
+    ) -> Resource:
+        """Return the resource that an object belongs to, by its apiVersion and kind.
+
+        Args:
+            obj: The object; its namespace is looked at by the verbs.
+            namespace: As for :meth:`resource`.
+            timeout_s: As for :meth:`resource`.
+            cancel: As for :meth:`resource`.
+
+        Raises:
+            InvalidArgument: The object says no apiVersion or no kind; and as :meth:`resource`.
+            KubeprimsError: As :meth:`resource`.
+        """
+        api_version, kind = obj.get("apiVersion"), obj.get("kind")
+        if not (isinstance(api_version, str) and isinstance(kind, str) and api_version and kind):
+            raise InvalidArgument("an object to be looked up says its apiVersion and its kind")
+        found = self.discovery.find_kind(GroupVersionKind.of(api_version, kind), timeout_s=timeout_s, cancel=cancel)
+        return self._resource(found.gvr, namespace, namespaced=found.namespaced)
+
+    def _resource(
+        self, gvr: GroupVersionResource, namespace: NamespaceOption, *, namespaced: bool | None
+    ) -> Resource:
         target = Target(
             gvr, namespace, default_namespace=self.namespace, discovery=self.discovery, namespaced=namespaced
         )

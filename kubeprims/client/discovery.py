@@ -19,7 +19,7 @@ from kubeprims.client.resources import (
     parse_stale,
 )
 from kubeprims.errors import Cancelled, DeadlineExceeded, KubeprimsError, NotFound, StatusError, UnknownResource
-from kubeprims.meta import GroupVersionResource, JSONObject
+from kubeprims.meta import GroupVersionKind, GroupVersionResource, JSONObject
 from kubeprims.threads import Cancel, Deadline
 from kubeprims.transport.rate_limit import RateLimit, TokenBucket
 
@@ -95,6 +95,16 @@ class Discovery:
             KubeprimsError: As :meth:`find`.
         """
         return self._look_up(lambda catalog: catalog.get(gvr), str(gvr), timeout_s, cancel)
+
+    def find_kind(
+        self, gvk: GroupVersionKind, *, timeout_s: float | None = None, cancel: Cancel | None = None
+    ) -> APIResource:
+        """Return the resource whose objects are of a kind.
+
+        Raises:
+            KubeprimsError: As :meth:`find`.
+        """
+        return self._look_up(lambda catalog: catalog.find_kind(gvk), str(gvk), timeout_s, cancel)
 
     def get_known(self, gvr: GroupVersionResource) -> APIResource | None:
         """Return a resource if it was fetched already; asks nobody."""

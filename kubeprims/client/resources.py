@@ -62,6 +62,10 @@ class Catalog:
         """Return a resource by group, version and name."""
         return next((resource for resource in self.resources if resource.gvr == gvr), None)
 
+    def find_kind(self, gvk: GroupVersionKind) -> APIResource | None:
+        """Return the resource whose objects are of a kind."""
+        return next((resource for resource in self.resources if resource.gvk == gvk), None)
+
     def find(self, name: str) -> APIResource | None:
         """Return the resource that a name means, or None.
 
