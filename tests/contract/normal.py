@@ -80,7 +80,7 @@ class Normaliser:
             return value
         is_list = "items" in value or (value.get("kind") == "Table" and "rows" in value)
         return {
-            self.text(key): self._member(key, member, at_least=is_list or (at_least and key in {"object", "metadata"}))
+            self.text(key): self._member(key, member, at_least=at_least or (is_list and key == "metadata"))
             for key, member in value.items()
         }
 
@@ -93,8 +93,6 @@ class Normaliser:
             return by_key[key](value)
         if key in {"nodePort", "healthCheckNodePort"} and value:
             return "<nodePort>"
-        if key in {"items", "rows"}:
-            at_least = False
         return self._value(value, at_least=at_least)
 
     def _version(self, text: str) -> str:
