@@ -38,7 +38,6 @@ _RULES = frozenset(
         "maxLength",
         "minItems",
         "maxItems",
-        "uniqueItems",
         "minProperties",
         "maxProperties",
         "allOf",
@@ -73,7 +72,6 @@ class ValueRules:
         length_max: The most characters of a text.
         items_min: The fewest items of a list.
         items_max: The most items of a list.
-        unique_items: No two items of a list are equal.
         properties_min: The fewest members of an object.
         properties_max: The most members of an object.
         all_of: What all hold.
@@ -92,7 +90,6 @@ class ValueRules:
     length_max: int | None = None
     items_min: int | None = None
     items_max: int | None = None
-    unique_items: bool = False
     properties_min: int | None = None
     properties_max: int | None = None
     all_of: tuple[Schema, ...] = ()
@@ -295,7 +292,6 @@ class Definitions:
             length_max=_count(raw, "maxLength"),
             items_min=_count(raw, "minItems"),
             items_max=_count(raw, "maxItems"),
-            unique_items=_flag(raw, "uniqueItems"),
             properties_min=_count(raw, "minProperties"),
             properties_max=_count(raw, "maxProperties"),
             all_of=self._parts(raw, "allOf"),
