@@ -1,9 +1,7 @@
 """Objects in protobuf, as Go's typed clients (``kubectl create namespace`` among them) send them: read, never written.
 
 Such clients accept JSON as an answer, but send protobuf to kinds that are built in, and do not try again in JSON when
-it is refused. The fields of the built-in kinds are in ``protobuf_fields.txt``: a message a line, each field as
-``number:name:type``. A type is ``str``, ``bytes``, ``int``, ``bool``, a special one or another message, after ``[]``
-for a list and ``{}`` for a map by string. A field without a name is embedded; ``?`` leaves out what is empty.
+it is refused. The messages are those of ``go_types``.
 
 Source:
     apimachinery pkg/runtime/serializer/protobuf: the envelope; pkg/apis/meta/v1/generated.proto and its like: fields.
@@ -14,42 +12,21 @@ from __future__ import annotations
 import base64
 import datetime
 import functools
-import importlib.resources
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, cast
+from typing import cast
 
 from kubeprims.errors import BadRequest
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.go_types import GoField, structure_of, structures
 from kubeprims.testing.apiserver.status import bad_request, unsupported_media_type
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 
+_NUMBERS = frozenset({"int32", "int64"})
 _MAGIC = b"k8s\x00"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-_PACKAGES = {
-    "v1": "core",
-    "apps/v1": "apps",
-    "coordination.k8s.io/v1": "coordination",
-    "rbac.authorization.k8s.io/v1": "rbac",
-    "events.k8s.io/v1": "events",
-    "batch/v1": "batch",
-    "networking.k8s.io/v1": "networking",
-    "policy/v1": "policy",
-    "storage.k8s.io/v1": "storage",
-    "scheduling.k8s.io/v1": "scheduling",
-    "node.k8s.io/v1": "node",
-    "discovery.k8s.io/v1": "discovery",
-    "autoscaling/v1": "autoscaling1",
-    "autoscaling/v2": "autoscaling2",
-}
-
-
-class _Field(NamedTuple):
-    name: str
-    type: str
-    leave_out_empty: bool
 
 
 def decode_object(body: bytes) -> JSONObject:
@@ -64,23 +41,15 @@ def decode_object(body: bytes) -> JSONObject:
     envelope = dict(_records(body[len(_MAGIC) :]))
     names = {number: _text(value) for number, value in _records(_raw(envelope.get(1, b"")))}
     api_version, kind = names.get(1, ""), names.get(2, "")
-    message = "meta.DeleteOptions" if kind == "DeleteOptions" else f"{_PACKAGES.get(api_version, '')}.{kind}"
-    if message not in _messages():
+    message = structure_of(api_version, kind)
+    if message is None:
         raise unsupported_media_type(f"protobuf of {api_version} {kind} is not supported: use application/json")
     return {"apiVersion": api_version, "kind": kind, **_message(message, _raw(envelope.get(2, b"")))}
 
 
 @functools.cache
-def _messages() -> Mapping[str, Mapping[int, _Field]]:
-    text = importlib.resources.files("kubeprims.testing.apiserver").joinpath("protobuf_fields.txt").read_text("ascii")
-    messages: dict[str, Mapping[int, _Field]] = {}
-    for line in text.splitlines():
-        message, *fields = line.split(" ")
-        parts = (field.split(":") for field in fields)
-        messages[message] = {
-            int(number): _Field(name, code.removesuffix("?"), code.endswith("?")) for number, name, code in parts
-        }
-    return messages
+def _messages() -> Mapping[str, Mapping[int, GoField]]:
+    return {name: {field.number: field for field in fields} for name, fields in structures().items()}
 
 
 def _message(message: str, data: bytes) -> JSONObject:
@@ -102,13 +71,14 @@ def _message(message: str, data: bytes) -> JSONObject:
             obj.update(cast("JSONObject", _value(field.type, value)))
         else:
             decoded = _value(field.type, value)
-            if decoded is not None and not (field.leave_out_empty and decoded in ("", 0)):
+            left_out = not field.pointer and (field.omit_empty or field.omit_zero)
+            if decoded is not None and not (left_out and decoded in ("", 0)):
                 obj[field.name] = decoded
     return obj
 
 
 def _items(code: str, value: int | bytes) -> Iterator[JSONValue]:
-    if code != "int" or isinstance(value, int):
+    if code not in _NUMBERS or isinstance(value, int):
         yield _value(code, value)
         return
     position = 0  # numbers may come packed
@@ -214,7 +184,8 @@ def _time(value: int | bytes, *, timespec: str = "seconds") -> str | None:
 _SCALARS: Mapping[str, Callable[[int | bytes], JSONValue]] = {
     "str": _text,
     "bytes": lambda value: base64.b64encode(_raw(value)).decode(),
-    "int": _number,
+    "int32": _number,
+    "int64": _number,
     "bool": lambda value: bool(_number(value)),
     "quantity": _quantity,
     "int-or-string": _int_or_string,

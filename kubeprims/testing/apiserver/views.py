@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 
 from kubeprims.errors import BadRequest
@@ -12,19 +11,7 @@ from kubeprims.testing.apiserver.encoding import decode_tail, encode_tail, item_
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.status import bad_request
-
-# Events are kept in the form of core/v1. Source: kubernetes pkg/apis/events/v1/conversion.go.
-_EVENTS_GROUP = "events.k8s.io"
-_NEW_EVENT_NAMES: Mapping[str, str] = {
-    "involvedObject": "regarding",
-    "message": "note",
-    "source": "deprecatedSource",
-    "firstTimestamp": "deprecatedFirstTimestamp",
-    "lastTimestamp": "deprecatedLastTimestamp",
-    "count": "deprecatedCount",
-    "reportingComponent": "reportingController",
-}
-_OLD_EVENT_NAMES: Mapping[str, str] = {new: old for old, new in _NEW_EVENT_NAMES.items()}
+from kubeprims.testing.apiserver.stored_forms import as_kept, as_shown, is_kept_as_shown
 
 
 class View:
@@ -36,7 +23,6 @@ class View:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self._renames: Mapping[str, str] = _NEW_EVENT_NAMES if kind.group == _EVENTS_GROUP else {}
 
     @cached_property
     def head(self) -> bytes:
@@ -50,9 +36,9 @@ class View:
 
     def tail(self, stored: StoredObject) -> bytes:
         """Return the tail of an object in this version."""
-        if not self._renames:
+        if is_kept_as_shown(self.kind):
             return stored.tail
-        return encode_tail(_renamed(decode_tail(stored.tail), self._renames), self.kind)
+        return encode_tail(as_shown(decode_tail(stored.tail), self.kind), self.kind)
 
     def render(self, stored: StoredObject) -> bytes:
         """Return a single object in this version."""
@@ -60,17 +46,13 @@ class View:
 
     def decode(self, stored: StoredObject) -> JSONObject:
         """Return a fresh copy of an object in this version, as a mapping."""
-        obj = _renamed(decode_tail(stored.tail), self._renames)
+        obj = as_shown(decode_tail(stored.tail), self.kind)
         names: JSONObject = {"kind": self.kind.kind, "apiVersion": self.kind.api_version}
         return names | obj
 
     def to_storage(self, obj: JSONObject) -> JSONObject:
         """Return an object of this version in the form in which it is kept."""
-        return _renamed(obj, _OLD_EVENT_NAMES) if self._renames else obj
-
-
-def _renamed(obj: JSONObject, names: Mapping[str, str]) -> JSONObject:
-    return {names.get(key, key): value for key, value in obj.items()} if names else obj
+        return as_kept(obj, self.kind)
 
 
 def split_key(key: str) -> tuple[str, str]:

@@ -51,6 +51,7 @@ PACKAGE_BY_API_VERSION = {
     "autoscaling/v2": "autoscaling2",
 }
 PACKAGE_BY_IMPORT = {"v1": "core", "apiv1": "core", "corev1": "core", "metav1": "meta"}
+MARKS = {"omitempty": "?", "omitzero": "!"}
 SPECIAL = {
     "resource.Quantity": "quantity",
     "intstr.IntOrString": "int-or-string",
@@ -101,8 +102,8 @@ def _fields(message: str, body: str, aliases: Mapping[str, str]) -> tuple[list[s
         json_name, *options = json_tag.split(",")
         code, of = _type_code(package, go_type, wire, aliases)
         below += of
-        droppable = not go_type.startswith("*") and {"omitempty", "omitzero"} & {*options}
-        fields.append(f"{number}:{json_name}:{code}{'?' if droppable else ''}")
+        marks = "".join(mark for option, mark in MARKS.items() if option in options)
+        fields.append(f"{number}:{json_name}:{code}{'*' if go_type.startswith('*') else ''}{marks}")
     return fields, below
 
 
@@ -121,7 +122,7 @@ def _type_code(package: str, go_type: str, wire: str, aliases: Mapping[str, str]
     if go_type == "string":
         return "str", []
     if go_type in {"int32", "int64"}:
-        return "int", []
+        return go_type, []
     prefix, _, name = go_type.rpartition(".")
     qualified = f"{PACKAGE_BY_IMPORT.get(prefix, prefix or package)}.{name}"
     if qualified in SPECIAL:
@@ -129,7 +130,7 @@ def _type_code(package: str, go_type: str, wire: str, aliases: Mapping[str, str]
     if qualified in aliases:
         return _type_code(qualified.partition(".")[0], aliases[qualified], "bytes", aliases)
     if wire == "varint":  # a type of its own over a number
-        return "int", []
+        return "int32", []
     return qualified, [qualified]
 
 
