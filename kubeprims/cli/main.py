@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TextIO, cast
 
 from kubeprims.cli import apiserver, apply, delete, demo, get, watch
 from kubeprims.cli.failures import report
@@ -31,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")  # the screen shows what goes wrong
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
+    out: TextIO = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        cast("io.TextIOWrapper", out).reconfigure(
+            errors="backslashreplace"
+        )  # a name that cannot be shown is no failure
     cancel = Cancel()
     command: Command = options.run
     interrupted: int = options.interrupted
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return interrupted
     except BrokenPipeError:
         # The reader has gone (``| head``). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         return 0
     except (KubeprimsError, OSError) as error:
         if cancel.is_set:

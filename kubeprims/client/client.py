@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from kubeprims.client.api import API
 from kubeprims.client.bodies import ObjectBody
 from kubeprims.client.discovery import Discovery
-from kubeprims.client.options import REQUEST_TIMEOUT_S, NamespaceOption, WriteOptions
+from kubeprims.client.options import REQUEST_TIMEOUT_S, NamespaceOption, WriteOptions, check_timeout_s
 from kubeprims.client.resource import Resource
 from kubeprims.client.target import Target
 from kubeprims.clock import Clock, SystemClock
@@ -20,6 +20,7 @@ from kubeprims.objects.codec import Codec, default_codec
 from kubeprims.threads import Cancel
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.message import RoundTripper
+from kubeprims.transport.rate_limit import RateLimit
 from kubeprims.transport.transport import Transport
 
 FIELD_MANAGER = "kubeprims"
@@ -39,6 +40,12 @@ class ClientTransport(RoundTripper, Protocol):
     @property
     def base_url(self) -> str:
         """The server's URL, without credentials."""
+        ...
+
+    def with_options(
+        self, *, user_agent_suffix: str = "", rate_limit: RateLimit | None = None, own_pool: bool = True
+    ) -> ClientTransport:
+        """Return another one to the same server, with some options of its own."""
         ...
 
     def close(self) -> None:
@@ -124,9 +131,91 @@ class Client:
             InvalidArgument: As for the class.
         """
         transport = Transport(TransportConfig.from_config(path, context))
-        client = cls(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
+        return cls._owning(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
+
+    @classmethod
+    def from_kubernetes(
+        cls,
+        source: object = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        field_manager: str = "",
+        codec: Codec | None = None,
+    ) -> Client:
+        """Return a client with the settings of the ``kubernetes`` package; see ``TransportConfig.from_kubernetes``.
+
+        Closing it closes its connections, and none of the package's.
+
+        Args:
+            source: An ``ApiClient`` or a ``Configuration``; None: the default configuration.
+            timeout_s: As for the class.
+            field_manager: As for the class.
+            codec: As for the class.
+
+        Raises:
+            ConfigError: A setting breaks a rule, or kubeprims cannot honour it.
+            InvalidArgument: As for the class.
+        """
+        transport = Transport(TransportConfig.from_kubernetes(source))
+        return cls._owning(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
+
+    @classmethod
+    def _owning(
+        cls,
+        transport: ClientTransport,
+        *,
+        timeout_s: float,
+        field_manager: str,
+        codec: Codec | None,
+        clock: Clock | None = None,
+    ) -> Client:
+        """Return a client that closes its transport."""
+        client = cls(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec, clock=clock)
         client._owns_transport = True
         return client
+
+    def with_options(
+        self,
+        *,
+        timeout_s: float | None = None,
+        user_agent_suffix: str = "",
+        rate_limit: RateLimit | None = None,
+        field_manager: str = "",
+        own_pool: bool = True,
+    ) -> Client:
+        """Return a client of the same server, as the same user, that differs in some options.
+
+        It costs nothing of its own: no certificate is loaded again, what discovery told is taken along, and nothing is
+        connected before it is used. The caller closes it, which never closes this one; closing this one leaves a client
+        with connections of its own alone.
+
+        Args:
+            timeout_s: How long a request may take that does not say, in seconds; None: as this one.
+            user_agent_suffix: What to add to the user agent, after a slash.
+            rate_limit: A limit of its own; None: this one's, together.
+            field_manager: Who written fields are said to belong to; unless given, as this one says.
+            own_pool: Use connections of its own; else those of this one.
+
+        Raises:
+            ConfigError: The suffix is not printable ASCII.
+            InvalidArgument: The time-out is not positive, or the field manager is malformed.
+            LifecycleError: The transport of this one is closed.
+        """
+        api = self._api
+        timeout_s = api.timeout_s if timeout_s is None else timeout_s
+        check_timeout_s(timeout_s)
+        transport = self.transport.with_options(
+            user_agent_suffix=user_agent_suffix, rate_limit=rate_limit, own_pool=own_pool
+        )
+        derived = self._owning(
+            transport,
+            timeout_s=timeout_s,
+            field_manager=field_manager or self._field_manager,
+            codec=api.codec,
+            clock=api.clock,
+        )
+        derived.discovery.take_from(self.discovery)
+        return derived
 
     def resource(
         self,
@@ -189,16 +278,14 @@ class Client:
         found = self.discovery.find_kind(GroupVersionKind.of(api_version, kind), timeout_s=timeout_s, cancel=cancel)
         return self._resource(found.gvr, namespace, namespaced=found.namespaced)
 
-    def _resource(
-        self, gvr: GroupVersionResource, namespace: NamespaceOption, *, namespaced: bool | None
-    ) -> Resource:
+    def _resource(self, gvr: GroupVersionResource, namespace: NamespaceOption, *, namespaced: bool | None) -> Resource:
         target = Target(
             gvr, namespace, default_namespace=self.namespace, discovery=self.discovery, namespaced=namespaced
         )
         return Resource(self._api, target, field_manager=self._field_manager)
 
     def close(self) -> None:
-        """Refuse every later call, and cut the connections of a client made by :meth:`from_config`."""
+        """Refuse every later call, and close the transport if this client made it."""
         self._api.close()
         if self._owns_transport:
             self.transport.close()

@@ -77,14 +77,13 @@ class HasField:
         """Return whether it is so."""
         found: JSONValue | Unstructured = obj
         for step in self.steps:
-            if isinstance(step, int):
-                if not isinstance(found, list) or step >= len(found):
+            match found, step:
+                case Unstructured() | dict(), str() if step in found:
+                    found = found[step]
+                case list(), int() if step < len(found):
+                    found = found[step]
+                case _:
                     return False
-                found = found[step]
-            else:
-                if not isinstance(found, dict | Unstructured) or step not in found:
-                    return False
-                found = found[step]
         return found == self.value
 
     def __str__(self) -> str:

@@ -135,6 +135,13 @@ class Discovery:
         while number <= begun:
             _, number = self._fetch_once(begun, budget)
 
+    def take_from(self, other: Discovery) -> None:
+        """Begin with what another one knows; asks nobody."""
+        with other._changed:
+            catalog = other._catalog
+        with self._changed:
+            self._catalog = catalog
+
     def _budget(self, timeout_s: float | None, cancel: Cancel | None) -> _Budget:
         check_timeout_s(timeout_s)
         timeout_s = self._api.timeout_s if timeout_s is None else timeout_s

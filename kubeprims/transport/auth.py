@@ -34,6 +34,7 @@ class Credentials:
         password: Its password.
         exec_plugin: A program that hands out credentials.
         auth_provider: A credential source built into the client.
+        source: Gives the whole ``Authorization`` header, in place of all that.
         origin: Where errors say that these were set.
 
     Raises:
@@ -46,6 +47,7 @@ class Credentials:
     password: str = field(default="", repr=False)
     exec_plugin: ExecPlugin | None = None
     auth_provider: AuthProvider | None = None
+    source: Authorization | None = field(default=None, repr=False)
     origin: Origin = field(default=FROM_CODE, compare=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +55,8 @@ class Credentials:
             raise self.origin.error("token", "cannot be set together with username and password")
         if self.exec_plugin is not None and self.auth_provider is not None:
             raise self.origin.error("exec", "cannot be set together with auth-provider")
+        if self.source is not None and (self.token or self.token_file or self.username or self.password):
+            raise self.origin.error("source", "cannot be set together with a token, or user name and password")
         if self.token and not _is_header_value(self.token.strip()):
             raise self.origin.error("token", "holds white space or characters that no header can carry")
         if ":" in self.username:
@@ -170,6 +174,8 @@ def authorization(credentials: Credentials, *, clock: Clock) -> Authorization | 
     Raises:
         ConfigError: The token file cannot be read, and there is no token beside it.
     """
+    if credentials.source is not None:
+        return credentials.source
     if credentials.token_file:
         fallback = credentials.token.strip()
         return TokenFile(credentials.token_file, clock=clock, fallback=fallback, origin=credentials.origin)

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from kubeprims.errors import ConfigError
 from kubeprims.transport import kubeconfig, tls
 from kubeprims.transport.auth import Credentials
+from kubeprims.transport.from_kubernetes import read_kubernetes
 from kubeprims.transport.kubeconfig import Cluster, Context, User
 from kubeprims.transport.message import Middleware
 from kubeprims.transport.origin import FROM_CODE, Origin
@@ -174,6 +175,48 @@ class TransportConfig:
             server_origin=_IN_CLUSTER,
             user_origin=_IN_CLUSTER,
         )
+
+    @classmethod
+    def from_kubernetes(cls, source: object = None) -> TransportConfig:
+        """Take over what the ``kubernetes`` package, release 35, 36 or 37, was configured with.
+
+        Server, authorities, client certificate, key with its refresh hook, name and password, proxy, and of an
+        ``ApiClient`` the default headers with user agent and impersonation. The hook is called for each request, as the
+        package does; everything else is read once.
+
+        Args:
+            source: An ``ApiClient`` or a ``Configuration``; None: the default configuration, which
+                ``kubernetes.config.load_kube_config()`` and ``load_incluster_config()`` set.
+
+        Raises:
+            ConfigError: It is neither, or has a setting that breaks a rule, or that kubeprims cannot honour.
+        """
+        stock = read_kubernetes(source)
+        config = cls(
+            server=stock.server,
+            tls=stock.tls,
+            credentials=stock.credentials,
+            proxy_url=stock.proxy_url,
+            user_agent=stock.user_agent,
+            middleware=stock.middleware,
+            server_origin=stock.origin,
+            user_origin=stock.origin,
+        )
+        if stock.impersonate_user:
+            config = replace(
+                config,
+                impersonate=Impersonate(
+                    user=stock.impersonate_user,
+                    uid=stock.impersonate_uid,
+                    groups=stock.impersonate_groups,
+                    extra=stock.impersonate_extra,
+                ),
+            )
+        if stock.retries_max is not None:
+            config = replace(config, retries_max=stock.retries_max)
+        if stock.idle_connections_max is not None:
+            config = replace(config, idle_connections_max=stock.idle_connections_max)
+        return config
 
     def override(
         self,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import dataclass, replace
 from typing import Self
 
 from kubeprims.clock import Clock, SystemClock
-from kubeprims.errors import ConfigError
+from kubeprims.errors import ConfigError, LifecycleError
 from kubeprims.threads import Cancel
 from kubeprims.transport import tls
-from kubeprims.transport.auth import authorization
+from kubeprims.transport.auth import Authorization, authorization
 from kubeprims.transport.config import TransportConfig, default_user_agent, split_server_url
 from kubeprims.transport.connection import Connection, Endpoint
 from kubeprims.transport.dial import LookUp, Resolver, system_look_up
@@ -21,12 +22,13 @@ from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
 from kubeprims.transport.pause import Pause
 from kubeprims.transport.pool import Pool
-from kubeprims.transport.rate_limit import Limit, TokenBucket
+from kubeprims.transport.rate_limit import Limit, RateLimit, RateLimiter, TokenBucket
 from kubeprims.transport.retry import Retry
 from kubeprims.transport.sockets import DeadlineSSLSocket
 from kubeprims.transport.warnings import LogWarnings, Warnings
 from kubeprims.transport.wire import Wire
 
+_CLOSED = "the transport is closed"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _logger = logging.getLogger("kubeprims.transport")
@@ -67,40 +69,83 @@ class Transport:
                 skipped: the request would go another way, or as another user.
         """
         _refuse_unsupported(config)
-        clock = clock or SystemClock()
-        parts = split_server_url(config.server, config.server_origin)
-        assert parts.hostname is not None
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        self._set_up(config, _server_of(config, clock=clock or SystemClock(), look_up=look_up))
+
+    def _set_up(
+        self,
+        config: TransportConfig,
+        server: _Server,
+        *,
+        limiter: RateLimiter | None = None,
+        lender: Transport | None = None,
+    ) -> None:
+        """Begin without a connection, or with those of ``lender``."""
         self.config = config
-        self.base_url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-        self._resolver = Resolver(clock=clock, look_up=look_up)
-        self._pool = Pool(clock=clock, idle_max=config.idle_connections_max, idle_timeout_s=config.idle_timeout_s)
-        context = _tls_context(config) if parts.scheme == "https" else None
-        self._endpoint = Endpoint(
-            host=parts.hostname,
-            port=port,
-            context=context,
-            server_name=config.tls.server_name or parts.hostname.rstrip("."),
-            dial_timeout_s=config.dial_timeout_s,
-            tls_handshake_timeout_s=config.tls_handshake_timeout_s,
-            keep_alive_s=config.keep_alive_s,
-        )
+        self.base_url = server.base_url
+        self._server = server
+        self._lender = lender
+        if lender is None:
+            self._resolver = Resolver(clock=server.clock, look_up=server.look_up)
+            self._pool = Pool(
+                clock=server.clock, idle_max=config.idle_connections_max, idle_timeout_s=config.idle_timeout_s
+            )
+        else:
+            self._resolver, self._pool = lender._resolver, lender._pool  # noqa: SLF001 - one class, two instances
         wire = Wire(
-            base_url=self.base_url,
-            base_path=parts.path.rstrip("/"),
-            host=parts.netloc,
+            base_url=server.base_url,
+            base_path=server.base_path,
+            host=server.host,
             pool=self._pool,
             connect=self._make_connection,
             asks_for_gzip=not config.disable_compression,
         )
+        self._limiter = limiter or _limiter(config, clock=server.clock)
         self._closing = Cancel()
-        pause = Pause(clock=clock, closing=self._closing)
-        outer = _pacing(config, clock=clock, pause=pause)
-        inner = _middleware(config, is_secure=context is not None, clock=clock, url=self.base_url)
-        self._chain = compose(wire, (*outer, *inner))
+        pause = Pause(clock=server.clock, closing=self._closing)
+        outer = _pacing(config, self._limiter, pause=pause)
+        self._chain = compose(wire, (*outer, *_middleware(config, server)))
+
+    def with_options(
+        self, *, user_agent_suffix: str = "", rate_limit: RateLimit | None = None, own_pool: bool = True
+    ) -> Transport:
+        """Return a transport to the same server, as the same user, that differs in some options.
+
+        Certificates, credentials and rate limit are those of this one, which are not loaded again; nothing is connected
+        before it is used. The caller closes it. Either may be closed first: closing the new one never cuts this one's
+        requests, and closing this one cuts those of the new one only where they share connections.
+
+        Args:
+            user_agent_suffix: What to add to the user agent, after a slash.
+            rate_limit: A limit of its own; None: the one of this transport, together.
+            own_pool: Use connections of its own; else those of this transport.
+
+        Raises:
+            ConfigError: The suffix is not printable ASCII.
+            LifecycleError: This one is closed.
+
+        Source:
+            client-go rest/config.go, ``CopyConfig`` and ``AddUserAgent``.
+        """
+        if self._closing.is_set:
+            raise LifecycleError(_CLOSED)
+        agent = self.config.user_agent or default_user_agent()
+        config = replace(
+            self.config,
+            user_agent=f"{agent}/{user_agent_suffix}" if user_agent_suffix else self.config.user_agent,
+            rate_limit=rate_limit or self.config.rate_limit,
+            rate_limiter=None if rate_limit else self.config.rate_limiter,
+        )
+        derived = type(self).__new__(type(self))
+        derived._set_up(  # noqa: SLF001 - one class, two instances
+            config,
+            self._server,
+            limiter=None if rate_limit else self._limiter,
+            lender=None if own_pool else self,
+        )
+        return derived
 
     def _make_connection(self) -> Connection:
-        return Connection(self._endpoint, resolver=self._resolver)
+        return Connection(self._server.endpoint, resolver=self._resolver)
 
     def round_trip(self, request: Request) -> Response:
         """Send a request, and return its answer once the head is there, whatever its status.
@@ -116,6 +161,8 @@ class Transport:
             ConnectionLost: The connection ended before an answer.
             ProtocolError: The answer is not HTTP/1.1.
         """
+        if self._closing.is_set:
+            raise LifecycleError(_CLOSED)
         return self._chain.round_trip(request)
 
     def close_idle(self) -> None:
@@ -123,10 +170,14 @@ class Transport:
         self._pool.close_idle()
 
     def close(self) -> None:
-        """Close the idle connections and cut the busy ones; their readers get ``Cancelled``. May be called again."""
+        """Close the idle connections and cut the busy ones; their readers get ``Cancelled``. May be called again.
+
+        One that shares the connections of another leaves them to that, and sends nothing any more.
+        """
         self._closing.set()
-        self._pool.close()
-        self._resolver.close()
+        if self._lender is None:
+            self._pool.close()
+            self._resolver.close()
 
     def __enter__(self) -> Self:
         return self
@@ -138,11 +189,59 @@ class Transport:
         return f"<Transport {self.base_url}>"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """What a transport and those derived from it have in common: nothing of it is a connection."""
+
+    base_url: str
+    base_path: str
+    host: str
+    endpoint: Endpoint
+    authorization: Authorization | None
+    clock: Clock
+    look_up: LookUp
+
+
+def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp) -> _Server:
+    parts = split_server_url(config.server, config.server_origin)
+    assert parts.hostname is not None
+    is_secure = parts.scheme == "https"
+    base_url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    source = authorization(config.credentials, clock=clock)
+    if source is not None and not is_secure:
+        _logger.warning("credentials are not sent to an http server", extra={"url": base_url})
+        source = None
+    return _Server(
+        base_url=base_url,
+        base_path=parts.path.rstrip("/"),
+        host=parts.netloc,
+        endpoint=Endpoint(
+            host=parts.hostname,
+            port=parts.port or _DEFAULT_PORTS[parts.scheme],
+            context=_tls_context(config) if is_secure else None,
+            server_name=config.tls.server_name or parts.hostname.rstrip("."),
+            dial_timeout_s=config.dial_timeout_s,
+            tls_handshake_timeout_s=config.tls_handshake_timeout_s,
+            keep_alive_s=config.keep_alive_s,
+        ),
+        authorization=source,
+        clock=clock,
+        look_up=look_up,
+    )
+
+
 def _tls_context(config: TransportConfig) -> ssl.SSLContext:
     return tls.client_context(config.tls, sslsocket_class=DeadlineSSLSocket)
 
 
-def _pacing(config: TransportConfig, *, clock: Clock, pause: Pause) -> tuple[Middleware, ...]:
+def _limiter(config: TransportConfig, *, clock: Clock) -> RateLimiter | None:
+    if config.rate_limiter is not None:
+        return config.rate_limiter
+    limit = config.rate_limit
+    return None if limit is None or limit.is_unlimited else TokenBucket(limit, clock=clock)
+
+
+def _pacing(config: TransportConfig, limiter: RateLimiter | None, *, pause: Pause) -> tuple[Middleware, ...]:
     """Return what stands outside of identity and credentials: each try of a request passes those anew."""
     agent = config.user_agent or default_user_agent()
     handler = config.warning_handler or LogWarnings()
@@ -151,23 +250,17 @@ def _pacing(config: TransportConfig, *, clock: Clock, pause: Pause) -> tuple[Mid
         lambda inner: UserAgent(inner, agent),
         lambda inner: Retry(inner, pause=pause, retries_max=config.retries_max),
     ]
-    limiter = config.rate_limiter
-    if limiter is None and config.rate_limit is not None and not config.rate_limit.is_unlimited:
-        limiter = TokenBucket(config.rate_limit, clock=clock)
     if limiter is not None:
         chain.append(lambda inner: Limit(inner, limiter, pause=pause))
     return tuple(chain)
 
 
-def _middleware(config: TransportConfig, *, is_secure: bool, clock: Clock, url: str) -> tuple[Middleware, ...]:
+def _middleware(config: TransportConfig, server: _Server) -> tuple[Middleware, ...]:
     chain: list[Middleware] = []
-    source = authorization(config.credentials, clock=clock)
+    source = server.authorization
     if source is not None:
-        if is_secure:
-            chain.append(lambda inner: Authenticate(inner, source))
-        else:
-            _logger.warning("credentials are not sent to an http server", extra={"url": url})
-    chain.append(lambda inner: Log(inner, base_url=url, clock=clock))
+        chain.append(lambda inner: Authenticate(inner, source))
+    chain.append(lambda inner: Log(inner, base_url=server.base_url, clock=server.clock))
     return (*chain, *config.middleware)
 
 

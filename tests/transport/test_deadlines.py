@@ -193,7 +193,7 @@ def test_cancelling_and_closing_end_what_it_waits_on_at_once(name: str, how: str
         threads.spawn(run, name="request")
         assert phase.reached.wait(WAIT_S)
         if name == "connect":
-            port = phase.transport._endpoint.port
+            port = phase.transport._server.endpoint.port
             eventually(lambda: waits_in_connect(port), WAIT_S, "the connection is being opened")
         if how == "cancel":
             cancel.set()
