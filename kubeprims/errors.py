@@ -13,6 +13,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- DecodeError (ValueError)           bytes that are not what they should be
     |-- ContentUnavailable                 the content of a tombstone is not known
     |-- WatchTooShort                      a watch that ended at once: without an event, or time and again
+    |-- WatchClosed                        a watch that ended before what was waited for had come
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
@@ -171,6 +172,23 @@ class WatchTooShort(KubeprimsError):
     def __str__(self) -> str:
         brought = f"and {self.events} events, as the one before" if self.events else "without an event"
         return f"the watch ended after {self.lasted_s:.3f} s {brought}"
+
+
+class WatchClosed(KubeprimsError):
+    """The changes ended before they had been what was waited for.
+
+    Attributes:
+        met: How many conditions had held.
+        conditions: How many there were.
+    """
+
+    def __init__(self, *, met: int, conditions: int) -> None:
+        super().__init__(met, conditions)
+        self.met = met
+        self.conditions = conditions
+
+    def __str__(self) -> str:
+        return f"the watch ended when {self.met} of {self.conditions} conditions had been met"
 
 
 class CacheSyncTimeout(KubeprimsError, TimeoutError):
