@@ -80,7 +80,7 @@ class Script:
     """Plays watches in order; the last one blocks until it is cancelled."""
 
     watches: list[Played]
-    starts: list[str | None] = field(default_factory=list)
+    starts: list[str | None] = field(default_factory=list["str | None"])
     left: int = 0
 
     def watch(self, options: WatchOptions, *, cancel: Cancel) -> AbstractContextManager[OpenWatch]:
