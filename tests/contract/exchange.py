@@ -206,12 +206,12 @@ class Exchange:
         self._connection.close()
         break_connections()
 
-    def watch(self, path: str) -> Watching:
+    def watch(self, path: str, *, accept: str = "") -> Watching:
         """Open a watch on a connection of its own, and compare the head of the answer, or all of an error.
 
         The query is to have ``watch=1``.
         """
-        return Watching(self, self.target(path))
+        return Watching(self, self.target(path), accept)
 
     def target(self, path: str) -> str:
         """Return the full path that a short one stands for."""
@@ -275,11 +275,12 @@ class Watching:
         One thread.
     """
 
-    def __init__(self, exchange: Exchange, target: str) -> None:
+    def __init__(self, exchange: Exchange, target: str, accept: str) -> None:
         self._exchange = exchange
         self._target = target
         self._connection = exchange.backend.connect()
-        self._connection.request("GET", target, headers={"User-Agent": USER_AGENT})
+        headers = {"User-Agent": USER_AGENT} | ({"Accept": accept} if accept else {})
+        self._connection.request("GET", target, headers=headers)
         self._response = self._connection.getresponse()
         answer = None
         if self._response.status != http.HTTPStatus.OK:
@@ -300,15 +301,18 @@ class Watching:
         self._response.close()
         self._connection.close()
 
-    def take(self, count: int) -> list[JSONObject]:
-        """Compare the next ``count`` events, and return them as they came."""
+    def take(self, count: int, *, select: Select | None = None) -> list[JSONObject]:
+        """Compare the next ``count`` events, or what is selected of their objects; return them as they came."""
         events: list[JSONObject] = []
         with contextlib.suppress(TimeoutError):  # those that did not come are missing in the comparison
             for event in self._events():
                 events.append(event)
                 if len(events) == count:
                     break
-        self._exchange.compare_events(self._target, events, ended=False)
+        shown = events
+        if select is not None:
+            shown = [event | {"object": select(cast("JSONObject", event["object"]))} for event in events]
+        self._exchange.compare_events(self._target, shown, ended=False)
         return events
 
     def take_until(self, name: str) -> list[JSONObject]:

@@ -26,3 +26,51 @@ class Known:
 
 
 KNOWN: Mapping[tuple[str, int], Known] = {}
+
+GROUPS_SERVED: Mapping[str, tuple[str, ...]] = {
+    "apiextensions.k8s.io": ("v1",),
+    "apps": ("v1",),
+    "autoscaling": ("v2", "v1"),
+    "batch": ("v1",),
+    "coordination.k8s.io": ("v1",),
+    "discovery.k8s.io": ("v1",),
+    "events.k8s.io": ("v1",),
+    "networking.k8s.io": ("v1",),
+    "node.k8s.io": ("v1",),
+    "policy": ("v1",),
+    "rbac.authorization.k8s.io": ("v1",),
+    "scheduling.k8s.io": ("v1",),
+    "storage.k8s.io": ("v1",),
+}
+"""The groups that the embedded server has, and their versions."""
+
+NOT_SERVED: Mapping[str, frozenset[str]] = {
+    "v1": frozenset(
+        {
+            "bindings",
+            "componentstatuses",
+            "nodes/proxy",
+            "pods/attach",
+            "pods/exec",
+            "pods/log",
+            "pods/portforward",
+            "pods/proxy",
+            "pods/resize",
+            "serviceaccounts/token",
+            "services/proxy",
+        }
+    ),
+    "networking.k8s.io/v1": frozenset({"ipaddresses", "servicecidrs", "servicecidrs/status"}),
+    "storage.k8s.io/v1": frozenset(
+        {
+            "csidrivers",
+            "csinodes",
+            "csinodes/status",
+            "csistoragecapacities",
+            "volumeattachments",
+            "volumeattachments/status",
+            "volumeattributesclasses",
+        }
+    ),
+}
+"""What the embedded server does not have in those groups; a request for it is answered with 404."""
