@@ -74,15 +74,18 @@ class RealBackend(Backend):
         self.cluster.start()
 
 
-def wait_until_served(backend: Backend, path: str) -> None:
-    """Return when a path is served: a real server takes a moment to serve a new CustomResourceDefinition."""
+def wait_until_served(backend: Backend, path: str, status: http.HTTPStatus = http.HTTPStatus.OK) -> None:
+    """Return when a path is answered with a status.
+
+    A real server takes a moment to serve what a new CustomResourceDefinition defines, and to forget it.
+    """
 
     def is_served() -> bool:
         connection = backend.connect()
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == http.HTTPStatus.OK
+            return connection.getresponse().status == status
         finally:
             connection.close()
 
-    eventually(is_served, TIMEOUT_S, f"{path} served")
+    eventually(is_served, TIMEOUT_S, f"{path} answered with {status.value}")

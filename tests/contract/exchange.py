@@ -201,6 +201,12 @@ class Exchange:
         for path in _served_paths(definition):
             wait_until_served(self.backend, path)
 
+    def remove_definition(self, name: str, path: str) -> None:
+        """Delete a CustomResourceDefinition, uncompared, and wait until the group and version at a path is gone."""
+        answer = self._send("DELETE", f"{_DEFINITIONS}/{name}", None, {})
+        assert answer.status == http.HTTPStatus.OK, answer.content
+        wait_until_served(self.backend, path, http.HTTPStatus.NOT_FOUND)
+
     def reconnect_after(self, break_connections: Callable[[], None]) -> None:
         """Do something to the server that may cost the connection, and have a new one."""
         self._connection.close()
