@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from kubeprims.errors import ConfigError
+from kubeprims.errors import ConfigError, InvalidArgument
 from kubeprims.transport import kubeconfig, tls
 from kubeprims.transport.auth import Credentials
 from kubeprims.transport.from_kubernetes import read_kubernetes
+from kubeprims.transport.identity import Identity
 from kubeprims.transport.kubeconfig import Cluster, Context, User
 from kubeprims.transport.message import Middleware
 from kubeprims.transport.origin import FROM_CODE, Origin
@@ -37,16 +38,6 @@ _logger = logging.getLogger("kubeprims.transport")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Impersonate:
-    """Whom a kubeconfig says to act as (``as``, ``as-uid``, ``as-groups``, ``as-user-extra``), as it stands there."""
-
-    user: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TransportConfig:
     """Everything a transport is told.
 
@@ -54,7 +45,7 @@ class TransportConfig:
         server: The URL of the API server, http or https; a path in it goes before every request's path.
         tls: Whom to trust, and the client certificate.
         credentials: Token or password; sent to https servers only.
-        impersonate: Whom to act as.
+        impersonate: Whom to act as; sent to any server.
         proxy_url: The proxy on the way to the server.
         disable_compression: Do not ask for gzip.
         namespace: The namespace where none is named.
@@ -80,7 +71,7 @@ class TransportConfig:
     server: str
     tls: TLSOptions = field(default_factory=TLSOptions)
     credentials: Credentials = field(default_factory=Credentials)
-    impersonate: Impersonate | None = None
+    impersonate: Identity | None = None
     proxy_url: str = field(default="", repr=False)
     disable_compression: bool = False
     namespace: str = "default"
@@ -196,22 +187,20 @@ class TransportConfig:
             server=stock.server,
             tls=stock.tls,
             credentials=stock.credentials,
+            impersonate=_identity(
+                stock.origin,
+                "default_headers",
+                user=stock.impersonate_user,
+                uid=stock.impersonate_uid,
+                groups=stock.impersonate_groups,
+                extra=stock.impersonate_extra,
+            ),
             proxy_url=stock.proxy_url,
             user_agent=stock.user_agent,
             middleware=stock.middleware,
             server_origin=stock.origin,
             user_origin=stock.origin,
         )
-        if stock.impersonate_user:
-            config = replace(
-                config,
-                impersonate=Impersonate(
-                    user=stock.impersonate_user,
-                    uid=stock.impersonate_uid,
-                    groups=stock.impersonate_groups,
-                    extra=stock.impersonate_extra,
-                ),
-            )
         if stock.retries_max is not None:
             config = replace(config, retries_max=stock.retries_max)
         if stock.idle_connections_max is not None:
@@ -365,20 +354,38 @@ def _from_entries(context: Context, cluster: Cluster, user: User, *, name: str) 
     return config
 
 
-def _impersonate(user: User) -> Impersonate | None:
+def _impersonate(user: User) -> Identity | None:
     rest = (
         ("as-uid", user.impersonate_uid),
         ("as-groups", user.impersonate_groups),
         ("as-user-extra", user.impersonate_extra),
     )
-    if not user.impersonate_user:
-        for name, value in rest:
-            if value:
-                raise user.origin.error(name, "needs `as`: a user to act as")
-        return None
-    return Impersonate(
+    for name, value in rest:
+        if value and not user.impersonate_user:
+            raise user.origin.error(name, "needs `as`: a user to act as")
+    return _identity(
+        user.origin,
+        "as",
         user=user.impersonate_user,
         uid=user.impersonate_uid,
         groups=user.impersonate_groups,
         extra=user.impersonate_extra,
     )
+
+
+def _identity(  # noqa: PLR0913 - the parts of one identity, all by keyword
+    origin: Origin,
+    field_name: str,
+    *,
+    user: str,
+    uid: str,
+    groups: tuple[str, ...],
+    extra: tuple[tuple[str, tuple[str, ...]], ...],
+) -> Identity | None:
+    if not user:
+        return None
+    try:
+        # Who writes the configuration chooses the credential too: a privileged group there is meant.
+        return Identity(user=user, uid=uid, groups=groups, extra=extra, allow_privileged=True)
+    except InvalidArgument as error:
+        raise origin.error(field_name, str(error)) from None

@@ -18,6 +18,7 @@ from kubeprims.transport.auth import Authorization, authorization
 from kubeprims.transport.config import TransportConfig, default_user_agent, split_server_url
 from kubeprims.transport.connection import Connection, Endpoint
 from kubeprims.transport.dial import LookUp, Resolver, system_look_up
+from kubeprims.transport.identity import Impersonating
 from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
 from kubeprims.transport.pause import Pause
@@ -65,7 +66,7 @@ class Transport:
 
         Raises:
             ConfigError: Certificate, key, authority or token cannot be loaded; or the configuration asks for what
-                this transport does not do (exec plugins, auth providers, proxies, impersonation), which is never
+                this transport does not do (exec plugins, auth providers, proxies), which is never
                 skipped: the request would go another way, or as another user.
         """
         _refuse_unsupported(config)
@@ -257,6 +258,9 @@ def _pacing(config: TransportConfig, limiter: RateLimiter | None, *, pause: Paus
 
 def _middleware(config: TransportConfig, server: _Server) -> tuple[Middleware, ...]:
     chain: list[Middleware] = []
+    identity = config.impersonate
+    if identity is not None:
+        chain.append(lambda inner: Impersonating(inner, identity))
     source = server.authorization
     if source is not None:
         chain.append(lambda inner: Authenticate(inner, source))
@@ -272,7 +276,6 @@ def _refuse_unsupported(config: TransportConfig) -> None:
     """
     credentials, user = config.credentials, config.user_origin
     refused = (
-        (config.impersonate is not None, user, "as", "impersonation from a kubeconfig"),
         (credentials.exec_plugin is not None, user, "exec", "credential plugins"),
         (credentials.auth_provider is not None, user, "auth-provider", "auth providers"),
         (bool(config.proxy_url), config.server_origin, "proxy-url", "proxies"),

@@ -11,7 +11,8 @@ import trustme
 
 from kubeprims.errors import ConfigError
 from kubeprims.transport.auth import Credentials
-from kubeprims.transport.config import Impersonate, TransportConfig, default_user_agent
+from kubeprims.transport.config import TransportConfig, default_user_agent
+from kubeprims.transport.identity import Identity
 from kubeprims.transport.tls import TLSOptions
 from kubeprims.transport.transport import Transport
 from tests.parity import case
@@ -114,7 +115,6 @@ def test_trusting_anybody_and_an_authority_contradict_each_other(tmp_path: Path,
 @pytest.mark.parametrize(
     ("user", "cluster", "place"),
     [
-        ("{as: jane, as-groups: [dev]}", "{server: 'https://a'}", 'user "u": as: '),
         ("{exec: {command: a}}", "{server: 'https://a'}", 'user "u": exec: '),
         ("{auth-provider: {name: gcp}}", "{server: 'https://a'}", 'user "u": auth-provider: '),
         ("{}", "{server: 'https://a', proxy-url: 'http://u:pw@p'}", 'cluster "c": proxy-url: '),
@@ -133,7 +133,7 @@ def test_what_a_transport_cannot_do_is_refused_and_not_skipped(
 def test_whom_to_act_as_is_kept(tmp_path: Path) -> None:
     user = "{as: jane, as-uid: '7', as-groups: [dev], as-user-extra: {a: [b]}}"
     config = TransportConfig.from_config(write(tmp_path / "config", minimal(user=user)))
-    assert config.impersonate == Impersonate(user="jane", uid="7", groups=("dev",), extra=(("a", ("b",)),))
+    assert config.impersonate == Identity(user="jane", uid="7", groups=("dev",), extra=(("a", ("b",)),))
 
 
 @case("IM-199")
@@ -263,7 +263,7 @@ def test_secrets_of_a_configuration_have_no_repr() -> None:
         tls=TLSOptions(certificate_data=b"s3cret", key_data=b"s3cret"),
         credentials=Credentials(username="u", password="s3cret"),
         proxy_url="http://u:s3cret@p",
-        impersonate=Impersonate(user="u", extra=(("token", ("s3cret",)),)),
+        impersonate=Identity(user="u", extra=(("token", ("s3cret",)),)),
     )
     assert "s3cret" not in repr(config)
 
