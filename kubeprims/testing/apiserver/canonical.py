@@ -50,12 +50,9 @@ class _Plan(NamedTuple):
     filled: Mapping[str, JSONValue]
 
 
-class _Place(NamedTuple):
-    """Where a value stands, for what is said of a wrong one."""
-
-    kind: Kind
-    structure: str
-    path: str
+# Where a value stands, for what is said of a wrong one: the place above, the structure, the name of the field. The
+# first is (None, the kind, ""): a chain is cheap to build, and only a wrong value is ever described.
+_Place = tuple["_Place | None", "str | Kind", str]
 
 
 def canonical(obj: JSONObject, kind: Kind) -> JSONObject:
@@ -71,7 +68,7 @@ def canonical(obj: JSONObject, kind: Kind) -> JSONObject:
         return obj
     metadata = obj["metadata"]
     rest = {key: value for key, value in obj.items() if key != "metadata"}
-    found = _structure(name, rest, _Place(kind, name, ""))
+    found = _structure(name, rest, (None, kind, ""))
     return {"metadata": metadata, **{key: value for key, value in found.items() if key != "metadata"}}
 
 
@@ -113,7 +110,7 @@ def _structure(name: str, value: JSONObject, place: _Place) -> JSONObject:
             if key in {"kind", "apiVersion"} and "metadata" in fields:
                 found[key] = member
         elif member is not None:
-            read = _value(field.type, member, place._replace(structure=name, path=f"{place.path}.{key}"))
+            read = _value(field.type, member, (place, name, key))
             if not _is_left_out(field, read):
                 found[key] = read
     for key, zero_value in filled.items():
@@ -129,6 +126,8 @@ def _is_left_out(field: GoField, value: JSONValue) -> bool:
 
 
 def _value(code: str, value: JSONValue, place: _Place) -> JSONValue:
+    if code == "str" and isinstance(value, str):  # most values are
+        return value
     if value is None:
         return _zero(code)
     if code.startswith("[]"):
@@ -176,9 +175,7 @@ def _int_or_string(_code: str, value: JSONValue, place: _Place) -> JSONValue:
     if isinstance(value, str):
         return value
     if not isinstance(value, int) or isinstance(value, bool):
-        kind = json_type(value)
-        number = f"number {quoted(value)}" if isinstance(value, float) else kind
-        raise _refused(place, f"json: cannot unmarshal {number} into Go value of type int32")
+        raise _wrong("int32", value, place)
     return value
 
 
@@ -244,9 +241,15 @@ def _wrong(code: str, value: JSONValue, place: _Place) -> BadRequest:
     given = json_type(value)
     if given == "number":
         given = f"number {quoted(value)}" if code in _LIMITS else given
-    structure = place.structure.rpartition(".")[2]
-    where = f"Go struct field {structure}{place.path} of type {_go_name(code)}"
-    return _refused(place, f"json: cannot unmarshal {given} into {where}")
+    assert isinstance(place[1], str), "only the first place is the object itself"
+    structure, path = place[1].rpartition(".")[2], ""
+    above: _Place | None = place
+    while above is not None and above[0] is not None:
+        path = f".{above[2]}{path}"
+        above = above[0]
+    return _refused(
+        place, f"json: cannot unmarshal {given} into Go struct field {structure}{path} of type {_go_name(code)}"
+    )
 
 
 def _go_name(code: str) -> str:
@@ -261,5 +264,8 @@ def _go_name(code: str) -> str:
 
 
 def _refused(place: _Place, problem: str) -> BadRequest:
-    kind = place.kind
+    while place[0] is not None:
+        place = place[0]
+    kind = place[1]
+    assert isinstance(kind, Kind), "the first place is the object itself"
     return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}')

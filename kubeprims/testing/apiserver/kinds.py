@@ -24,6 +24,7 @@ __all__ = [
     "NAMESPACES",
     "PODS",
     "POD_DISRUPTION_BUDGETS",
+    "SERVICES",
     "Kind",
     "NameRule",
     "PrinterColumn",
@@ -39,4 +40,5 @@ BUILT_IN_BY_NAME: Mapping[tuple[str, str, str], Kind] = {
 
 NAMESPACES = BUILT_IN_BY_NAME["", "v1", "namespaces"]
 PODS = BUILT_IN_BY_NAME["", "v1", "pods"]
+SERVICES = BUILT_IN_BY_NAME["", "v1", "services"]
 POD_DISRUPTION_BUDGETS = BUILT_IN_BY_NAME["policy", "v1", "poddisruptionbudgets"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.canonical import zero
+from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.encoding import encode
-from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, Kind
+from kubeprims.testing.apiserver.first_values import TEMPLATE_GENERATION, with_kind_first_values
+from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.service_addresses import with_kept_addresses
 
 # Kubelets register a node together with its status.
 _STATUS_KEPT_ON_CREATE = frozenset({"nodes"})
@@ -16,26 +20,25 @@ _PHASE_ON_CREATE: Mapping[str, str] = {
     "persistentvolumeclaims": "Pending",
     "persistentvolumes": "Pending",
 }
-_NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 _NOT_CONTENT = frozenset({"kind", "apiVersion", "metadata", "status"})
 
 
 def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False) -> JSONObject:
     """Return a new object as it is stored first: without a status of its own, and with what its kind starts with.
 
-    The specs of built-in kinds get no other defaults, and are not validated.
-
     Args:
-        obj: The object.
+        obj: The object, with its defaults, name and uid.
         kind: Its kind.
         keep_status: Leave the status as it is, if there is one.
     """
     metadata = metadata_of(obj)
     if kind.has_generation:
         metadata["generation"] = 1
-    if kind is NAMESPACES:
-        obj = _with_first_namespace_values(obj, metadata)
-    if (keep_status and "status" in obj) or not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
+    given = obj.get("status")
+    obj = with_kind_first_values(obj, kind)
+    if not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
+        return obj
+    if keep_status and given and given != zero(kind, "status"):
         return obj
     obj = {key: value for key, value in obj.items() if key != "status"}
     if not kind.custom:
@@ -46,18 +49,14 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
 def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:
     if kind is PODS:
         return {"phase": "Pending", "qosClass": _quality_of_service(obj)}
+    empty = zero(kind, "status")
+    status = dict(empty) if isinstance(empty, dict) else {}
     phase = _PHASE_ON_CREATE.get(kind.group_resource)
-    return {"phase": phase} if phase is not None else {}
-
-
-def _with_first_namespace_values(obj: JSONObject, metadata: JSONObject) -> JSONObject:
-    labels, spec = metadata.get("labels"), obj.get("spec")
-    metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), _NAMESPACE_NAME_LABEL: metadata["name"]}
-    spec = spec if isinstance(spec, dict) else {}
-    finalizers = spec.get("finalizers")
-    names = finalizers if isinstance(finalizers, list) else []
-    first: JSONObject = {**spec, "finalizers": names if "kubernetes" in names else [*names, "kubernetes"]}
-    return {**obj, "spec": first}
+    if phase is not None:
+        status["phase"] = phase
+    if kind.group_resource == "persistentvolumes":
+        status["lastPhaseTransitionTime"] = metadata_of(obj).get("creationTimestamp")
+    return status
 
 
 def _quality_of_service(pod: JSONObject) -> str:
@@ -102,14 +101,31 @@ def with_main_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONO
     """Return what an update of the object itself stores: the status stays as it is if it has its own subresource."""
     if kind.has_status:
         obj = _with_part_of(obj, existing, "status")
+    if kind is SERVICES:
+        obj = with_kept_addresses(obj, existing)
     if kind is NAMESPACES:
         # What stands between a namespace and its end is written through `finalize` alone.
         obj = with_finalize_update(existing, obj)
     metadata, old_metadata = metadata_of(obj), metadata_of(existing)
+    if kind.group_resource == "daemonsets.apps":
+        _count_template(obj, existing)
     if kind.has_generation and content_changed(obj, existing, kind):
         generation = old_metadata.get("generation")
         metadata["generation"] = (generation if isinstance(generation, int) else 0) + 1
     return obj
+
+
+def _count_template(obj: JSONObject, existing: JSONObject) -> None:
+    """Keep the count of the templates that a daemon set has had, in the annotation that is left of the field."""
+    metadata, old_metadata = metadata_of(obj), metadata_of(existing)
+    count = str(mapping(old_metadata, "annotations").get(TEMPLATE_GENERATION, "0"))
+    if count.isdecimal() and differs(_spec(obj).get("template"), _spec(existing).get("template")):
+        count = str(int(count) + 1)
+    metadata["annotations"] = {**mapping(metadata, "annotations"), TEMPLATE_GENERATION: count}
+
+
+def _spec(obj: JSONObject) -> JSONObject:
+    return mapping(obj, "spec")
 
 
 def with_status_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:

@@ -98,6 +98,8 @@ class Predicate:
 
 
 def _unknown_field(kind: Kind, name: str) -> BadRequest:
+    if kind.group_resource == "jobs.batch":
+        return bad_request(f'field label "{name}" not supported for Job')
     if kind.fields or kind.custom:
         return bad_request(f"field label not supported: {name}")
     return bad_request(f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"')

@@ -9,10 +9,12 @@ from kubeprims.clock import Clock, Rng
 from kubeprims.errors import Forbidden, StatusCause
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
+from kubeprims.testing.apiserver.crd_validation import definition_problems, definition_update_problems
+from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode_tail, is_too_deep
 from kubeprims.testing.apiserver.history import StoredObject
-from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Kind
+from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import (
     generated_name,
     metadata_of,
@@ -27,6 +29,7 @@ from kubeprims.testing.apiserver.objects import Answer, Objects, key_of, state_o
 from kubeprims.testing.apiserver.patches import parse_patch
 from kubeprims.testing.apiserver.queries import parse_revision
 from kubeprims.testing.apiserver.registry import Registry
+from kubeprims.testing.apiserver.service_addresses import ServiceAddresses
 from kubeprims.testing.apiserver.status import (
     FieldProblem,
     already_exists,
@@ -107,6 +110,7 @@ class Writer:
         now = timestamp(self._clock.wall())
         with self._objects.storage.condition:
             table = self._objects.table(kind)
+            addresses = self._service_addresses() if kind is SERVICES else None
             for given in objects:
                 target = Target(kind, self._own_namespace(kind, given))
                 obj = self._fresh(target, self._received(target, given), now)
@@ -118,6 +122,8 @@ class Writer:
                 if target.namespace not in namespaces:
                     self._check_namespace(target, name)
                     namespaces.add(target.namespace)
+                if addresses is not None:
+                    obj = addresses.assign(obj)
                 renders[key] = state_of(kind, target.namespace, obj)
             self._objects.storage.write_new(table, list(renders.values()))
         return len(renders)
@@ -173,7 +179,7 @@ class Writer:
             raise bad_request(message)
         else:
             metadata["namespace"] = target.namespace
-        return obj
+        return with_kind_defaults(obj, kind)
 
     @staticmethod
     def _check_name(target: Target, metadata: JSONObject) -> None:
@@ -211,16 +217,21 @@ class Writer:
         self._check_namespace(target, name)
         if self._objects.find(target.kind, target.namespace, name) is not None:
             raise already_exists(target.kind, name)
+        if target.kind is SERVICES:
+            obj = self._service_addresses().assign(obj)
         stored = self._objects.put(target.kind, target.namespace, obj)
         self._serve(target.kind, obj)
         return stored
+
+    def _service_addresses(self) -> ServiceAddresses:
+        return ServiceAddresses(decode_tail(stored.tail) for stored in self._objects.table(SERVICES).objects.values())
 
     def _checked_new(self, target: Target, obj: JSONObject) -> JSONObject:
         kind, metadata = target.kind, metadata_of(obj)
         problems = metadata_problems(metadata, kind)
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
             obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
-            problems.extend(crd.definition_problems(obj))
+            problems.extend(definition_problems(obj))
         if problems:
             raise invalid(kind.kind, text_of(metadata, "name"), problems, group=kind.group)
         return obj
@@ -251,13 +262,15 @@ class Writer:
         ]
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
             obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
-            problems.extend([*crd.definition_problems(obj), *crd.definition_update_problems(obj, existing)])
+            problems.extend([*definition_problems(obj), *definition_update_problems(obj, existing)])
         if problems:
             raise invalid(kind.kind, target.name, problems, group=kind.group)
         view = self._objects.view(kind)
         if ends_with_update(obj, existing, kind):
             self._objects.remove(kind, target.namespace, stored)
             return Answer(200, view.render(stored._replace(tail=encode_tail(obj, kind))))
+        if kind is SERVICES:
+            obj = self._service_addresses().assign(obj, existing)
         if differs(_content(obj), existing):
             stored = self._objects.put(kind, target.namespace, obj)
             self._serve(kind, obj)

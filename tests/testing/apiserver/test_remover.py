@@ -133,7 +133,6 @@ def test_the_policy_can_change_while_the_object_waits(server: Server) -> None:
     [
         ("n1", {}, "", None, 30),
         ("n1", {"terminationGracePeriodSeconds": 5}, "", None, 5),
-        ("n1", {"terminationGracePeriodSeconds": "odd"}, "", None, 30),
         ("n1", {}, "Running", 7, 7),
         ("n1", {}, "Running", -1, 1),
     ],

@@ -1,0 +1,161 @@
+"""The addresses and ports that services get: the lowest that are free, where a real server takes any.
+
+Source:
+    kubernetes pkg/registry/core/service/storage/alloc.go and storage.go, ``patchAllocatedValues``.
+    Differs: one family of addresses, from a larger range than a real server's default.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from kubeprims.errors import Invalid
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
+from kubeprims.testing.apiserver.metadata import metadata_of, text_of
+from kubeprims.testing.apiserver.status import FieldProblem, invalid
+
+ADDRESSES = ipaddress.ip_network("10.0.0.0/16")
+NODE_PORTS = range(30_000, 32_768)
+_HEADLESS = "None"
+_KEPT = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+_WITH_NODE_PORTS = frozenset({"NodePort", "LoadBalancer"})
+_EXTERNAL = "ExternalName"
+
+
+def with_kept_addresses(service: JSONObject, existing: JSONObject) -> JSONObject:
+    """Return what an update makes of a service: where it names no addresses and ports, it keeps those that it has."""
+    spec, old = dict(mapping(service, "spec")), mapping(existing, "spec")
+    if _EXTERNAL not in {spec.get("type"), old.get("type")}:
+        for key in _KEPT:
+            if not spec.get(key) and key in old:
+                spec[key] = old[key]
+    elif spec.get("type") == _EXTERNAL and old.get("type") != _EXTERNAL:
+        # What is merely left over from the old type goes.
+        for key in (*_KEPT, "internalTrafficPolicy", "externalTrafficPolicy"):
+            if spec.get(key) == old.get(key):
+                spec.pop(key, None)
+    if {spec.get("type"), old.get("type")} <= _WITH_NODE_PORTS:
+        before = {(port.get("protocol"), port.get("port")): port.get("nodePort") for port in items(old, "ports")}
+        spec["ports"] = [_with_old_node_port(port, before) for port in items(spec, "ports")]
+    return {**service, "spec": spec}
+
+
+def _with_old_node_port(port: JSONObject, before: Mapping[tuple[JSONValue, JSONValue], JSONValue]) -> JSONObject:
+    number = port.get("nodePort") or before.get((port.get("protocol"), port.get("port")))
+    return {**port, "nodePort": number} if number else port
+
+
+class ServiceAddresses:
+    """What is taken, and what is given out.
+
+    Concurrency:
+        None of its own: it is made for one write, or one batch of them, under the storage's lock.
+    """
+
+    def __init__(self, services: Iterable[JSONObject]) -> None:
+        self._addresses: set[str] = set()
+        self._ports: set[int] = set()
+        for service in services:
+            spec = mapping(service, "spec")
+            self._addresses.add(text(spec, "clusterIP"))
+            self._ports.update(_node_ports(spec))
+
+    def assign(self, service: JSONObject, existing: JSONObject | None = None) -> JSONObject:
+        """Return a service, with its defaults, with addresses and ports: those it asks for, or free ones.
+
+        Args:
+            service: The service.
+            existing: The same service before the write: what it holds is not taken by another.
+
+        Raises:
+            Invalid: One that it asks for is taken or out of range, or none is left.
+        """
+        spec = dict(mapping(service, "spec"))
+        old = mapping(existing, "spec") if existing is not None else {}
+        if spec.get("type") == _EXTERNAL:
+            return service
+        self._assign_address(service, spec, old)
+        if spec.get("type") == "NodePort" or (
+            spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+        ):
+            spec["ports"] = [*self._with_node_ports(service, items(spec, "ports"), {*_node_ports(old)})]
+        return {**service, "spec": spec}
+
+    def _assign_address(self, service: JSONObject, spec: JSONObject, old: JSONObject) -> None:
+        address = text(spec, "clusterIP")
+        if not address:
+            address = self._free_address(service)
+        elif address not in {_HEADLESS, text(old, "clusterIP")}:
+            self._check_address(service, address)
+        self._addresses.add(address)
+        spec["clusterIP"] = address
+        spec.setdefault("clusterIPs", [address])
+        open_ended = address == _HEADLESS and not spec.get("selector")
+        families: list[JSONValue] = ["IPv4", "IPv6"] if open_ended else ["IPv4"]
+        spec.setdefault("ipFamilies", families)
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if open_ended else "SingleStack")
+
+    def _free_address(self, service: JSONObject) -> str:
+        hosts = ADDRESSES.hosts()
+        next(hosts)  # that of the API server's own service
+        for host in hosts:
+            if str(host) not in self._addresses:
+                return str(host)
+        raise _refused(service, FieldProblem("spec.clusterIPs", "InternalError", "Internal error: range is full"))
+
+    def _check_address(self, service: JSONObject, address: str) -> None:
+        try:
+            inside = ipaddress.ip_address(address) in ADDRESSES
+        except ValueError:
+            return  # told by the validation
+        rule = ""
+        if not inside:
+            rule = "the provided network does not match the current range"
+        elif address in self._addresses:
+            rule = "provided IP is already allocated"
+        if rule:
+            problem = FieldProblem.invalid("spec.clusterIPs", [address], f"failed to allocate IP {address}: {rule}")
+            raise _refused(service, problem)
+
+    def _with_node_ports(
+        self, service: JSONObject, ports: Sequence[JSONObject], held: AbstractSet[int]
+    ) -> Iterator[JSONObject]:
+        for position, port in enumerate(ports):
+            wanted = port.get("nodePort")
+            if not isinstance(wanted, int) or not wanted:
+                wanted = self._free_port(service, position)
+            elif wanted not in held:
+                self._check_port(service, position, wanted)
+            self._ports.add(wanted)
+            yield {**port, "nodePort": wanted}
+
+    def _free_port(self, service: JSONObject, position: int) -> int:
+        found = next((port for port in NODE_PORTS if port not in self._ports), None)
+        if found is None:
+            field = f"spec.ports[{position}].nodePort"
+            raise _refused(service, FieldProblem(field, "InternalError", "Internal error: range is full"))
+        return found
+
+    def _check_port(self, service: JSONObject, position: int, port: int) -> None:
+        rule = ""
+        if port not in NODE_PORTS:
+            valid = f"{NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
+            rule = f"provided port is not in the valid range. The range of valid ports is {valid}"
+        elif port in self._ports:
+            rule = "provided port is already allocated"
+        if rule:
+            raise _refused(service, FieldProblem.invalid(f"spec.ports[{position}].nodePort", port, rule))
+
+
+def _node_ports(spec: JSONObject) -> Iterator[int]:
+    for port in items(spec, "ports"):
+        number = port.get("nodePort")
+        if isinstance(number, int) and number:
+            yield number
+
+
+def _refused(service: JSONObject, problem: FieldProblem) -> Invalid:
+    return invalid("Service", text_of(metadata_of(service), "name"), [problem])
