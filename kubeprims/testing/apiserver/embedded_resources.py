@@ -30,22 +30,23 @@ _SOME_KIND = Kind(resource="objects", kind="Object", name_rule=NameRule.PATH_SEG
 
 def embedded_problems(obj: JSONObject, schema: Schema) -> list[FieldProblem]:
     """Return what is wrong with the objects that are embedded in one."""
-    return [problem for name in sorted(obj) for problem in _problems(obj[name], schema.member(name), name)]
+    return [problem for name in sorted(obj) for problem in value_problems(obj[name], schema.member(name), name)]
 
 
-def _problems(value: JSONValue, schema: Schema | None, path: str) -> Iterator[FieldProblem]:
+def value_problems(value: JSONValue, schema: Schema | None, path: str) -> Iterator[FieldProblem]:
+    """Yield what is wrong with the objects in a value, and with the value itself if it is to be one."""
     if schema is None:
         return
     if isinstance(value, list):
         for position, item in enumerate(value):
-            yield from _problems(item, schema.items, f"{path}[{position}]")
+            yield from value_problems(item, schema.items, f"{path}[{position}]")
     if not isinstance(value, dict):
         return
     if schema.embedded_resource:
         yield from _type_problems(value, path)
         yield from _metadata_problems(value, path)
     for name in sorted(value):
-        yield from _problems(value[name], schema.member(name), f"{path}.{name}")
+        yield from value_problems(value[name], schema.member(name), f"{path}.{name}")
 
 
 def _type_problems(obj: JSONObject, path: str) -> Iterator[FieldProblem]:

@@ -237,7 +237,7 @@ class Definitions:
             map_type=_text(raw, "x-kubernetes-map-type") or base.map_type,
             patch_strategies=_strategies(raw) or base.patch_strategies,
             patch_merge_key=_text(raw, "x-kubernetes-patch-merge-key") or base.patch_merge_key,
-            default=raw.get("default", base.default),
+            default=base.default if raw.get("default") is None else raw["default"],
             enum=tuple(_list(raw, "enum")) or base.enum,
             nullable=_flag(raw, "nullable") or base.nullable,
             preserve_unknown=_flag(raw, "x-kubernetes-preserve-unknown-fields") or is_anything or base.preserve_unknown,

@@ -13,7 +13,7 @@ import re
 
 _LENGTH_MAX = 4096
 _TOKEN = re.compile(
-    r"(?P<posix>\[:\^?[a-z]+:\])|(?P<escape>\\.)|(?P<group>\(\?(?:P<|[a-zA-Z-]*[:)]|.{0,2}))|(?P<other>.)", re.DOTALL
+    r"(?P<posix>\[:\^?[a-z]+:\])|(?P<escape>\\.)|(?P<group>\(\?(?:P<|[a-zA-Z-]*[:)]|.?))|(?P<other>.)", re.DOTALL
 )
 _POSIX = {
     "alnum": "0-9A-Za-z",

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.testing.apiserver.embedded_resources import embedded_problems
+from kubeprims.testing.apiserver.embedded_resources import embedded_problems, value_problems
 from kubeprims.testing.apiserver.list_types import list_problems
 from kubeprims.testing.apiserver.schema import ABSENT, NO_RULES, Absent, Schema
 from kubeprims.testing.apiserver.schema_formats import has_format
@@ -51,15 +51,23 @@ def schema_problems(obj: JSONObject, schema: Schema, old: JSONObject | None = No
     return problems
 
 
-def value_problems(value: JSONValue, schema: Schema, path: str) -> list[FieldProblem]:
-    """Return which rules one value breaks, such as a default.
+def default_problems(default: JSONValue, schema: Schema, path: str) -> list[FieldProblem]:
+    """Return which rules a default breaks.
 
     Args:
-        value: The value.
-        schema: What it should look like.
-        path: What stands for the value in the problems.
+        default: The default.
+        schema: What it stands in for.
+        path: Where the default is in its definition.
     """
-    return [*_problems(value, schema, path, ABSENT), *list_problems(value, schema, path)]
+    problems = [
+        *_problems(default, schema, "", ABSENT),
+        *value_problems(default, schema, ""),
+        *list_problems(default, schema),
+    ]
+    return [
+        problem._replace(field=path if problem.field in {"", _NO_FIELD} else f"{path}.{problem.field.lstrip('.')}")
+        for problem in problems
+    ]
 
 
 def _problems(value: JSONValue, schema: Schema, path: str, old: _Old) -> Iterator[FieldProblem]:
@@ -130,16 +138,12 @@ def _type_problems(value: JSONValue, schema: Schema, path: str) -> Iterator[Fiel
 
 
 def _type_problem(path: str, value: str, wanted: str, actual: str) -> FieldProblem:
-    text = f"Invalid value: {quoted(value)}: {_place(path)} must be of type {wanted}: {quoted(actual)}"
+    text = f"Invalid value: {quoted(value)}: {path} in body must be of type {wanted}: {quoted(actual)}"
     return FieldProblem(path or _NO_FIELD, "FieldValueTypeInvalid", text)
 
 
-def _place(path: str) -> str:
-    return f"{path} in body" if path else "in body"
-
-
 def _rule(path: str, value: JSONValue, rule: str) -> FieldProblem:
-    return FieldProblem.invalid(path or _NO_FIELD, value, f"{_place(path)} {rule}")
+    return FieldProblem.invalid(path or _NO_FIELD, value, f"{path} in body {rule}")
 
 
 def _about(text: str) -> FieldProblem:
