@@ -22,7 +22,13 @@ _VERSION_IN_TEXT = re.compile(
     r"too large resource version: |current: |too old resource version: )(?P<version>\d{1,18})(?P<after> \(\d+\))?"
 )
 # What Go's decoders say about a body that they cannot read is in words of Go's types, and changes with its releases.
-_WORDS_OF_GO = re.compile(r"(?<=json parse error)(: .*)|(?<= cannot be handled as a )(?P<kind>\w+)(: .*)?", re.DOTALL)
+_WORDS_OF_GO = re.compile(
+    r"(?<=json parse error)(: .*)|(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
+    r"(?<=json: cannot unmarshal).*|(?<=is registered for version )(?P<version>\S+) in scheme .*",
+    re.DOTALL,
+)
+# An error about a patch shows the whole object, times and managers included.
+_WHOLE_OBJECT = re.compile(r'(?<=Invalid value: ")\{(?:[^"\\]|\\.)*\\"(?:managedFields|resourceVersion)\\"(?:[^"\\]|\\.)*\}(?=")')
 _GENERATED_LENGTH_MAX = 58
 _ETAG = re.compile(r'^(W/)?"[0-9A-F]+"$')
 
@@ -39,6 +45,7 @@ class Normaliser:
         self._symbols: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         self._versions: dict[int, str] = {}
+        self._list_versions: set[int] = set()
         self._prefixes: set[str] = set()
         self._is_sent = False
 
@@ -111,6 +118,7 @@ class Normaliser:
         """Return the newest version known that is not newer: other writers of a real server may have come between."""
         if not text.isdecimal() or text == "0":
             return text
+        self._list_versions.add(int(text))
         older = max((known for known in self._versions if known <= int(text)), default=None)
         return "<rv>" if older is None else f"<rv, not before {self._versions[older][1:-1]}>"
 
@@ -118,12 +126,13 @@ class Normaliser:
         """Return a text with symbols for what is known, and for what is recognised."""
         if len(text) > _TEXT_MAX:
             return f"<{len(text)} characters>"
+        text = _WHOLE_OBJECT.sub("<the object>", text)
         text = _UUID.sub(lambda match: self._symbol("uid", match[0]), text)
         text = _TIME.sub(lambda match: "<microtime>" if match[1] else "<time>", text)
         text = _ADDRESS.sub("<address>", text)
         text = _CLUSTER_IP.sub(lambda match: self._symbol("clusterIP", match[0]), text)
         text = _VERSION_IN_TEXT.sub(self._known_version, text)
-        text = _WORDS_OF_GO.sub(lambda match: match["kind"] or "", text)
+        text = _WORDS_OF_GO.sub(lambda match: match["kept"] or match["version"] or "", text)
         for prefix in self._prefixes:
             generated = rf"{re.escape(prefix)}[a-z0-9]{{5}}(?![a-z0-9])"
             text = re.sub(generated, lambda match: self._symbol("generated", match[0]), text)
@@ -133,5 +142,7 @@ class Normaliser:
         return text
 
     def _known_version(self, match: re.Match[str]) -> str:
-        symbol = self._versions.get(int(match["version"]), match["version"])
+        version = int(match["version"])
+        of_list = "<rv of a list>" if version in self._list_versions else match["version"]
+        symbol = self._versions.get(version, of_list)
         return match["before"] + symbol + (" (<rv>)" if match["after"] else "")

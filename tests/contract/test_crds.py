@@ -116,7 +116,6 @@ def test_values_that_the_schema_refuses(exchange: Exchange) -> None:
         {"flag": "yes"},
         "text",
         [],
-        {"size": 0, "color": "green", "name": ""},
     ]
     for spec in bad:
         exchange.post(path, widget(exchange.namespace, "a", spec=spec))

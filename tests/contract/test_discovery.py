@@ -34,7 +34,9 @@ def resource_list(body: JSONObject) -> JSONValue:
 
 
 def groups(body: JSONObject) -> JSONValue:
-    """Return the groups that the embedded server has, in the order in which they come."""
+    """Return the groups that the embedded server has, in the order in which they come; of the aggregated form likewise."""
+    if "items" in body:
+        return aggregated(body)
     kept = [entry for entry in objects_in(body, "groups") if entry["name"] in GROUPS_SERVED]
     return body | {"groups": cast("JSONValue", kept)}
 
