@@ -23,6 +23,7 @@ from kubeprims.errors import (
     TooManyRequests,
     Unauthorized,
     UnexpectedContent,
+    UnknownResource,
 )
 from kubeprims.meta import JSONObject
 from kubeprims.objects.event import WatchEventType
@@ -30,6 +31,7 @@ from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver import faults
 from kubeprims.testing.apiserver.faults import DropWatch, Match, WatchError
 from kubeprims.transport.config import TransportConfig
+from kubeprims.transport.message import Request, Response, RoundTripper
 from kubeprims.transport.transport import Transport
 from tests.client import session
 from tests.client.fake import DISCOVERY, FakeServer, documents
@@ -204,6 +206,62 @@ def test_the_field_manager_is_the_first_word_of_the_user_agent(user_agent: str, 
     server = FakeServer(user_agent=user_agent)
     Client(server, field_manager=given).resource("v1/nodes").create({"metadata": {"name": "a"}})
     assert dict(server.last.query)["fieldManager"] == manager
+
+
+def test_a_resource_is_found_by_what_an_object_says_of_itself() -> None:
+    client = FakeServer(documents(DISCOVERY)).client()
+    assert str(client.resource_of({"apiVersion": "apps/v1", "kind": "Deployment"}).gvr) == "apps/v1/deployments"
+    nodes = client.resource_of({"apiVersion": "v1", "kind": "Node"})
+    assert (str(nodes.gvr), nodes.namespaced) == ("v1/nodes", False)
+    assert client.resource_of({"apiVersion": "v1", "kind": "Pod"}, "prod").namespace == "prod"
+    with pytest.raises(UnknownResource, match="v1 Gadget"):
+        client.resource_of({"apiVersion": "v1", "kind": "Gadget"})
+    for nothing in ({}, {"kind": "Pod"}, {"apiVersion": "v1"}, {"apiVersion": "v1", "kind": 7}):
+        with pytest.raises(InvalidArgument, match="says its apiVersion and its kind"):
+            client.resource_of(nothing)
+
+
+def test_a_derived_client_has_options_of_its_own_and_closes_nothing_but_itself(server: APIServer) -> None:
+    agents: list[str] = []
+
+    class Noting:
+        def __init__(self, inner: RoundTripper) -> None:
+            self._inner = inner
+
+        def round_trip(self, request: Request) -> Response:
+            agents.append(request.headers.get("User-Agent") or "")
+            return self._inner.round_trip(request)
+
+    config = TransportConfig(server=server.url, user_agent="me/1", middleware=(Noting,))
+    with Transport(config) as transport, Client(transport, timeout_s=30.0) as client:
+        assert str(client.resource("po").gvr) == "v1/pods"
+        seen = len(agents)
+        with client.with_options(timeout_s=5.0, user_agent_suffix="election", field_manager="elector") as derived:
+            assert derived.transport is not client.transport
+            assert str(derived.resource("po").gvr) == "v1/pods"
+            assert len(agents) == seen  # discovery is taken along
+            derived.resource("v1/configmaps").create(session.config_map("a"))
+        with pytest.raises(LifecycleError):
+            derived.resource("v1/configmaps").get("a")
+        with client.with_options(own_pool=False) as sharing:
+            sharing.resource("v1/configmaps").get("a")
+        client.resource("v1/configmaps").get("a")
+        outliving = client.with_options()
+        for wrong in (0.0, -1.0):
+            with pytest.raises(InvalidArgument):
+                client.with_options(timeout_s=wrong)
+    assert agents[seen:] == ["me/1/election", "me/1", "me/1"]
+    assert outliving.resource("v1/configmaps").get("a").name == "a"
+    outliving.close()
+
+
+def test_a_derived_client_keeps_what_it_is_not_told_to_change(server: APIServer) -> None:
+    with Transport(TransportConfig(server=server.url)) as transport:
+        client = Client(transport, timeout_s=7.0, field_manager="me")
+        with client.with_options() as derived:
+            assert derived._api.timeout_s == 7.0
+            assert derived._api.codec is client._api.codec
+            assert derived._field_manager == "me"
 
 
 def test_a_client_refuses_what_would_fail_later() -> None:

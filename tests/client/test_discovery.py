@@ -19,7 +19,7 @@ from kubeprims.errors import (
     NotFound,
     UnknownResource,
 )
-from kubeprims.meta import GroupVersionResource, JSONObject
+from kubeprims.meta import GroupVersionKind, GroupVersionResource, JSONObject
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 from kubeprims.transport.message import Request, Response
@@ -158,6 +158,47 @@ def test_a_miss_asks_once_more_and_then_the_resource_is_unknown() -> None:
     assert len(server.requests) == 6
     with pytest.raises(UnknownResource, match=r'"example\.com/v1/gadgets"'):
         subject.get(GroupVersionResource("example.com", "v1", "gadgets"))
+
+
+def test_misses_in_a_row_ask_no_more_than_their_rate_allows() -> None:
+    clock = VirtualClock()
+    server = FakeServer(documents(DISCOVERY))
+    subject = Discovery(server.api(clock))
+    subject.resources()
+
+    def miss() -> int:
+        before = len(server.requests)
+        with pytest.raises(UnknownResource):
+            subject.find("gadgets")
+        return len(server.requests) - before
+
+    assert [miss() for _ in range(12)] == [2] * 10 + [0, 0]
+    clock.advance(1.0)
+    assert [miss(), miss()] == [2, 0]
+    assert str(subject.find("po").gvr) == "v1/pods"
+
+
+def test_a_resource_is_found_by_the_kind_of_its_objects() -> None:
+    subject = discovery(FakeServer(documents(DISCOVERY)))
+    assert str(subject.find_kind(GroupVersionKind("apps", "v1", "Deployment")).gvr) == "apps/v1/deployments"
+    for gvk in (GroupVersionKind("", "v1", "Deployment"), GroupVersionKind("apps", "v1", "deployment")):
+        with pytest.raises(UnknownResource):
+            subject.find_kind(gvk)
+
+
+def test_one_may_begin_with_what_another_one_knows() -> None:
+    first, server = FakeServer(documents(DISCOVERY)), FakeServer(documents(DISCOVERY))
+    known = discovery(first)
+    subject = discovery(server)
+    subject.take_from(known)
+    assert server.requests == []
+    known.resources()
+    subject.take_from(known)
+    assert str(subject.find("po").gvr) == "v1/pods"
+    assert server.requests == []
+    with pytest.raises(UnknownResource):
+        subject.find("gadgets")
+    assert len(server.requests) == 2
 
 
 def test_a_first_look_up_that_misses_asks_once_only() -> None:

@@ -245,3 +245,51 @@ def test_a_list_of_objects_is_a_sequence() -> None:
     assert len(page) == 3
     assert page[2] in page
     assert repr(ObjectList()) == "<ObjectList of 0 at no version>"
+
+
+class ExpiringToken(Listed):
+    """A list that expires at its second page, and whose server offers to go on at a newer version."""
+
+    def __init__(self, count: int, *, offered: str) -> None:
+        super().__init__(count)
+        self._offered = offered
+
+    @contextmanager
+    def fetch(self, options: ListOptions) -> Iterator[ListStream]:
+        if len(self.asked) == 1:
+            self.asked.append(options)
+            raise ResourceExpired("expired", code=410, reason="Expired", continue_token=self._offered)
+        with super().fetch(options) as page:
+            yield page
+
+
+def test_an_expired_list_goes_on_at_a_newer_version_where_that_is_allowed_and_offered() -> None:
+    listed = ExpiringToken(25, offered="010")
+    pages = list(list_pages(listed.fetch, ListOptions(limit=10), allow_inconsistent=True))
+    assert [name for page in pages for name in names(page)] == all_names(25)
+    assert [asked.continue_token for asked in listed.asked] == ["", "10", "010", "20"]
+
+
+@pytest.mark.parametrize(("offered", "allowed"), [("10", False), ("", True)])
+def test_an_expired_list_is_an_error_where_that_is_not_allowed_or_not_offered(offered: str, *, allowed: bool) -> None:
+    listed = ExpiringToken(25, offered=offered)
+    pages = list_pages(listed.fetch, ListOptions(limit=10), allow_inconsistent=allowed)
+    assert len(next(pages)) == 10
+    with pytest.raises(ResourceExpired):
+        next(pages)
+
+
+def test_a_server_that_offers_the_same_token_for_ever_is_not_asked_for_ever() -> None:
+    class AlwaysExpired(Listed):
+        @contextmanager
+        def fetch(self, options: ListOptions) -> Iterator[ListStream]:
+            if options.continue_token:
+                self.asked.append(options)
+                raise ResourceExpired("expired", code=410, continue_token="again")
+            with super().fetch(options) as page:
+                yield page
+
+    listed = AlwaysExpired(25)
+    with pytest.raises(DecodeError, match="the same continue token"):
+        list(list_pages(listed.fetch, ListOptions(limit=10), allow_inconsistent=True))
+    assert len(listed.asked) == 3

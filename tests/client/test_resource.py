@@ -18,7 +18,13 @@ from kubeprims.client.options import (
     WatchOptions,
 )
 from kubeprims.client.resource import Resource
-from kubeprims.errors import InvalidArgument, InvalidSelector, UnexpectedContent
+from kubeprims.errors import (
+    InvalidArgument,
+    InvalidSelector,
+    ResourceExpired,
+    UnexpectedContent,
+    UnsupportedMediaType,
+)
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel
@@ -205,6 +211,87 @@ def test_apply_patches_with_the_field_manager_and_force() -> None:
     assert world.sent == ("PATCH", f"{PATH}/a/status?fieldManager=me&force=true")
     with pytest.raises(InvalidArgument, match="a name may not be empty"):
         world.pods.apply({"kind": "Pod"})
+
+
+def test_scale_patches_the_subresource_alone() -> None:
+    world = World()
+    world.pods.scale("a", 3, dry_run=True, field_manager="me", field_validation=FieldValidation.WARN)
+    assert world.sent == ("PATCH", f"{PATH}/a/scale?dryRun=All&fieldManager=me&fieldValidation=Warn")
+    assert world.server.last.headers.get("Content-Type") == "application/merge-patch+json"
+    assert world.body == {"spec": {"replicas": 3}}
+    with pytest.raises(InvalidArgument, match="replicas is 0 or more"):
+        world.pods.scale("a", -1)
+
+
+@pytest.mark.parametrize(("patch_type", "says"), [(PatchType.STRATEGIC, True), (PatchType.MERGE, False)])
+def test_a_strategic_patch_that_is_refused_says_what_to_use_instead(patch_type: PatchType, *, says: bool) -> None:
+    refusal: JSONObject = {"kind": "Status", "status": "Failure", "code": 415, "message": "unknown format"}
+    widgets = FakeServer(lambda request: response(refusal, status=415)).client().resource("example.com/v1/widgets", "x")
+    with pytest.raises(UnsupportedMediaType, match="unknown format") as caught:
+        widgets.patch("a", {}, patch_type)
+    assert ("custom resources take PatchType.MERGE, PatchType.JSON or apply instead" in str(caught.value)) is says
+
+
+TABLE: JSONObject = {
+    "kind": "Table",
+    "metadata": {"resourceVersion": "9"},
+    "columnDefinitions": [{"name": "Name", "type": "string", "format": "name"}],
+    "rows": [{"cells": ["a"], "object": {"metadata": {"name": "a"}}}],
+}
+
+
+def test_tables_are_asked_for_page_by_page_or_of_one_object() -> None:
+    def answer(request: Request) -> Response:
+        more: JSONObject = {} if "continue" in dict(request.query) else {"continue": "on"}
+        return response({**TABLE, "metadata": {"resourceVersion": "9", **more}}, request=request)
+
+    server = FakeServer(answer)
+    pods = server.client().resource("v1/pods")
+    assert [len(page) for page in pods.table_pages(page_size=1, label_selector="a=b")] == [1, 1]
+    assert server.targets == [f"{PATH}?limit=1&labelSelector=a%3Db", f"{PATH}?limit=1&continue=on&labelSelector=a%3Db"]
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io"
+    assert server.last.headers.get("Accept") == f"{accept},application/json"
+    whole = pods.table(field_selector="c=d")
+    assert [row.name for row in whole.rows] == ["a", "a"]
+    assert server.targets[2:] == [
+        f"{PATH}?limit=500&fieldSelector=c%3Dd",
+        f"{PATH}?limit=500&continue=on&fieldSelector=c%3Dd",
+    ]
+    assert [row.name for row in pods.table("a").rows] == ["a"]
+    assert server.last.target == f"{PATH}/a"
+
+
+def test_plain_objects_are_a_table_of_names_and_ages() -> None:
+    table = World().pods.table()
+    assert [column.name for column in table.columns] == ["Name", "Age"]
+    assert [row.name for row in table.rows] == ["p0", "p1", "p2"]
+
+
+def test_an_expired_list_of_any_form_goes_on_where_that_is_allowed() -> None:
+    expired: JSONObject = {
+        "kind": "Status",
+        "status": "Failure",
+        "code": 410,
+        "reason": "Expired",
+        "metadata": {"continue": "02"},
+    }
+    world = World(count=4)
+    fresh = world.answer
+
+    def answer(request: Request) -> Response:
+        if len(world.server.requests) == 2:
+            return response(expired, status=410, request=request)
+        return fresh(request)
+
+    world.server._answerer = answer
+    assert [pod.name for pod in world.pods.iterate(page_size=2, allow_inconsistent=True)] == ["p0", "p1", "p2", "p3"]
+    world.server.requests.clear()
+    assert sum(len(page) for page in world.pods.list_pages(page_size=2, allow_inconsistent=True)) == 4
+    world.server.requests.clear()
+    assert sum(len(page) for page in world.pods.table_pages(page_size=2, allow_inconsistent=True)) == 4
+    world.server.requests.clear()
+    with pytest.raises(ResourceExpired):
+        list(world.pods.iterate(page_size=2))
 
 
 def test_delete_says_what_must_hold_and_what_becomes_of_the_rest() -> None:

@@ -18,9 +18,11 @@ from kubeprims.client.status import (
 )
 from kubeprims.errors import (
     AlreadyExists,
+    ApplyConflict,
     Cancelled,
     Conflict,
     ConnectionLost,
+    FieldConflict,
     Forbidden,
     InternalError,
     Invalid,
@@ -222,3 +224,53 @@ def test_a_success_with_other_content_is_refused_saying_what_was_found_where(con
 def test_other_content_without_a_body_is_refused_by_its_type() -> None:
     with pytest.raises(UnexpectedContent, match=r"found text/plain$"):
         check_success(response(b"", headers=[("Content-Type", "text/plain")]))
+
+
+def conflict_causes(*conflicts: tuple[str, str]) -> JSONValue:
+    return [{"reason": "FieldManagerConflict", "field": field, "message": message} for field, message in conflicts]
+
+
+def test_an_apply_that_conflicts_names_managers_and_fields() -> None:
+    error = error_from_status(
+        {
+            "code": 409,
+            "reason": "Conflict",
+            "message": "Apply failed with 3 conflicts",
+            "details": {
+                "causes": conflict_causes(
+                    (".spec.replicas", 'conflict with "kubectl" using apps/v1'),
+                    (".data.a", r'conflict with "the \"other\" one" with subresource "status" using v1'),
+                    (".data.b", 'conflict with "kubectl"'),
+                    (".data.c", "somebody"),
+                )
+            },
+        },
+        method="PATCH",
+        url="https://a/b",
+    )
+    assert isinstance(error, ApplyConflict)
+    assert error.conflicts == (
+        FieldConflict(".spec.replicas", "kubectl"),
+        FieldConflict(".data.a", 'the "other" one'),
+        FieldConflict(".data.b", "kubectl"),
+        FieldConflict(".data.c", "somebody"),
+    )
+    assert str(error) == (
+        "PATCH https://a/b: 409 Conflict: the apply conflicts with other managers: "
+        '"kubectl" owns .spec.replicas, .data.b; "the "other" one" owns .data.a; "somebody" owns .data.c'
+    )
+    bare = error_from_status({"code": 409, "reason": "Conflict", "details": {"causes": conflict_causes((".a", '"m"'))}})
+    assert str(bare) == '409 Conflict: the apply conflicts with other managers: "m" owns .a'
+
+
+@pytest.mark.parametrize(("reason", "cause"), [("AlreadyExists", "FieldManagerConflict"), ("Conflict", "Other")])
+def test_other_conflicts_are_none_of_an_apply(reason: str, cause: str) -> None:
+    details: JSONObject = {"causes": [{"reason": cause}]}
+    assert not isinstance(error_from_status({"code": 409, "reason": reason, "details": details}), ApplyConflict)
+
+
+@pytest.mark.parametrize(("metadata", "token"), [({"continue": "on"}, "on"), ({"continue": 7}, ""), (7, ""), ({}, "")])
+def test_an_expired_list_may_say_how_to_go_on(metadata: JSONValue, token: str) -> None:
+    error = error_from_status({"code": 410, "reason": "Expired", "metadata": metadata})
+    assert isinstance(error, ResourceExpired)
+    assert error.continue_token == token
