@@ -8,7 +8,7 @@ Everything here is pure, so it is safe in any thread.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from contextlib import contextmanager
 from typing import cast
 
@@ -23,6 +23,7 @@ DEPTH_MAX = 200
 
 # PyYAML quotes what it cannot read, and that may be a part of a secret.
 _QUOTED = re.compile(r"'[^']{2,}'")
+_MERGE = "tag:yaml.org,2002:merge"
 _SCALARS = (str, bool, int, float)
 
 
@@ -49,17 +50,33 @@ def load_documents(content: bytes) -> list[JSONValue]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Leaves times as they are written."""
+        """Leaves times as they are written, and refuses a key that is there twice."""
 
         yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own table, which is looked up on the class
             first: [pair for pair in resolvers if pair[0] != "tag:yaml.org,2002:timestamp"]
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002 - PyYAML's own
+            own = [key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key.value, str)]
+            mapping = cast("dict[Hashable, object]", super().construct_mapping(node, deep))
+            if len(set(own)) < len(own) or len(mapping) < len(own):
+                raise yaml.constructor.ConstructorError(problem="found a key twice", problem_mark=node.start_mark)
+            return mapping
+
     with _reported():
         loaded = cast("list[object]", list(yaml.load_all(content, Loader)))
     plain = _Plain()
     return [plain.value(document, 0) for document in loaded]
+
+
+def as_json(found: object) -> JSONValue:
+    """Return a part of a document as what JSON can say.
+
+    Raises:
+        DecodeError: JSON cannot say it, or it is more than can be held.
+    """
+    return _Plain().value(found, 0)
 
 
 @contextmanager
@@ -78,10 +95,10 @@ def _reported() -> Generator[None]:
 
 
 def dump_document(value: JSONValue) -> str:
-    """Return a value as block YAML with sorted keys, ending in a line break."""
+    """Return a value as block YAML with sorted keys, ending in a line break. What is not ASCII is escaped."""
     import yaml
 
-    return yaml.safe_dump(value, default_flow_style=False, allow_unicode=True, width=float("inf"))
+    return yaml.safe_dump(value, default_flow_style=False, width=float("inf"))
 
 
 class _Plain:
