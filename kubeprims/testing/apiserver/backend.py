@@ -268,7 +268,8 @@ class Backend:
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
         """Create many objects in one step, and return how many.
 
-        Each goes into the namespace that it names (``default`` if it names none), with the status that it has.
+        Each goes into the namespace that it names (``default`` if it names none), with the status that it has. They
+        get their defaults, but the rules of built-in kinds are not checked: half an object will do for a test.
 
         Raises:
             BadRequest: One of them is not such an object; none is created then, nor in the other cases.

@@ -19,6 +19,8 @@ _CLAIM_SPEC = Defaults(values={"volumeMode": "Filesystem"})
 
 
 def _pull_policy(image: str) -> str:
+    if not image:
+        return "IfNotPresent"
     match = _IMAGE.fullmatch(image.rpartition("/")[2])
     tag, digest = (match["tag"], match["digest"]) if match is not None else (None, None)
     return "Always" if (tag or ("" if digest else _MISSING_LATEST)) == _MISSING_LATEST else "IfNotPresent"

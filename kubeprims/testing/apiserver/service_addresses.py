@@ -28,6 +28,8 @@ _EXTERNAL = "ExternalName"
 def with_kept_addresses(service: JSONObject, existing: JSONObject) -> JSONObject:
     """Return what an update makes of a service: where it names no addresses and ports, it keeps those that it has."""
     spec, old = dict(mapping(service, "spec")), mapping(existing, "spec")
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
     if _EXTERNAL not in {spec.get("type"), old.get("type")}:
         for key in _KEPT:
             if not spec.get(key) and key in old:

@@ -14,6 +14,7 @@ from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode_tail, is_too_deep
 from kubeprims.testing.apiserver.history import StoredObject
+from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import (
     generated_name,
@@ -104,7 +105,10 @@ class Writer:
         return Answer(201, self._objects.view(target.kind).render(stored))
 
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
-        """Create many objects in one step, each in the namespace that it names, with the status that it has."""
+        """Create many objects in one step, each in the namespace that it names, with the status that it has.
+
+        They get their defaults; of the rules, those for metadata and for definitions are checked.
+        """
         renders: dict[str, Callable[[int], StoredObject]] = {}
         namespaces: set[str] = set()
         now = timestamp(self._clock.wall())
@@ -212,7 +216,7 @@ class Writer:
         return name
 
     def _create(self, target: Target, obj: JSONObject) -> StoredObject:
-        obj = self._checked_new(target, obj)
+        obj = self._checked_new(target, obj, kind_problems(obj, None, target.kind))
         name = text_of(metadata_of(obj), "name")
         self._check_namespace(target, name)
         if self._objects.find(target.kind, target.namespace, name) is not None:
@@ -226,9 +230,10 @@ class Writer:
     def _service_addresses(self) -> ServiceAddresses:
         return ServiceAddresses(decode_tail(stored.tail) for stored in self._objects.table(SERVICES).objects.values())
 
-    def _checked_new(self, target: Target, obj: JSONObject) -> JSONObject:
+    def _checked_new(self, target: Target, obj: JSONObject, problems: Iterable[FieldProblem] = ()) -> JSONObject:
+        """Return a new object once it has no problem: neither those that are known already, nor with its metadata."""
         kind, metadata = target.kind, metadata_of(obj)
-        problems = metadata_problems(metadata, kind)
+        problems = [*metadata_problems(metadata, kind), *problems]
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
             obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
             problems.extend(definition_problems(obj))
@@ -260,6 +265,8 @@ class Writer:
             *metadata_problems(metadata_of(obj), kind),
             *update_problems(metadata_of(obj), metadata_of(existing)),
         ]
+        if not target.subresource:
+            problems.extend(kind_problems(obj, existing, kind))
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
             obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
             problems.extend([*definition_problems(obj), *definition_update_problems(obj, existing)])

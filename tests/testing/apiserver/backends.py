@@ -62,6 +62,10 @@ class Server:
         assert answer.code == 201
         return load(answer.body)
 
+    def put_in(self, resource: str, obj: JSONObject) -> None:
+        """Create an object in bulk, so that half an object will do."""
+        self.backend.create_many(self.kind(resource), [obj])
+
     def get(self, resource: str, name: str, namespace: str = "default") -> JSONObject:
         kind = self.kind(resource)
         return load(self.backend.get(kind, namespace if kind.namespaced else "", name))

@@ -282,7 +282,7 @@ def test_field_selectors_know_the_fields_of_their_kinds(
     resource: str, obj: JSONObject, selector: str, *, selected: bool
 ) -> None:
     server = Server()
-    server.create(resource, {"metadata": {"name": "x"}, **obj})
+    server.put_in(resource, {"metadata": {"name": "x"}, **obj})
     listing = server.backend.list(
         server.kind(resource), "default", ListQuery(field_selector=FieldSelector.parse(selector))
     )

@@ -30,7 +30,7 @@ def _is_gone(server: Server, resource: str, name: str) -> bool:
 
 
 def _pod(server: Server, *, node: str = "n1", spec: JSONObject | None = None, phase: str = "") -> None:
-    server.create(PODS, {"metadata": {"name": "p"}, "spec": {"nodeName": node, **(spec or {})}})
+    server.put_in(PODS, {"metadata": {"name": "p"}, "spec": {"nodeName": node, **(spec or {})}})
     if phase:
         server.patch(PODS, "p", {"status": {"phase": phase}}, subresource="status")
 

@@ -228,7 +228,7 @@ def test_kinds_have_rules_of_their_own_for_names(server: Server, resource: str, 
 
 def test_a_role_may_have_almost_any_name(server: Server) -> None:
     server.create("rbac.authorization.k8s.io/v1/roles", {"metadata": {"name": "System:Odd Name"}})
-    server.create("v1/services", {"metadata": {"name": "a-1"}})
+    server.create("v1/services", {"metadata": {"name": "1-a"}, "spec": {"ports": [{"port": 80}]}})
 
 
 def test_a_namespace_has_to_be_there(server: Server) -> None:
@@ -274,7 +274,7 @@ def test_an_object_is_created_once(server: Server) -> None:
         ([{"resources": {"requests": {"cpu": "1"}}}], "Burstable"),
         ([{"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}], "Guaranteed"),
         (
-            [{"resources": {"limits": {"cpu": "1", "memory": "1"}, "requests": {"cpu": "2", "memory": "1"}}}],
+            [{"resources": {"limits": {"cpu": "2", "memory": "1"}, "requests": {"cpu": "1", "memory": "1"}}}],
             "Burstable",
         ),
         ([{"resources": {"limits": {"cpu": "1", "memory": "1"}}}, {}], "Burstable"),
@@ -412,7 +412,7 @@ def test_an_update_of_nothing_creates_it_only_for_some_kinds(server: Server) -> 
 
 def test_the_generation_counts_what_is_asked_of_an_object(widgets: Server) -> None:
     deploy = "apps/v1/deployments"
-    widgets.create(deploy, {"metadata": {"name": "d"}, "spec": {"replicas": 1}})
+    widgets.create(deploy, {"metadata": {"name": "d"}, **GIVEN["deployment"][1]})
 
     def generation(obj: JSONObject) -> object:
         return part(obj, "metadata", "generation")
@@ -465,9 +465,9 @@ def test_a_subresource_supports_its_own_verbs(server: Server) -> None:
         server.backend.get(server.kind(PODS), "default", "p", subresource="binding")
     with pytest.raises(MethodNotAllowed):
         server.backend.create(server.kind(PODS), "default", b"{}", name="p", subresource="status")
-    server.create(PODS, {"metadata": {"name": "p"}})
-    pod = json.loads(server.backend.get(server.kind(PODS), "default", "p", subresource="status"))
-    assert pod["status"]["phase"] == "Pending"
+    server.create(PODS, {"metadata": {"name": "p"}, **POD})
+    found = json.loads(server.backend.get(server.kind(PODS), "default", "p", subresource="status"))
+    assert found["status"]["phase"] == "Pending"
 
 
 # The texts are what a kube-apiserver 1.37 answers.

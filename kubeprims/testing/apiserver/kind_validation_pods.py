@@ -1,0 +1,238 @@
+"""The rules of pods, and of the templates of pods.
+
+What few tests meet is not judged: resource claims, Windows, DNS options, ephemeral volumes, the terms of affinities.
+
+Source:
+    kubernetes pkg/apis/core/validation/validation.go, ``ValidatePodSpec`` and ``ValidatePodUpdate``.
+"""
+
+from __future__ import annotations
+
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.selectors import label_value_problems
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
+from kubeprims.testing.apiserver.kind_rules import (
+    INT32_MAX,
+    Problems,
+    address,
+    duplicate,
+    indexed,
+    label_key,
+    label_selector,
+    labels,
+    named,
+    number,
+    one_of,
+    present,
+    sources,
+    subdomain,
+    texts,
+)
+from kubeprims.testing.apiserver.kind_validation_containers import containers_problems, security_problems
+from kubeprims.testing.apiserver.kinds import NameRule
+from kubeprims.testing.apiserver.status import FieldProblem
+
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_VOLUME_SOURCES = (
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "flocker",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "quobyte",
+    "downwardAPI",
+    "fc",
+    "azureFile",
+    "configMap",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "storageos",
+    "projected",
+    "scaleIO",
+    "csi",
+    "ephemeral",
+    "image",
+)
+_NEEDED = {
+    "hostPath": ("path",),
+    "secret": ("secretName",),
+    "configMap": ("name",),
+    "persistentVolumeClaim": ("claimName",),
+    "nfs": ("server", "path"),
+    "csi": ("driver",),
+}
+_MODES = frozenset({"secret", "configMap", "downwardAPI", "projected"})
+_MODE_MAX = 0o777
+_MODE_RULE = "must be a number between 0 and 0777 (octal), both inclusive"
+_CHANGEABLE = (
+    "`spec.containers[*].image`",
+    "`spec.initContainers[*].image`",
+    "`spec.activeDeadlineSeconds`",
+    "`spec.tolerations` (only additions to existing tolerations)",
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+)
+
+
+def pod_problems(pod: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a pod breaks."""
+    spec = mapping(pod, "spec")
+    yield from pod_spec_problems(spec, "spec")
+    if old is not None:
+        yield from _update_problems(spec, mapping(old, "spec"))
+    elif items(spec, "ephemeralContainers"):
+        yield FieldProblem.forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
+def template_problems(template: JSONObject, path: str) -> Problems:
+    """Return which rules the template of a pod breaks."""
+    metadata = mapping(template, "metadata")
+    yield from labels(metadata, "labels", path)
+    for key in sorted(mapping(metadata, "annotations")):
+        yield from label_key(key.lower(), f"{path}.annotations")
+    yield from pod_spec_problems(mapping(template, "spec"), f"{path}.spec")
+
+
+def pod_spec_problems(spec: JSONObject, path: str) -> Problems:
+    """Return which rules the spec of a pod breaks."""
+    volumes: set[str] = set()
+    for field, volume in indexed(spec, "volumes", path):
+        yield from _volume_problems(volume, field, volumes)
+        volumes.add(text(volume, "name"))
+    yield from containers_problems(spec, path, frozenset(volumes))
+    yield from one_of(spec, "restartPolicy", path, _RESTART_POLICIES)
+    yield from one_of(spec, "dnsPolicy", path, _DNS_POLICIES)
+    yield from labels(spec, "nodeSelector", path)
+    yield from security_problems(mapping(spec, "securityContext"), f"{path}.securityContext")
+    yield from _affinity_problems(spec, path)
+    for field, constraint in indexed(spec, "topologySpreadConstraints", path):
+        yield from _spread_problems(constraint, field)
+    yield from _name_problems(spec, path)
+    for field, toleration in indexed(spec, "tolerations", path):
+        yield from _toleration_problems(toleration, field)
+    for field, alias in indexed(spec, "hostAliases", path):
+        yield from address(text(alias, "ip"), f"{field}.ip")
+        for position, host in enumerate(texts(alias, "hostnames")):
+            yield from subdomain(host, f"{field}.hostnames[{position}]")
+    yield from one_of(spec, "preemptionPolicy", path, ("PreemptLowerPriority", "Never"))
+
+
+def _name_problems(spec: JSONObject, path: str) -> Problems:
+    for key in ("serviceAccountName", "nodeName"):
+        if spec.get(key):
+            yield from subdomain(text(spec, key), f"{path}.{key}")
+    deadline_s = number(spec, "activeDeadlineSeconds")
+    if deadline_s is not None and not 1 <= deadline_s <= INT32_MAX:
+        rule = f"must be between 1 and {INT32_MAX}, inclusive"
+        yield FieldProblem.invalid(f"{path}.activeDeadlineSeconds", deadline_s, rule)
+    for key in ("hostname", "subdomain"):
+        if spec.get(key):
+            yield from named(text(spec, key), f"{path}.{key}", NameRule.DNS_LABEL)
+
+
+def _volume_problems(volume: JSONObject, path: str, names: set[str]) -> Problems:
+    for key, problem in sources(volume, path, _VOLUME_SOURCES, what="volume type"):
+        if problem is not None:
+            yield problem
+            continue
+        source, field = mapping(volume, key), f"{path}.{key}"
+        yield from present(source, field, *_NEEDED.get(key, ()))
+        mode = number(source, "defaultMode")
+        if key in _MODES and mode is not None and not 0 <= mode <= _MODE_MAX:
+            yield FieldProblem.invalid(f"{field}.defaultMode", mode, _MODE_RULE)
+    name = text(volume, "name")
+    if not name:
+        yield FieldProblem.required(f"{path}.name", "")
+        return
+    yield from named(name, f"{path}.name", NameRule.DNS_LABEL)
+    if name in names:
+        yield duplicate(f"{path}.name", name)
+
+
+def _affinity_problems(spec: JSONObject, path: str) -> Problems:
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    node = mapping(mapping(mapping(spec, "affinity"), "nodeAffinity"), required)
+    if "nodeSelectorTerms" in node and not items(node, "nodeSelectorTerms"):
+        field = f"{path}.affinity.nodeAffinity.{required}.nodeSelectorTerms"
+        yield FieldProblem.required(field, "must have at least one node selector term")
+
+
+def _spread_problems(constraint: JSONObject, path: str) -> Problems:
+    skew = number(constraint, "maxSkew") or 0
+    if skew <= 0:
+        yield FieldProblem.invalid(f"{path}.maxSkew", skew, "must be greater than zero")
+    if not constraint.get("topologyKey"):
+        yield FieldProblem.required(f"{path}.topologyKey", "can not be empty")
+    yield from one_of(constraint, "whenUnsatisfiable", path, ("DoNotSchedule", "ScheduleAnyway"))
+    yield from label_selector(constraint.get("labelSelector"), f"{path}.labelSelector")
+
+
+def _toleration_problems(toleration: JSONObject, path: str) -> Problems:
+    key, operator, value = (text(toleration, name) for name in ("key", "operator", "value"))
+    if key:
+        yield from label_key(key, f"{path}.key")
+    elif operator != "Exists":
+        rule = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        yield FieldProblem.invalid(f"{path}.operator", operator, rule)
+    if "tolerationSeconds" in toleration and toleration.get("effect") != "NoExecute":
+        rule = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        yield FieldProblem.invalid(f"{path}.effect", text(toleration, "effect"), rule)
+    if operator in {"", "Equal"}:
+        broken = label_value_problems(value)
+        if broken:
+            yield FieldProblem.invalid(f"{path}.operator", value, ";".join(broken))
+    elif operator == "Exists":
+        if value:
+            yield FieldProblem.invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
+    else:
+        yield FieldProblem.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
+    yield from one_of(toleration, "effect", path, TAINT_EFFECTS)
+
+
+def _update_problems(spec: JSONObject, old: JSONObject) -> Problems:
+    for key in ("containers", "initContainers"):
+        if len(items(spec, key)) != len(items(old, key)):
+            yield FieldProblem.forbidden(f"spec.{key}", "pod updates may not add or remove containers")
+            return
+    deadline_s, old_deadline_s = number(spec, "activeDeadlineSeconds"), number(old, "activeDeadlineSeconds")
+    if deadline_s is not None and old_deadline_s is not None and deadline_s > old_deadline_s:
+        rule = "must be less than or equal to previous value"
+        yield FieldProblem.invalid("spec.activeDeadlineSeconds", deadline_s, rule)
+        return
+    if deadline_s is None and old_deadline_s is not None:
+        rule = "must not update from a positive integer to nil value"
+        yield FieldProblem.invalid("spec.activeDeadlineSeconds", None, rule)
+    tolerations = items(spec, "tolerations")
+    if any(toleration not in tolerations for toleration in items(old, "tolerations")):
+        rule = "existing toleration can not be modified except its tolerationSeconds"
+        yield FieldProblem.forbidden("spec.tolerations", rule)
+    if _fixed_part(spec, old) != _fixed_part(old, old):
+        rule = f"pod updates may not change fields other than {','.join(_CHANGEABLE)}"
+        yield FieldProblem.forbidden("spec", rule)
+
+
+def _fixed_part(spec: JSONObject, old: JSONObject) -> JSONObject:
+    """Return what an update may not change."""
+    kept: JSONObject = {
+        key: value
+        for key, value in spec.items()
+        if key not in {"activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"}
+    }
+    for key in ("containers", "initContainers"):
+        without: list[JSONValue] = [{**container, "image": ""} for container in items(spec, key)]
+        kept[key] = without
+    if (number(old, "terminationGracePeriodSeconds") or 0) < 0 and kept.get("terminationGracePeriodSeconds") == 1:
+        kept["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
+    return kept

@@ -1,0 +1,320 @@
+"""The rules of roles, autoscalers, budgets, classes, events and the like.
+
+Source:
+    kubernetes pkg/apis/{rbac,autoscaling,policy,scheduling,node}/validation; pkg/apis/core/validation, events.go too.
+"""
+
+from __future__ import annotations
+
+import json
+
+from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
+from kubeprims.testing.apiserver.kind_rules import (
+    IMMUTABLE,
+    NON_NEGATIVE,
+    POSITIVE,
+    Problems,
+    indexed,
+    label_key,
+    label_selector,
+    named,
+    number,
+    one_of,
+    present,
+    share,
+    share_below_whole,
+    subdomain,
+    texts,
+)
+from kubeprims.testing.apiserver.kind_validation_containers import resource_name_problems
+from kubeprims.testing.apiserver.kind_validation_pods import TAINT_EFFECTS
+from kubeprims.testing.apiserver.kinds import Kind, NameRule
+from kubeprims.testing.apiserver.metadata import metadata_of, text_of
+from kubeprims.testing.apiserver.quantities import parse_quantity
+from kubeprims.testing.apiserver.status import FieldProblem, quoted
+
+_RBAC_GROUP = "rbac.authorization.k8s.io"
+_SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
+_PRIORITY_MAX = 1_000_000_000
+_METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
+_EVENT_LENGTHS = (("reportingInstance", 128), ("action", 128), ("reason", 128))
+_NOTE_LENGTH_MAX = 1024
+_QUOTA_NAMES = frozenset(
+    {
+        "cpu",
+        "memory",
+        "ephemeral-storage",
+        "requests.cpu",
+        "requests.memory",
+        "requests.storage",
+        "requests.ephemeral-storage",
+        "limits.cpu",
+        "limits.memory",
+        "limits.ephemeral-storage",
+        "pods",
+        "services",
+        "services.nodeports",
+        "services.loadbalancers",
+        "replicationcontrollers",
+        "resourcequotas",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+    }
+)
+
+
+def role_problems(obj: JSONObject, _old: JSONObject | None, *, namespaced: bool) -> Problems:
+    """Return which rules a role breaks."""
+    for field, rule in indexed(obj, "rules", ""):
+        where, urls = field.removeprefix("."), texts(rule, "nonResourceURLs")
+        if urls and namespaced:
+            problem = "namespaced rules cannot apply to non-resource URLs"
+            yield FieldProblem.invalid(f"{where}.nonResourceURLs", [*urls], problem)
+        elif urls:
+            if any(rule.get(key) for key in ("apiGroups", "resources", "resourceNames")):
+                problem = "rules cannot apply to both regular resources and non-resource URLs"
+                yield FieldProblem.invalid(f"{where}.nonResourceURLs", [*urls], problem)
+        else:
+            for key, name in (("apiGroups", "api group"), ("resources", "resource")):
+                if not texts(rule, key):
+                    yield FieldProblem.required(f"{where}.{key}", f"resource rules must supply at least one {name}")
+        yield from present(rule, where, "verbs")
+    aggregation = mapping(obj, "aggregationRule")
+    if "aggregationRule" in obj and not items(aggregation, "clusterRoleSelectors"):
+        problem = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        yield FieldProblem.required("aggregationRule.clusterRoleSelectors", problem)
+    for field, selector in indexed(aggregation, "clusterRoleSelectors", "aggregationRule"):
+        yield from label_selector(selector, field)
+
+
+def role_binding_problems(obj: JSONObject, old: JSONObject | None, *, namespaced: bool) -> Problems:
+    """Return which rules the binding of a role breaks."""
+    reference = mapping(obj, "roleRef")
+    yield from one_of(reference, "apiGroup", "roleRef", (_RBAC_GROUP,))
+    yield from one_of(reference, "kind", "roleRef", ("Role", "ClusterRole") if namespaced else ("ClusterRole",))
+    for character in "/%":
+        if character in text(reference, "name"):
+            yield FieldProblem.invalid("roleRef.name", reference["name"], f"may not contain '{character}'")
+    for field, subject in indexed(obj, "subjects", ""):
+        yield from _subject_problems(subject, field.removeprefix("."), namespaced=namespaced)
+    # What upstream declares rather than programs comes last.
+    if not text(reference, "name"):
+        yield FieldProblem.required("roleRef.name", "")
+    for field, subject in indexed(obj, "subjects", ""):
+        if not text(subject, "name"):
+            yield FieldProblem.required(f"{field.removeprefix('.')}.name", "")
+    if old is not None and reference != mapping(old, "roleRef"):
+        names = (text(reference, key) for key in ("apiGroup", "kind", "name"))
+        group, kind, name = map(quoted, names)
+        shown = f'{{"APIGroup":{group},"Kind":{kind},"Name":{name}}}'
+        yield FieldProblem("roleRef", "FieldValueInvalid", f"Invalid value: {shown}: {IMMUTABLE}")
+
+
+def _subject_problems(subject: JSONObject, field: str, *, namespaced: bool) -> Problems:
+    match text(subject, "kind"):
+        case "ServiceAccount":
+            if subject.get("name"):
+                yield from subdomain(text(subject, "name"), f"{field}.name")
+            yield from one_of(subject, "apiGroup", field, ("",))
+            if not namespaced and not subject.get("namespace"):
+                yield FieldProblem.required(f"{field}.namespace", "")
+        case "User" | "Group":
+            yield from one_of(subject, "apiGroup", field, (_RBAC_GROUP,))
+        case kind:
+            yield FieldProblem.unsupported(f"{field}.kind", kind, _SUBJECT_KINDS)
+
+
+def autoscaler_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules an autoscaler breaks."""
+    spec = mapping(obj, "spec")
+    least, most = number(spec, "minReplicas"), number(spec, "maxReplicas") or 0
+    if least is not None and least < 0:
+        yield FieldProblem.invalid("spec.minReplicas", least, NON_NEGATIVE)
+    if least is not None and most < least:
+        yield FieldProblem.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
+    yield from _target_problems(mapping(spec, "scaleTargetRef"), "spec.scaleTargetRef")
+    for field, metric in indexed(spec, "metrics", "spec"):
+        yield from _metric_problems(metric, field)
+    if most == 0:
+        yield FieldProblem.required("spec.maxReplicas", "")
+    elif most < 0:
+        yield FieldProblem.invalid("spec.maxReplicas", most, POSITIVE)
+
+
+def _target_problems(target: JSONObject, path: str) -> Problems:
+    for key in ("kind", "name"):
+        value = text(target, key)
+        if not value:
+            yield FieldProblem.required(f"{path}.{key}", "")
+        for character in "/%":
+            if character in value:
+                yield FieldProblem.invalid(f"{path}.{key}", value, f"may not contain '{character}'")
+    if not target.get("apiVersion"):
+        yield FieldProblem.invalid(f"{path}.apiVersion", "", "apiVersion must specify API group")
+
+
+def _metric_problems(metric: JSONObject, field: str) -> Problems:
+    kind = text(metric, "type")
+    if kind not in _METRIC_TYPES:
+        yield FieldProblem.unsupported(f"{field}.type", kind, _METRIC_TYPES)
+        return
+    key = kind[:1].lower() + kind[1:]
+    if key not in metric:
+        rule = "must populate information for the given metric source"
+        yield FieldProblem.required(f"{field}.{key}", rule)
+        return
+    source = mapping(metric, key)
+    target, path = mapping(source, "target"), f"{field}.{key}.target"
+    if "resource" in key.lower():
+        yield from present(source, f"{field}.{key}", "name")
+        if "averageUtilization" not in target and "averageValue" not in target:
+            rule = "must set either a target raw value or a target utilization"
+            yield FieldProblem.required(f"{path}.averageUtilization", rule)
+    elif not mapping(source, "metric").get("name"):
+        yield FieldProblem.required(f"{field}.{key}.metric.name", "must specify a metric name")
+    utilization = number(target, "averageUtilization")
+    if utilization is not None and utilization < 1:
+        yield FieldProblem.invalid(f"{path}.averageUtilization", utilization, POSITIVE)
+
+
+def budget_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a disruption budget breaks."""
+    spec = mapping(obj, "spec")
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        yield FieldProblem("spec", "FieldValueInvalid", _both_set(spec))
+    for key in ("minAvailable", "maxUnavailable"):
+        yield from share(spec, key, "spec")
+        yield from share_below_whole(spec, key, "spec")
+    yield from label_selector(spec.get("selector"), "spec.selector")
+    yield from one_of(spec, "unhealthyPodEvictionPolicy", "spec", ("AlwaysAllow", "IfHealthyBudget"))
+
+
+def _both_set(spec: JSONObject) -> str:
+    shown = {
+        "MinAvailable": spec.get("minAvailable"),
+        "Selector": spec.get("selector"),
+        "MaxUnavailable": spec.get("maxUnavailable"),
+        "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
+    }
+    return (
+        f"Invalid value: {json.dumps(shown, separators=(',', ':'))}: minAvailable and maxUnavailable cannot be both set"
+    )
+
+
+def priority_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a priority class breaks."""
+    value, name = number(obj, "value") or 0, text_of(metadata_of(obj), "name")
+    if old is not None:
+        if value != (number(old, "value") or 0):
+            yield FieldProblem.forbidden("value", "may not be changed in an update.")
+    elif name.startswith("system-"):
+        rule = f"'system-' prefix is reserved for system classes: error: {name} is not a known system priority class"
+        yield FieldProblem.forbidden("metadata.name", "priority class names with " + rule)
+    elif value > _PRIORITY_MAX:
+        rule = f"maximum allowed value of a user defined priority is {_PRIORITY_MAX}"
+        yield FieldProblem.forbidden("value", rule)
+    yield from one_of(obj, "preemptionPolicy", "", ("PreemptLowerPriority", "Never"))
+
+
+def runtime_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a runtime class breaks."""
+    handler = text(obj, "handler")
+    if old is not None:
+        if handler != text(old, "handler"):
+            yield FieldProblem.invalid("handler", None, IMMUTABLE)
+    elif handler:
+        yield from named(handler, "handler", NameRule.DNS_LABEL)
+    else:
+        yield FieldProblem.required("handler", "")
+
+
+def event_problems(obj: JSONObject, old: JSONObject | None, kind: Kind) -> Problems:
+    """Return which rules an event breaks; events.k8s.io has stricter ones for new events."""
+    namespace, involved = text_of(metadata_of(obj), "namespace"), text(mapping(obj, "involvedObject"), "namespace")
+    mismatch = FieldProblem.invalid("involvedObject.namespace", involved, "does not match event.namespace")
+    if obj.get("eventTime") is None:
+        if namespace != (involved or "default"):
+            yield mismatch
+    else:
+        if not involved and namespace not in {"default", "kube-system"}:
+            yield mismatch
+        yield from _recorded_problems(obj, "reportingController" if kind.group else "reportingComponent")
+    if not kind.group or old is not None:
+        return
+    if obj.get("eventTime") is None:
+        yield FieldProblem.required("eventTime", "")
+    if text(obj, "type") not in {"Normal", "Warning"}:
+        yield FieldProblem.invalid("type", "", f"has invalid value: {text(obj, 'type')}")
+    for key in ("firstTimestamp", "lastTimestamp", "count", "source"):
+        if obj.get(key):
+            yield FieldProblem.invalid(key, "", "needs to be unset")
+
+
+def _recorded_problems(obj: JSONObject, controller_field: str) -> Problems:
+    controller = text(obj, "reportingComponent")
+    if not controller:
+        yield FieldProblem.required(controller_field, "")
+    yield from label_key(controller, controller_field)
+    for key, limit in _EVENT_LENGTHS:
+        value = text(obj, key)
+        if not value:
+            yield FieldProblem.required(key, "")
+        if len(value) > limit:
+            yield FieldProblem.invalid(key, "", f"can have at most {limit} characters")
+    if len(text(obj, "message")) > _NOTE_LENGTH_MAX:
+        yield FieldProblem.invalid("message", "", f"can have at most {_NOTE_LENGTH_MAX} characters")
+
+
+def quota_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a resource quota breaks."""
+    for name, amount in sorted(mapping(mapping(obj, "spec"), "hard").items()):
+        field = f"spec.hard[{name}]"
+        yield from resource_name_problems(name, field, _QUOTA_NAMES, "quota")
+        if parse_quantity(str(amount)).value < 0:
+            yield FieldProblem.invalid(field, amount, NON_NEGATIVE)
+
+
+def limit_range_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a limit range breaks."""
+    for field, item in indexed(mapping(obj, "spec"), "limits", "spec"):
+        bounds = {key: mapping(item, key) for key in ("min", "max", "default", "defaultRequest")}
+        for name in sorted({*bounds["min"], *bounds["max"]}):
+            yield from _bound_problems(bounds, name, field)
+
+
+def _bound_problems(bounds: dict[str, JSONObject], name: str, path: str) -> Problems:
+    texts_ = {key: str(amounts[name]) for key, amounts in bounds.items() if name in amounts}
+    values = {key: parse_quantity(value).value for key, value in texts_.items()}
+    for low, high, shown, what in (
+        ("min", "max", "min", "max value"),
+        ("min", "defaultRequest", "defaultRequest", "default request value"),
+        ("defaultRequest", "max", "defaultRequest", ""),
+        ("min", "default", "default", "default value"),
+        ("default", "max", "default", ""),
+    ):
+        if low in values and high in values and values[low] > values[high]:
+            given = {"defaultRequest": "default request value", "default": "default value", "min": "min value"}[low]
+            rule = f"{given} {texts_[low]} is greater than {what or 'max value'} {texts_[high]}"
+            # As upstream has it: beside a default that is too small, the minimum is shown as the wrong value.
+            value = texts_["min" if shown == "default" and low == "min" else shown]
+            yield FieldProblem.invalid(f"{path}.{shown}[{name}]", value, rule)
+
+
+def revision_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a controller revision breaks."""
+    if obj.get("data") is None:
+        yield FieldProblem.required("data", "data is mandatory")
+    revision = number(obj, "revision") or 0
+    if revision < 0:
+        yield FieldProblem.invalid("revision", revision, NON_NEGATIVE)
+    if old is not None and obj.get("data") != old.get("data"):
+        yield FieldProblem.invalid("data", obj.get("data"), IMMUTABLE)
+
+
+def node_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a node breaks."""
+    for field, taint in indexed(mapping(obj, "spec"), "taints", "metadata"):
+        yield from label_key(text(taint, "key"), f"{field}.key")
+        yield from one_of(taint, "effect", field, TAINT_EFFECTS)

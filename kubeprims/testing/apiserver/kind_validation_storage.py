@@ -1,0 +1,260 @@
+"""The rules of what keeps data: config maps, secrets, claims, volumes and their classes.
+
+Source:
+    kubernetes pkg/apis/core/validation/validation.go and pkg/apis/storage/validation/validation.go.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.defaulting import mapping, text
+from kubeprims.testing.apiserver.kind_rules import (
+    IMMUTABLE,
+    POSITIVE,
+    Problems,
+    label_selector,
+    one_of,
+    sources,
+    texts,
+    too_long,
+)
+from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.quantities import parse_quantity
+from kubeprims.testing.apiserver.status import FieldProblem
+
+_DATA_BYTES_MAX = 1 << 20
+_KEY_LENGTH_MAX = 253
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+_FROZEN = "field is immutable when `immutable` is set"
+_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_CLAIM_FIXED = (
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+)
+_REDACTED = "<secret contents redacted>"
+_ACCOUNT_NAME = "kubernetes.io/service-account.name"
+_SECRET_KEYS = {
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+_DOCKER_KEYS = {
+    "kubernetes.io/dockercfg": ".dockercfg",
+    "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+}
+_VOLUME_SOURCES = (
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "cephfs",
+    "iscsi",
+    "cinder",
+    "fc",
+    "azureFile",
+    "azureDisk",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+)
+
+
+def config_map_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a config map breaks."""
+    data, binary = mapping(obj, "data"), mapping(obj, "binaryData")
+    for key in sorted(data):
+        yield from _key_problems(key, "data")
+        if key in binary:
+            yield FieldProblem.invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
+    for key in sorted(binary):
+        yield from _key_problems(key, "binaryData")
+    size = sum(len(str(value).encode()) for value in data.values()) + _decoded_bytes(binary)
+    if size > _DATA_BYTES_MAX:
+        yield too_long("[]", _DATA_BYTES_MAX)
+    yield from _frozen_problems(obj, old, "data", "binaryData")
+
+
+def _decoded_bytes(data: JSONObject) -> int:
+    return sum(len(base64.b64decode(str(value))) for value in data.values())
+
+
+def _key_problems(key: str, field: str) -> Problems:
+    if len(key) > _KEY_LENGTH_MAX:
+        yield FieldProblem.invalid(f"{field}[{key}]", key, f"must be no more than {_KEY_LENGTH_MAX} characters")
+    if not _KEY.fullmatch(key):
+        yield FieldProblem.invalid(f"{field}[{key}]", key, _KEY_RULE)
+    if key == ".":
+        yield FieldProblem.invalid(f"{field}[{key}]", key, "must not be '.'")
+    elif key == "..":
+        yield FieldProblem.invalid(f"{field}[{key}]", key, "must not be '..'")
+    elif key.startswith(".."):
+        yield FieldProblem.invalid(f"{field}[{key}]", key, "must not start with '..'")
+
+
+def _frozen_problems(obj: JSONObject, old: JSONObject | None, *keys: str) -> Problems:
+    if old is None or not old.get("immutable"):
+        return
+    if not obj.get("immutable"):
+        yield FieldProblem.forbidden("immutable", _FROZEN)
+    for key in keys:
+        if mapping(obj, key) != mapping(old, key):
+            yield FieldProblem.forbidden(key, _FROZEN)
+
+
+def secret_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a secret breaks."""
+    if old is not None:
+        if text(obj, "type") != text(old, "type"):
+            yield FieldProblem.invalid("type", text(obj, "type"), IMMUTABLE)
+        yield from _frozen_problems(obj, old, "data")
+    data = mapping(obj, "data")
+    for key in sorted(data):
+        yield from _key_problems(key, "data")
+    if _decoded_bytes(data) > _DATA_BYTES_MAX:
+        yield too_long("data", _DATA_BYTES_MAX)
+    yield from _secret_type_problems(obj, data)
+
+
+def _secret_type_problems(obj: JSONObject, data: JSONObject) -> Problems:
+    kind = text(obj, "type")
+    if kind == "kubernetes.io/service-account-token":
+        if not mapping(metadata_of(obj), "annotations").get(_ACCOUNT_NAME):
+            yield FieldProblem.required(f"metadata.annotations[{_ACCOUNT_NAME}]", "")
+    elif kind == "kubernetes.io/basic-auth":
+        if "username" not in data and "password" not in data:
+            yield FieldProblem.required("data[username]", "")
+            yield FieldProblem.required("data[password]", "")
+    elif kind in _DOCKER_KEYS:
+        key = _DOCKER_KEYS[kind]
+        if key not in data:
+            yield FieldProblem.required(f"data[{key}]", "")
+        else:
+            yield from _docker_problems(str(data[key]), f"data[{key}]")
+    for key in _SECRET_KEYS.get(kind, ()):
+        if not data.get(key):
+            yield FieldProblem.required(f"data[{key}]", "")
+
+
+def _docker_problems(encoded: str, field: str) -> Problems:
+    decoded = base64.b64decode(encoded)
+    try:
+        json.loads(decoded)
+    except (ValueError, RecursionError):
+        start = decoded.decode(errors="replace").lstrip()[:1]
+        rule = (
+            f"invalid character '{start}' looking for beginning of value" if start else "unexpected end of JSON input"
+        )
+        yield FieldProblem.invalid(field, _REDACTED, rule)
+
+
+def claim_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a claim of a volume breaks."""
+    spec = mapping(obj, "spec")
+    modes = texts(spec, "accessModes")
+    if not modes:
+        yield FieldProblem.required("spec.accessModes", "at least 1 access mode is required")
+    yield from label_selector(spec.get("selector"), "spec.selector")
+    for mode in modes:
+        if mode not in _ACCESS_MODES:
+            yield FieldProblem.unsupported("spec.accessModes", mode, _ACCESS_MODES)
+    storage = mapping(mapping(spec, "resources"), "requests").get("storage")
+    if storage is None:
+        yield FieldProblem.required("spec.resources[storage]", "")
+    elif parse_quantity(str(storage)).value <= 0:
+        yield FieldProblem.invalid("spec.resources[storage]", storage, "must be greater than zero")
+    yield from one_of(spec, "volumeMode", "spec", ("Block", "Filesystem"))
+    if old is not None:
+        yield from _claim_update_problems(spec, old)
+
+
+def _claim_update_problems(spec: JSONObject, old: JSONObject) -> Problems:
+    before, bound = mapping(old, "spec"), text(mapping(old, "status"), "phase") == "Bound"
+    changeable = {"volumeAttributesClassName"} if bound else set[str]()
+    if not before.get("volumeName"):
+        changeable.add("volumeName")  # binding it
+    ignored = changeable | ({"resources"} if bound else set[str]())
+    if any(spec.get(key) != before.get(key) for key in {*spec, *before} - ignored):
+        yield FieldProblem.forbidden("spec", _CLAIM_FIXED)
+        return
+    now, then = (str(mapping(mapping(item, "resources"), "requests").get("storage", "0")) for item in (spec, before))
+    if parse_quantity(now).value < parse_quantity(then).value:
+        rule = "field can not be less than status.capacity"
+        yield FieldProblem.forbidden("spec.resources.requests.storage", rule)
+
+
+def volume_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a volume breaks."""
+    spec = mapping(obj, "spec")
+    modes = texts(spec, "accessModes")
+    if not modes:
+        yield FieldProblem.required("spec.accessModes", "")
+    for mode in modes:
+        if mode not in _ACCESS_MODES:
+            yield FieldProblem.unsupported("spec.accessModes", mode, _ACCESS_MODES)
+    yield from _capacity_problems(mapping(spec, "capacity"))
+    yield from one_of(spec, "persistentVolumeReclaimPolicy", "spec", ("Delete", "Recycle", "Retain"))
+    yield from _volume_source_problems(spec, mapping(old, "spec") if old is not None else spec)
+
+
+def _capacity_problems(capacity: JSONObject) -> Problems:
+    if not capacity:
+        yield FieldProblem.required("spec.capacity", "")
+    if set(capacity) != {"storage"}:
+        given = "null" if not capacity else json.dumps(capacity, separators=(",", ":"))
+        text_ = f'Unsupported value: {given}: supported values: "storage"'
+        yield FieldProblem("spec.capacity", "FieldValueNotSupported", text_)
+    elif parse_quantity(str(capacity["storage"])).value <= 0:
+        yield FieldProblem.invalid("spec.capacity[storage]", capacity["storage"], "must be greater than zero")
+
+
+def _volume_source_problems(spec: JSONObject, before: JSONObject) -> Problems:
+    found = [*sources(spec, "spec", _VOLUME_SOURCES, what="volume type")]
+    for _, problem in found:
+        if problem is not None:
+            yield problem
+    if not found:
+        yield FieldProblem.required("spec", "must specify a volume type")
+    yield from one_of(spec, "volumeMode", "spec", ("Block", "Filesystem"))
+    if any(spec.get(key) != before.get(key) for key in _VOLUME_SOURCES):
+        yield FieldProblem.forbidden(
+            "spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"
+        )
+    if spec.get("volumeMode") != before.get("volumeMode"):
+        yield FieldProblem.invalid("spec.volumeMode", spec.get("volumeMode"), IMMUTABLE)
+
+
+def storage_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a storage class breaks."""
+    if old is not None:
+        for key in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
+            if obj.get(key) != old.get(key):
+                yield FieldProblem.invalid(key, None, IMMUTABLE)
+        return
+    if not text(obj, "provisioner"):
+        yield FieldProblem.required("provisioner", "")
+    yield from one_of(obj, "reclaimPolicy", "", ("Delete", "Retain"))
+    yield from one_of(obj, "volumeBindingMode", "", ("Immediate", "WaitForFirstConsumer"))
+
+
+def lease_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a lease breaks."""
+    spec = mapping(obj, "spec")
+    seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if isinstance(seconds, int) and seconds <= 0:
+        yield FieldProblem.invalid("spec.leaseDurationSeconds", seconds, POSITIVE)
+    if isinstance(transitions, int) and transitions < 0:
+        yield FieldProblem.invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0")

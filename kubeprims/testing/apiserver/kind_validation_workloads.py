@@ -1,0 +1,295 @@
+"""The rules of what makes pods.
+
+Source:
+    kubernetes pkg/apis/apps/validation and pkg/apis/batch/validation.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterable
+
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.defaulting import mapping, text
+from kubeprims.testing.apiserver.kind_rules import (
+    IMMUTABLE,
+    Problems,
+    is_empty_selector,
+    label_selector,
+    non_negative,
+    number,
+    one_of,
+    selects,
+    share,
+    share_below_whole,
+)
+from kubeprims.testing.apiserver.kind_validation_pods import template_problems
+from kubeprims.testing.apiserver.metadata import metadata_of, text_of
+from kubeprims.testing.apiserver.status import FieldProblem
+
+_MISMATCH = "`selector` does not match template `labels`"
+_CRON_NAME_LENGTH_MAX = 52
+_CRON_FIELDS = 5
+_CRON_MACROS = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,?-]+")
+_STATEFUL_CHANGEABLE = frozenset(
+    {
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    }
+)
+_UID_LABEL = "batch.kubernetes.io/controller-uid"
+
+
+def _selector_problems(spec: JSONObject, what: str) -> Problems:
+    selector = spec.get("selector")
+    if not isinstance(selector, dict):
+        yield FieldProblem.required("spec.selector", "")
+        return
+    yield from label_selector(selector, "spec.selector")
+    if is_empty_selector(selector):
+        yield FieldProblem.invalid("spec.selector", {}, f"empty selector is invalid for {what}")
+
+
+def _template_labels(spec: JSONObject) -> JSONValue:
+    return mapping(mapping(spec, "template"), "metadata").get("labels")
+
+
+def _match_problems(spec: JSONObject) -> Problems:
+    """The selector has to select the pods that are made."""
+    selector, found = spec.get("selector"), _template_labels(spec)
+    matched = isinstance(selector, dict) and selects(selector, found if isinstance(found, dict) else {})
+    if not matched:
+        yield FieldProblem.invalid("spec.template.metadata.labels", found, _MISMATCH)
+
+
+def _always_problems(spec: JSONObject) -> Problems:
+    yield from one_of(mapping(mapping(spec, "template"), "spec"), "restartPolicy", "spec.template.spec", ("Always",))
+
+
+def _broken_selector(spec: JSONObject, problems: Iterable[FieldProblem]) -> Problems:
+    """What upstream adds when a selector cannot be used: it is wrong as a whole."""
+    selector = spec.get("selector")
+    if isinstance(selector, dict) and any(problem.field.startswith("spec.selector.") for problem in problems):
+        yield FieldProblem.invalid("spec.selector", selector, "invalid label selector")
+
+
+def _fixed_selector(spec: JSONObject, old: JSONObject | None) -> Problems:
+    if old is not None and spec.get("selector") != mapping(old, "spec").get("selector"):
+        yield FieldProblem.invalid("spec.selector", spec.get("selector"), IMMUTABLE)
+
+
+def _pods_problems(spec: JSONObject, what: str, *numbers: str) -> Problems:
+    """Return what is wrong with a selector, and with the template of what it selects."""
+    yield from non_negative(spec, "spec", *numbers)
+    found = [*_selector_problems(spec, what)]
+    yield from found
+    broken = [*_broken_selector(spec, found)]
+    yield from broken
+    if not broken:
+        if not (isinstance(spec.get("selector"), dict) and is_empty_selector(mapping(spec, "selector"))):
+            yield from _match_problems(spec)
+        yield from template_problems(mapping(spec, "template"), "spec.template")
+        yield from _always_problems(spec)
+
+
+def deployment_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a deployment breaks."""
+    spec = mapping(obj, "spec")
+    yield from _pods_problems(spec, "deployment", "replicas")
+    yield from _rollout_problems(mapping(spec, "strategy"))
+    yield from non_negative(spec, "spec", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    deadline_s, ready_s = number(spec, "progressDeadlineSeconds"), number(spec, "minReadySeconds") or 0
+    if deadline_s is not None and deadline_s <= ready_s:
+        rule = "must be greater than minReadySeconds"
+        yield FieldProblem.invalid("spec.progressDeadlineSeconds", deadline_s, rule)
+    yield from _fixed_selector(spec, old)
+
+
+def _rollout_problems(strategy: JSONObject) -> Problems:
+    path, rolling = "spec.strategy.rollingUpdate", mapping(strategy, "rollingUpdate")
+    match text(strategy, "type"):
+        case "Recreate":
+            if rolling:
+                yield FieldProblem.forbidden(path, "may not be specified when strategy `type` is 'Recreate'")
+        case "RollingUpdate":
+            yield from share(rolling, "maxUnavailable", path)
+            yield from share(rolling, "maxSurge", path)
+            if rolling.get("maxUnavailable") in (0, "0%") and rolling.get("maxSurge") in (0, "0%"):
+                rule = "may not be 0 when `maxSurge` is 0"
+                yield FieldProblem.invalid(f"{path}.maxUnavailable", rolling.get("maxUnavailable"), rule)
+            yield from share_below_whole(rolling, "maxUnavailable", path)
+        case _:
+            yield _unsupported_strategy("spec.strategy", strategy, ("Recreate", "RollingUpdate"))
+
+
+def _unsupported_strategy(field: str, strategy: JSONObject, supported: tuple[str, ...]) -> FieldProblem:
+    given = _go_strategy(strategy)
+    problem = FieldProblem.unsupported(field, "", supported)
+    rest = problem.text.removeprefix('Unsupported value: "": ')
+    return problem._replace(text=f"Unsupported value: {given}: {rest}")
+
+
+def _go_strategy(strategy: JSONObject) -> str:
+    return f'{{"Type":"{text(strategy, "type")}","RollingUpdate":null}}'
+
+
+def replica_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a replica set breaks."""
+    spec = mapping(obj, "spec")
+    yield from _pods_problems(spec, "ReplicaSet", "replicas", "minReadySeconds")
+    yield from _fixed_selector(spec, old)
+
+
+def replication_controller_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a replication controller breaks."""
+    spec = mapping(obj, "spec")
+    yield from non_negative(spec, "spec", "replicas", "minReadySeconds")
+    selector, template = mapping(spec, "selector"), spec.get("template")
+    if not selector:
+        yield FieldProblem.required("spec.selector", "")
+    if not isinstance(template, dict):
+        yield FieldProblem.required("spec.template", "")
+        return
+    found = mapping(mapping(template, "metadata"), "labels")
+    if not selects({"matchLabels": selector}, found):
+        yield FieldProblem.invalid("spec.template.metadata.labels", found, _MISMATCH)
+    yield from template_problems(template, "spec.template")
+    yield from _always_problems(spec)
+
+
+def stateful_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a stateful set breaks."""
+    spec = mapping(obj, "spec")
+    if old is not None:
+        yield from _stateful_update_problems(spec, mapping(old, "spec"))
+    policy, strategy = text(spec, "podManagementPolicy"), mapping(spec, "updateStrategy")
+    if policy not in {"OrderedReady", "Parallel"}:
+        yield FieldProblem.invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'")
+    if text(strategy, "type") in {"RollingUpdate", "OnDelete"}:
+        rolling, path = mapping(strategy, "rollingUpdate"), "spec.updateStrategy.rollingUpdate"
+        yield from non_negative(rolling, path, "partition")
+        yield from share(rolling, "maxUnavailable", path)
+    else:
+        rule = f"Invalid value: {_go_strategy(strategy)}: must be 'RollingUpdate' or 'OnDelete'"
+        yield FieldProblem("spec.updateStrategy", "FieldValueInvalid", rule)
+    yield from _pods_problems(spec, "statefulset", "replicas", "minReadySeconds")
+
+
+def _stateful_update_problems(spec: JSONObject, old: JSONObject) -> Problems:
+    fixed = [key for key in sorted({*spec, *old} - _STATEFUL_CHANGEABLE) if spec.get(key) != old.get(key)]
+    for key in fixed:
+        yield FieldProblem.invalid(f"spec.{key}", spec.get(key), IMMUTABLE)
+
+
+def daemon_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a daemon set breaks."""
+    spec = mapping(obj, "spec")
+    selector, strategy = mapping(spec, "selector"), mapping(spec, "updateStrategy")
+    yield from label_selector(selector, "spec.selector")
+    if "selector" in spec and spec["selector"] is not None and is_empty_selector(selector):
+        yield FieldProblem.invalid("spec.selector", {}, "empty selector is invalid for daemonset")
+    else:
+        yield from _match_problems(spec)
+    yield from template_problems(mapping(spec, "template"), "spec.template")
+    yield from _always_problems(spec)
+    yield from non_negative(spec, "spec", "minReadySeconds")
+    if text(strategy, "type") not in {"RollingUpdate", "OnDelete"}:
+        yield _unsupported_strategy("spec.updateStrategy", strategy, ("RollingUpdate", "OnDelete"))
+    elif text(strategy, "type") == "RollingUpdate":
+        rolling, path = mapping(strategy, "rollingUpdate"), "spec.updateStrategy.rollingUpdate"
+        for key in ("maxUnavailable", "maxSurge"):
+            yield from share(rolling, key, path)
+            yield from share_below_whole(rolling, key, path)
+        if rolling.get("maxUnavailable") in (0, "0%") and rolling.get("maxSurge") in (0, "0%"):
+            yield FieldProblem.required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+    yield from non_negative(spec, "spec", "revisionHistoryLimit")
+    yield from _fixed_selector(spec, old)
+
+
+def job_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
+    """Return which rules a job breaks."""
+    spec = mapping(obj, "spec")
+    yield from _job_spec_problems(spec, "spec")
+    if not isinstance(spec.get("selector"), dict):
+        yield FieldProblem.required("spec.selector", "")
+    elif old is None and not spec.get("manualSelector"):
+        matched = mapping(mapping(spec, "selector"), "matchLabels")
+        generated: JSONObject = {_UID_LABEL: text_of(metadata_of(obj), "uid")}
+        if spec["selector"] != {"matchLabels": generated} or matched != generated:
+            yield FieldProblem.invalid("spec.selector", spec["selector"], "`selector` not auto-generated")
+    yield from _match_problems(spec)
+    if old is not None:
+        before = mapping(old, "spec")
+        for key in (
+            "completions",
+            "selector",
+            "template",
+            "completionMode",
+            "podFailurePolicy",
+            "backoffLimitPerIndex",
+        ):
+            if spec.get(key) != before.get(key):
+                yield FieldProblem.invalid(f"spec.{key}", spec.get(key), IMMUTABLE)
+
+
+def _job_spec_problems(spec: JSONObject, path: str) -> Problems:
+    keys = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
+    yield from non_negative(spec, path, *keys)
+    yield from one_of(spec, "completionMode", path, ("NonIndexed", "Indexed"))
+    template = mapping(spec, "template")
+    yield from template_problems(template, f"{path}.template")
+    policy = text(mapping(template, "spec"), "restartPolicy")
+    if policy in {"", "Always"}:
+        yield FieldProblem.required(f"{path}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
+
+
+def cron_job_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+    """Return which rules a cron job breaks."""
+    spec, name = mapping(obj, "spec"), text_of(metadata_of(obj), "name")
+    template = mapping(mapping(spec, "jobTemplate"), "spec")
+    yield from _job_spec_problems(template, "spec.jobTemplate.spec")
+    if len(name) > _CRON_NAME_LENGTH_MAX:
+        rule = f"must be no more than {_CRON_NAME_LENGTH_MAX} characters"
+        yield FieldProblem.invalid("metadata.name", name, rule)
+    yield from _schedule_problems(text(spec, "schedule"))
+    yield from non_negative(spec, "spec", "startingDeadlineSeconds")
+    zone = spec.get("timeZone")
+    if isinstance(zone, str) and not _is_zone(zone):
+        yield FieldProblem.invalid("spec.timeZone", zone, f"unknown time zone {zone}")
+    yield from one_of(spec, "concurrencyPolicy", "spec", ("Allow", "Forbid", "Replace"))
+    yield from non_negative(spec, "spec", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+
+
+def _schedule_problems(schedule: str) -> Problems:
+    if not schedule:
+        yield FieldProblem.required("spec.schedule", "")
+    elif "TZ" in schedule:
+        rule = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        yield FieldProblem.invalid("spec.schedule", schedule, rule)
+    elif schedule not in _CRON_MACROS and not schedule.startswith("@every "):
+        fields = schedule.split()
+        if len(fields) != _CRON_FIELDS:
+            rule = f"expected exactly {_CRON_FIELDS} fields, found {len(fields)}: [{' '.join(fields)}]"
+            yield FieldProblem.invalid("spec.schedule", schedule, rule)
+        elif not all(map(_CRON_FIELD.fullmatch, fields)):
+            wrong = next(field for field in fields if not _CRON_FIELD.fullmatch(field))
+            yield FieldProblem.invalid("spec.schedule", schedule, f"failed to parse {wrong}")
+
+
+def _is_zone(name: str) -> bool:
+    return bool(name) and (_has_zone(name) or not _has_zone("UTC"))  # a machine without zones knows none
+
+
+def _has_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
