@@ -68,6 +68,7 @@ def kinds_of(crd: JSONObject) -> tuple[Kind, ...]:
 
 def _kind(crd: JSONObject, version: JSONObject, stored: tuple[SelectableField, ...]) -> Kind:
     names, kind = mapping_at(crd, "spec", "names"), text_at(crd, "spec", "names", "kind")
+    raw = mapping_at(version, "schema", "openAPIV3Schema")
     return Kind(
         group=text_at(crd, "spec", "group"),
         version=text_at(version, "name"),
@@ -86,7 +87,8 @@ def _kind(crd: JSONObject, version: JSONObject, stored: tuple[SelectableField, .
         unconditional_update=False,
         scale=_scale(version),
         printer_columns=tuple(map(_column, mappings_at(version, "additionalPrinterColumns"))),
-        schema=custom_schema(mapping_at(version, "schema", "openAPIV3Schema")),
+        schema=custom_schema(raw),
+        definition=raw,
     )
 
 

@@ -1,4 +1,4 @@
-"""The documents that tell clients what is served: groups, versions, resources, OpenAPI, version and health.
+"""The documents that tell clients what is served: groups, versions, resources, version and health.
 
 Pure: a list of resources in, JSON objects out. Each document is made when it is asked for, because a
 CustomResourceDefinition may change it at any time.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -134,8 +134,6 @@ def answer(path: str, accept: str, resources: Sequence[APIResource], *, address:
         return Document(b"ok", "text/plain; charset=utf-8")
     if segments[0] in {"api", "apis"}:
         return _discovery(segments, accept, resources, address)
-    if segments[:2] == ["openapi", "v3"]:
-        return _openapi(segments[2:], resources)
     if path == "/version":
         return _json(version_info())
     return _json({"paths": [*_all_paths(resources)]}) if path == "/" else None
@@ -313,67 +311,3 @@ def _add_aggregated(by_name: dict[str, JSONObject], resource: APIResource) -> No
 
 def _etag(body: bytes) -> str:
     return f'"{hashlib.sha256(body).hexdigest().upper()}"'
-
-
-# OpenAPI v3: what paths there are and which parameters their writes take. Schemas are not described. That is what
-# kubectl looks for: `create` and `replace` leave validation to a server whose PATCH takes `fieldValidation`.
-
-_WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "pretty")
-
-
-def _openapi(rest: Sequence[str], resources: Sequence[APIResource]) -> Document | None:
-    by_path: dict[str, list[APIResource]] = {}
-    for resource in resources:
-        by_path.setdefault(_base_path(resource.group, resource.version).removeprefix("/"), []).append(resource)
-    if not rest:
-        paths: JSONObject = {
-            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={_etag(_schema(path, of_path)).strip(chr(34))}"}
-            for path, of_path in by_path.items()
-        }
-        return _json({"paths": paths})
-    path = "/".join(rest)
-    if path not in by_path:
-        return None
-    body = _schema(path, by_path[path])
-    return Document(body, headers=(("etag", _etag(body)),))
-
-
-def _schema(base: str, resources: Iterable[APIResource]) -> bytes:
-    paths: JSONObject = {}
-    for resource in resources:
-        name, _, subresource = resource.name.partition("/")
-        scope = "namespaces/{namespace}/" if resource.namespaced else ""
-        path = f"/{base}/{scope}{name}/{{name}}" + (f"/{subresource}" if subresource else "")
-        operations = _operations(resource, _OPERATION_BY_VERB)
-        if operations:
-            paths[path] = {**operations, "parameters": _path_parameters(resource, named=True)}
-        operations = _operations(resource, {} if subresource else _COLLECTION_OPERATION_BY_VERB)
-        if operations:
-            paths[f"/{base}/{scope}{name}"] = {**operations, "parameters": _path_parameters(resource, named=False)}
-    info: JSONObject = {"title": "kubeprims embedded API server", "version": GIT_VERSION}
-    return _json({"openapi": "3.0.0", "info": info, "paths": paths}).body
-
-
-_OPERATION_BY_VERB = {"get": "get", "update": "put", "patch": "patch", "delete": "delete"}
-_COLLECTION_OPERATION_BY_VERB = {"list": "get", "create": "post", "deletecollection": "delete"}
-
-
-def _operations(resource: APIResource, operation_by_verb: Mapping[str, str]) -> JSONObject:
-    kind = resource.group_version_kind
-    operations: JSONObject = {}
-    for verb, operation in operation_by_verb.items():
-        if verb not in resource.verbs:
-            continue
-        names = _WRITE_PARAMETERS if verb in {"create", "update", "patch"} else ("pretty",)
-        operations[operation] = {
-            "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names],
-            "responses": {"200": {"description": "OK"}},
-            "x-kubernetes-action": verb,
-            "x-kubernetes-group-version-kind": kind,
-        }
-    return operations
-
-
-def _path_parameters(resource: APIResource, *, named: bool) -> list[JSONValue]:
-    names = (["name"] if named else []) + (["namespace"] if resource.namespaced else [])
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]

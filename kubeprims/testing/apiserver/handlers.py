@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from kubeprims.errors import BadRequest, MethodNotAllowed, NotAcceptable, StatusError
-from kubeprims.testing.apiserver import discovery, protobuf
+from kubeprims.testing.apiserver import discovery, openapi, protobuf
 from kubeprims.testing.apiserver.auth import Authenticator
 from kubeprims.testing.apiserver.backend import Answer, Backend
 from kubeprims.testing.apiserver.exchange import Call, Reply, error_reply
@@ -92,8 +92,10 @@ class API:
 
     def _non_resource(self, call: Call, path: str) -> Reply:
         accept = call.request.headers.get("accept") or ""
-        resources = discovery.api_resources(self._backend.kinds())
-        document = discovery.answer(path, accept, resources, address=self._address())
+        kinds = self._backend.kinds()
+        document = openapi.answer(path, accept, kinds) or discovery.answer(
+            path, accept, discovery.api_resources(kinds), address=self._address()
+        )
         if document is None:
             return Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
         if call.request.method not in {"GET", "HEAD"}:

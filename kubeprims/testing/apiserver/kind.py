@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from kubeprims.meta import GroupVersionKind, GroupVersionResource
+from kubeprims.meta import GroupVersionKind, GroupVersionResource, JSONObject
 from kubeprims.testing.apiserver.schema import Schema
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -125,6 +125,7 @@ class Kind:
         scale: Where its objects keep what their ``scale`` shows; None if they have none.
         printer_columns: What its definition adds to tables; empty for a built-in kind.
         schema: What its definition says of its objects; None for a built-in kind.
+        definition: The same, as it was written.
     """
 
     group: str = ""
@@ -150,6 +151,7 @@ class Kind:
     scale: ScalePaths | None = field(default=None, repr=False)
     printer_columns: tuple[PrinterColumn, ...] = field(default=(), repr=False)
     schema: Schema | None = field(default=None, repr=False, compare=False)
+    definition: JSONObject | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # A frozen dataclass has no other way to derive a default from another field.

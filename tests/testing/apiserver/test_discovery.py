@@ -140,18 +140,6 @@ def test_the_first_form_that_is_known_is_what_the_client_gets(accept: str, versi
     assert aggregated_version(accept) == version
 
 
-def test_openapi_says_that_the_server_validates_fields() -> None:
-    paths = document("/openapi/v3")["paths"]
-    assert isinstance(paths, dict)
-    assert list(paths) == ["api/v1", "apis/example.com/v2", "apis/example.com/v1"]
-    schema = document("/openapi/v3/api/v1")
-    text = json.dumps(schema)
-    assert "/api/v1/namespaces/{namespace}/pods/{name}/status" in text
-    assert "fieldValidation" in text
-    assert "fieldValidation" not in json.dumps(document("/openapi/v3/apis/example.com/v1"))
-    assert schema == document("/openapi/v3/api/v1")
-
-
 def test_version_health_and_the_index() -> None:
     assert document("/version")["major"] == "1"
     for path in ("/healthz", "/livez", "/readyz"):
