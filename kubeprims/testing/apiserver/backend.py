@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.encoding import decode_tail, encode
+from kubeprims.testing.apiserver.eviction import Evictor
 from kubeprims.testing.apiserver.kinds import NAMESPACES, Kind
 from kubeprims.testing.apiserver.listing import Listing, take_list
 from kubeprims.testing.apiserver.objects import Answer, Objects
@@ -24,6 +26,7 @@ from kubeprims.testing.apiserver.queries import (
 )
 from kubeprims.testing.apiserver.registry import Registry
 from kubeprims.testing.apiserver.remover import Remover
+from kubeprims.testing.apiserver.scale import scale_of
 from kubeprims.testing.apiserver.status import (
     method_not_allowed,
     plain_failure,
@@ -94,6 +97,7 @@ class Backend:
             clock=self._clock,
             empty_namespaces_at_once=self._options.empty_namespaces_at_once,
         )
+        self._evictor = Evictor(self._objects, self._remover, self._clock)
         self.create_many(NAMESPACES, [{"metadata": {"name": name}} for name in _FIRST_NAMESPACES])
 
     @property
@@ -129,6 +133,8 @@ class Backend:
             if not self._storage.wait_for_revision(revision, self._options.too_large_wait_s):
                 raise too_large_version(revision, self._storage.revision)
             stored = self._objects.get(kind, namespace, name)
+        if subresource == "scale":
+            return encode(scale_of(decode_tail(stored.tail), kind))
         return self._objects.view(kind).render(stored)
 
     def list(self, kind: Kind, namespace: str, query: ListQuery | None = None) -> Listing:
@@ -182,7 +188,7 @@ class Backend:
         subresource: str = "",
         options: WriteOptions | None = None,  # noqa: ARG002 - nothing in it changes the outcome yet
     ) -> Answer:
-        """Create an object, or with ``subresource="binding"`` bind the pod ``name``.
+        """Create an object, or with a subresource bind or evict the pod ``name``.
 
         Raises:
             BadRequest: The body is not such an object.
@@ -190,8 +196,11 @@ class Backend:
             AlreadyExists: There is one of that name.
             NotFound: There is no such namespace.
             Forbidden: The namespace is being deleted.
+            TooManyRequests: The pod's disruption budget is against its eviction.
         """
         self._check_subresource(kind, subresource, "create")
+        if subresource == "eviction":
+            return self._evictor.evict(namespace, name, body)
         return self._writer.create(Target(kind, namespace, name, subresource), body)
 
     def update(

@@ -101,7 +101,6 @@ CORE_KINDS: tuple[Kind, ...] = (
         categories=ALL,
         subresources=(
             Subresource("binding", "Binding", ("create",)),
-            Subresource("ephemeralcontainers", "Pod"),
             Subresource("eviction", "Eviction", ("create",), group="policy", version="v1"),
             status_of("Pod"),
         ),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import Forbidden, StatusCause
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
 from kubeprims.testing.apiserver.crd_validation import definition_problems, definition_update_problems
+from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
-from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode_tail, is_too_deep
+from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, is_too_deep
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
@@ -30,6 +31,7 @@ from kubeprims.testing.apiserver.objects import Answer, Objects, key_of, state_o
 from kubeprims.testing.apiserver.patches import parse_patch
 from kubeprims.testing.apiserver.queries import parse_revision
 from kubeprims.testing.apiserver.registry import Registry
+from kubeprims.testing.apiserver.scale import scale_of, with_scale
 from kubeprims.testing.apiserver.service_addresses import ServiceAddresses
 from kubeprims.testing.apiserver.status import (
     FieldProblem,
@@ -140,6 +142,10 @@ class Writer:
 
     def update(self, target: Target, body: bytes | JSONObject) -> Answer:
         """Replace an object, or the part of it that a subresource stands for."""
+        if target.subresource == "scale":
+            scale = decode_object(body, target.kind)
+            self._check_name(target, mapping(scale, "metadata"))
+            return self._scale(target, lambda _current: scale)
         obj = self._received(target, body)
         self._check_name(target, metadata_of(obj))
         with self._objects.storage.condition:
@@ -157,17 +163,37 @@ class Writer:
         """Change an object by a patch."""
         apply = parse_patch(content_type, body)
         kind = target.kind
+        if target.subresource == "scale":
+            return self._scale(target, lambda current: self._patched(current, apply))
         with self._objects.storage.condition:
             stored = self._objects.get(kind, target.namespace, target.name)
-            patched = apply(self._objects.view(kind).decode(stored))
-            if not isinstance(patched, dict):
-                problem = FieldProblem.invalid("patch", patched, "the result is not an object")
-                raise invalid("", "", [problem])
-            if is_too_deep(patched):
-                raise invalid("", "", [FieldProblem.forbidden("patch", "the result exceeds the maximum depth")])
-            obj = self._received(target, patched)
+            obj = self._received(target, self._patched(self._objects.view(kind).decode(stored), apply))
             self._check_name(target, metadata_of(obj))
             return self._replace(target, stored, obj)
+
+    @staticmethod
+    def _patched(current: JSONObject, apply: Callable[[JSONValue], JSONValue]) -> JSONObject:
+        patched = apply(current)
+        if not isinstance(patched, dict):
+            problem = FieldProblem.invalid("patch", patched, "the result is not an object")
+            raise invalid("", "", [problem])
+        if is_too_deep(patched):
+            raise invalid("", "", [FieldProblem.forbidden("patch", "the result exceeds the maximum depth")])
+        return patched
+
+    def _scale(self, target: Target, change: Callable[[JSONObject], JSONObject]) -> Answer:
+        """Write the number of replicas that a scale asks for, and answer with the scale that follows from it."""
+        whole = replace(target, subresource="")
+        with self._objects.storage.condition:
+            stored = self._objects.get(target.kind, target.namespace, target.name)
+            current = decode_tail(stored.tail)
+            scaled = with_scale(current, change(scale_of(current, target.kind)), target.kind)
+            uid = text_of(metadata_of(scaled), "uid")
+            if uid and uid != stored.uid:
+                raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
+            self._replace(whole, stored, scaled)
+            written = self._objects.get(target.kind, target.namespace, target.name)
+        return Answer(200, encode(scale_of(decode_tail(written.tail), target.kind)))
 
     def _received(self, target: Target, body: bytes | JSONObject) -> JSONObject:
         """Return the object of a request, in the form in which it is kept, with its own metadata."""
