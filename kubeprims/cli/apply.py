@@ -41,11 +41,11 @@ def add_command(commands: Subparsers) -> None:
     parser.set_defaults(run=run, interrupted=INTERRUPTED)
 
 
-def run(options: argparse.Namespace, cancel: Cancel) -> int:
+def run(options: argparse.Namespace, _cancel: Cancel) -> int:
     """Apply the objects one after the other; the exit code says whether all went well."""
     manifests = read_manifests(options.files, recursive=options.recursive)
     failures = Failures()
-    with open_client(options, cancel) as client:
+    with open_client(options) as client:
         for manifest in manifests:
             line = failures.attempt(partial(_apply, client, manifest, options))
             if line is not None:

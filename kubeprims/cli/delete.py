@@ -89,12 +89,15 @@ class _Victim:
     uid: str = ""
 
 
-def run(options: argparse.Namespace, cancel: Cancel) -> int:
+def run(options: argparse.Namespace, _cancel: Cancel) -> int:
     """Delete the objects, wait for them, and say whether all are gone."""
     failures = Failures()
-    with open_client(options, cancel) as client:
+    with open_client(options) as client:
         going: list[_Victim] = []
-        for victim in _victims(client, options):
+        victims = list(_victims(client, options))
+        if not victims:
+            sys.stderr.write("No resources found\n")
+        for victim in victims:
             left = failures.attempt(partial(_delete, victim, options))
             if left is not None:
                 going.append(left)
@@ -106,7 +109,6 @@ def run(options: argparse.Namespace, cancel: Cancel) -> int:
                         victim.name,
                         deleted(victim.uid),
                         timeout_s=options.timeout_s,
-                        cancel=cancel,
                     )
                 )
     return failures.exit_code

@@ -84,10 +84,10 @@ class _Group:
                 yield obj
 
 
-def run(options: argparse.Namespace, cancel: Cancel) -> int:
+def run(options: argparse.Namespace, _cancel: Cancel) -> int:
     """Show what was asked for; the exit code says whether all of it was there."""
     failures = Failures()
-    with open_client(options, cancel) as client:
+    with open_client(options) as client:
         groups = _groups(client, options)
         match options.output:
             case "json" | "yaml":

@@ -21,7 +21,7 @@ from typing import TextIO, cast
 from kubeprims.cli import apiserver, apply, delete, demo, get, watch
 from kubeprims.cli.failures import report
 from kubeprims.cli.options import Subparsers
-from kubeprims.errors import KubeprimsError
+from kubeprims.errors import InvalidArgument, KubeprimsError
 from kubeprims.threads import Cancel
 from kubeprims.version import __version__
 
@@ -34,14 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(message)s")  # the screen shows what goes wrong
     out: TextIO = sys.stdout
     if isinstance(out, io.TextIOWrapper):
-        cast("io.TextIOWrapper", out).reconfigure(
-            errors="backslashreplace"
-        )  # a name that cannot be shown is no failure
+        # A name that the terminal cannot show is no failure.
+        cast("io.TextIOWrapper", out).reconfigure(errors="backslashreplace")
     cancel = Cancel()
     command: Command = options.run
     interrupted: int = options.interrupted
     try:
-        with cancelled_by_signals(cancel):
+        with ended_by_signals(None if interrupted else cancel):
             return command(options, cancel) or 0
     except KeyboardInterrupt:
         return interrupted
@@ -49,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone (``| head``). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         return 0
+    except UnicodeEncodeError:
+        report(InvalidArgument("an argument is not UTF-8"))
+        return 1
     except (KubeprimsError, OSError) as error:
         if cancel.is_set:
             return interrupted
@@ -68,11 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def cancelled_by_signals(cancel: Cancel) -> Generator[None]:
-    """Set ``cancel`` on SIGINT and SIGTERM; a second one interrupts as usual."""
+def ended_by_signals(cancel: Cancel | None) -> Generator[None]:
+    """Set ``cancel`` on SIGINT and SIGTERM, and interrupt on a second one; without a ``cancel`` on the first."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if cancel.is_set:
+        if cancel is None or cancel.is_set:
             raise KeyboardInterrupt
         cancel.set()
 

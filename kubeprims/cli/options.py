@@ -12,7 +12,6 @@ from typing import Protocol
 from kubeprims.cli.printing import one_line
 from kubeprims.client.client import Client
 from kubeprims.client.options import ALL_NAMESPACES, NamespaceOption
-from kubeprims.threads import Cancel
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
 from kubeprims.transport.warnings import ServerWarning
@@ -70,8 +69,8 @@ def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def open_client(options: argparse.Namespace, cancel: Cancel) -> Generator[Client]:
-    """Give a client as the options describe it, whose requests end when cancelled; warnings go to standard error.
+def open_client(options: argparse.Namespace) -> Generator[Client]:
+    """Give a client as the options describe it; warnings go to standard error.
 
     Raises:
         ConfigError: The configuration is missing or malformed.
@@ -80,11 +79,7 @@ def open_client(options: argparse.Namespace, cancel: Cancel) -> Generator[Client
         TransportConfig.from_config(options.kubeconfig, context=options.context), warning_handler=print_warning
     )
     with Transport(config) as transport, Client(transport) as client:
-        detach = cancel.add_callback(transport.close)
-        try:
-            yield client
-        finally:
-            detach()
+        yield client
 
 
 def print_warning(warning: ServerWarning) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,19 +37,6 @@ def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
 
 def kubeprims(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return run("-m", "kubeprims", *arguments, **environment)
-
-
-@pytest.fixture
-def server() -> Iterator[APIServer]:
-    with APIServer() as made:
-        yield made
-
-
-@pytest.fixture
-def kubeconfig(server: APIServer, tmp_path: Path) -> str:
-    path = tmp_path / "config"
-    server.write_kubeconfig(path)
-    return str(path)
 
 
 def a_pod(name: str, **labels: str) -> dict[str, object]:
@@ -143,6 +129,42 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         process.wait(TIMEOUT_S)
         assert "Traceback" not in process.stderr.read()
+
+
+def test_a_reader_that_wants_only_the_first_lines_is_no_error(server: APIServer, kubeconfig: str) -> None:
+    server.create_many("v1/pods", [a_pod(f"web-{number:04}") for number in range(3000)])
+    with start("-m", "kubeprims", "get", "pods", "-o", "json", "--kubeconfig", kubeconfig) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "{\n"
+        process.stdout.close()
+        process.wait(TIMEOUT_S)
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_keeps_a_deletion_from_its_end_says_so(
+    server: APIServer, kubeconfig: str, number: signal.Signals
+) -> None:
+    held = a_pod("held")
+    held["metadata"] = {"name": "held", "finalizers": ["example.com/hold"]}
+    server.create("v1/pods", held, namespace="default")
+    with start("-m", "kubeprims", "delete", "pod/held", "--kubeconfig", kubeconfig) as process:
+        eventually(lambda: server.faults.open_watches == 1, TIMEOUT_S, "the command waits")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=5.0)
+    assert (process.returncode, out, err) == (130, 'pod "held" deleted\n', "")
+
+
+def test_a_name_that_the_terminal_cannot_show_is_no_failure(server: APIServer, kubeconfig: str) -> None:
+    server.create("v1/pods", {**a_pod("a"), "status": {"phase": "Läuft"}}, namespace="default")
+    code, out, err = kubeprims("watch", "pod/a", "--kubeconfig", kubeconfig, "--for", "300ms", PYTHONIOENCODING="ascii")
+    assert (code, err) == (0, "")
+    assert "1 objects" in out
+    code, out, err = kubeprims("watch", "pod/a", "pod/b", "--kubeconfig", kubeconfig)
+    assert code == 2
+    code, out, err = kubeprims("watch", "pods,services", "--kubeconfig", kubeconfig)
+    assert (code, err) == (1, "error: one resource is watched at a time, not 'pods,services'\n")
 
 
 def test_the_apiserver_command_serves_and_writes_a_kubeconfig(tmp_path: Path) -> None:

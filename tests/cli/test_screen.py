@@ -9,7 +9,8 @@ import pytest
 
 from kubeprims.cli.activity import LAST_EVENTS_MAX, Activity, Snapshot, phase_of
 from kubeprims.cli.duration import parse_duration_s
-from kubeprims.cli.screen import by_phase, count_table, printable, render
+from kubeprims.cli.printing import printable
+from kubeprims.cli.screen import by_phase, count_table, render
 from kubeprims.informer.handlers import Notification, Reason
 from kubeprims.meta import JSONObject, ObjectKey
 from kubeprims.objects.unstructured import Unstructured
