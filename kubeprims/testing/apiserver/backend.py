@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.collector import Collected, Collector
 from kubeprims.testing.apiserver.encoding import decode_tail, encode
 from kubeprims.testing.apiserver.eviction import Evictor
 from kubeprims.testing.apiserver.kinds import NAMESPACES, Kind
@@ -38,7 +39,7 @@ from kubeprims.testing.apiserver.views import Predicate
 from kubeprims.testing.apiserver.watching import Watch, WatchStart
 from kubeprims.testing.apiserver.writer import Target, Writer
 
-__all__ = ["Answer", "Backend", "BackendOptions"]
+__all__ = ["Answer", "Backend", "BackendOptions", "Collected"]
 
 _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _WATCH_TIMEOUT_MIN_S = 1800.0
@@ -97,6 +98,7 @@ class Backend:
             clock=self._clock,
             empty_namespaces_at_once=self._options.empty_namespaces_at_once,
         )
+        self._collector = Collector(self._objects, self._registry, self._remover)
         self._evictor = Evictor(self._objects, self._remover, self._clock)
         self.create_many(NAMESPACES, [{"metadata": {"name": name}} for name in _FIRST_NAMESPACES])
 
@@ -287,6 +289,15 @@ class Backend:
             NotFound: There is no such namespace.
         """
         return self._writer.create_many(kind, objects)
+
+    def collect_garbage(self) -> tuple[Collected, ...]:
+        """Do what a garbage collector would do by now, and return the objects that are gone.
+
+        Objects go whose owners are gone, dependents that nobody waits for keep nobody waiting, orphans lose their
+        references, and claims and volumes that are not in use lose what protects them. Nothing of this happens by
+        itself.
+        """
+        return self._collector.collect()
 
     def compact(self, revision: int | None = None) -> None:
         """Forget the history up to a revision, or all of it: what starts from an older one gets 410.
