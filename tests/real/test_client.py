@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from kubeprims.cli.main import main
+from kubeprims.client import conditions
 from kubeprims.client.client import Client
 from kubeprims.client.options import FieldValidation, PatchType
+from kubeprims.client.resource import Resource
 from kubeprims.client.resources import APIResource
 from kubeprims.client.scopes import BUILT_IN
-from kubeprims.errors import BadRequest, Conflict, Forbidden, StatusCause
+from kubeprims.errors import (
+    ApplyConflict,
+    BadRequest,
+    Conflict,
+    FieldConflict,
+    Forbidden,
+    ResourceExpired,
+    StatusCause,
+    UnsupportedMediaType,
+)
 from kubeprims.meta import JSONObject
 from kubeprims.objects.codec import StdlibCodec
 from kubeprims.transport.config import TransportConfig
@@ -94,6 +110,8 @@ def test_an_apply_that_conflicts_names_manager_and_field_and_can_be_forced(clien
     with pytest.raises(Conflict) as caught:
         maps.apply(session.config_map("applied", color="blue"), field_manager="other")
     assert caught.value.causes == (StatusCause(".data.color", "FieldManagerConflict", 'conflict with "kubeprims"'),)
+    assert isinstance(caught.value, ApplyConflict)
+    assert caught.value.conflicts == (FieldConflict(".data.color", "kubeprims"),)
     forced = maps.apply(session.config_map("applied", color="blue"), field_manager="other", force=True)
     assert forced["data"] == {"color": "blue"}
 
@@ -173,3 +191,152 @@ def test_a_watch_list_gives_the_objects_and_their_end(client: Client) -> None:
             if batch[-1].initial_events_end:
                 break
     assert names == [f"default/listed-{number}" for number in range(3)]
+
+
+def test_a_strategic_patch_of_a_custom_resource_is_refused_with_what_to_use_instead(client: Client) -> None:
+    with gadgets_of(client) as gadgets:
+        gadgets.create({"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": {}})
+        with pytest.raises(UnsupportedMediaType, match=r"custom resources take PatchType\.MERGE"):
+            gadgets.patch("g", {"spec": {"a": 1}}, PatchType.STRATEGIC)
+        scale = gadgets.scale("g", 4)
+        assert (scale.kind, scale["spec"]) == ("Scale", {"replicas": 4})
+        assert gadgets.scale("g", 5, dry_run=True)["spec"] == {"replicas": 5}
+        assert gadgets.get("g")["spec"] == {"replicas": 4}
+        status = gadgets.update({**gadgets.get("g").to_dict(), "status": {"replicas": 2}}, subresource="status")
+        assert status["status"] == {"replicas": 2}
+        assert gadgets.delete_collection(dry_run=True)[0].name == "g"
+        assert len(gadgets.delete_collection()) == 1
+
+
+@contextmanager
+def gadgets_of(client: Client) -> Iterator[Resource]:
+    definitions = client.resource("crd")
+    schema: JSONObject = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    definitions.create(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "gadgets.example.com"},
+            "spec": {
+                "group": "example.com",
+                "scope": "Namespaced",
+                "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget"},
+                "versions": [
+                    {
+                        "name": "v1",
+                        "served": True,
+                        "storage": True,
+                        "schema": {"openAPIV3Schema": schema},
+                        "subresources": {
+                            "status": {},
+                            "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
+                        },
+                    }
+                ],
+            },
+        }
+    )
+    established = conditions.condition("Established")
+    assert definitions.wait_for("gadgets.example.com", established, timeout_s=30.0) is not None
+    yield client.resource_of({"apiVersion": "example.com/v1", "kind": "Gadget"})
+    uid = definitions.get("gadgets.example.com").uid
+    definitions.delete("gadgets.example.com")
+    assert definitions.wait_for("gadgets.example.com", conditions.deleted(uid), timeout_s=30.0) is None
+
+
+def test_tables_are_those_of_kubectl(client: Client) -> None:
+    table = client.resource("namespaces").table()
+    assert [column.name for column in table.columns] == ["Name", "Status", "Age"]
+    assert ("default", "Active") in [row.cells[:2] for row in table.rows]
+    assert client.resource("namespaces").table("default").rows[0].name == "default"
+    wide = client.resource("pods").table()
+    assert ("Node", 1) in [(column.name, column.priority) for column in wide.columns]
+
+
+def test_an_expired_list_goes_on_at_a_newer_version_where_that_is_allowed(
+    real_cluster: RealCluster, client: Client
+) -> None:
+    maps = client.resource("v1/configmaps")
+    for number in range(6):
+        maps.create(session.config_map(f"page-{number}"))
+    consistent = maps.iterate(label_selector="made-by=session", page_size=2)
+    inconsistent = maps.iterate(label_selector="made-by=session", page_size=2, allow_inconsistent=True)
+    assert [next(pages).name for pages in (consistent, inconsistent)] == ["page-0"] * 2
+    maps.patch("page-5", {"data": {"late": "yes"}})
+    real_cluster.compact()
+    real_cluster.restart()
+    with pytest.raises(ResourceExpired) as caught:
+        list(consistent)
+    assert caught.value.continue_token
+    rest = list(inconsistent)
+    assert [found.name for found in rest] == [f"page-{number}" for number in range(1, 6)]
+    assert rest[-1]["data"] == {"late": "yes"}
+
+
+def test_a_field_that_nobody_knows_is_a_warning_where_the_server_is_asked_to_warn(kubeconfig: pathlib.Path) -> None:
+    warnings: list[str] = []
+    config = replace(
+        TransportConfig.from_config(kubeconfig), warning_handler=lambda warning: warnings.append(warning.text)
+    )
+    with Transport(config) as transport:
+        maps = Client(transport).resource("v1/configmaps")
+        odd = {**session.config_map("odd"), "colour": "red"}
+        maps.create(odd, field_validation=FieldValidation.WARN, dry_run=True)
+    assert warnings == ['unknown field "colour"']
+
+
+def test_the_command_line_says_what_kubectl_says(
+    kubeconfig: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl")
+    manifest = tmp_path / "all.yaml"
+    manifest.write_text(MANIFEST)
+
+    def theirs(*arguments: str) -> str:
+        done = subprocess.run(
+            [kubectl, *arguments, "--kubeconfig", kubeconfig], capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout
+
+    def ours(*arguments: str) -> str:
+        assert main([*arguments, "--kubeconfig", str(kubeconfig)]) == 0
+        return capsys.readouterr().out
+
+    applied = ours("apply", "-f", str(manifest))
+    assert theirs("apply", "--server-side", "--field-manager=kubeprims", "-f", str(manifest)) == applied
+    for question in (
+        ["get", "pods", "-l", "made-by=session"],
+        ["get", "pods", "-o", "wide"],
+        ["get", "pod/seen", "deploy/seen"],
+        ["get", "pods,deploy", "-A"],
+        ["get", "deploy", "-o", "name"],
+        ["get", "pods", "seen", "-o", "json"],
+        ["get", "pods", "-o", "json"],
+        ["get", "namespaces", "default"],
+    ):
+        assert ages(ours(*question)) == ages(theirs(*question)), question
+    said = ours("delete", "-f", str(manifest))
+    theirs("apply", "--server-side", "-f", str(manifest))
+    assert theirs("delete", "-f", str(manifest)).replace(" from default namespace", "") == said
+
+
+MANIFEST = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: seen, labels: {made-by: session}}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: seen}
+spec:
+  selector: {matchLabels: {a: b}}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}
+"""
+
+
+def ages(text: str) -> str:
+    """Take the ages out of a table: they grow while the test runs."""
+    return re.sub(r" {2,}[0-9]+[smh][0-9smh]*( |$)", r" AGE\1", text, flags=re.MULTILINE)
