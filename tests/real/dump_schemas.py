@@ -13,27 +13,13 @@ import tempfile
 from collections.abc import Iterable
 
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.kinds import BUILT_IN_KINDS
 from tests.real.cluster import RealCluster, find_assets
 
 FILE = pathlib.Path(__file__).parents[2] / "kubeprims" / "testing" / "apiserver" / "built_in_schemas.json.gz"
-GROUP_VERSIONS = (
-    "api/v1",
-    "apis/admissionregistration.k8s.io/v1",
-    "apis/apiextensions.k8s.io/v1",
-    "apis/apps/v1",
-    "apis/authentication.k8s.io/v1",
-    "apis/authorization.k8s.io/v1",
-    "apis/autoscaling/v1",
-    "apis/autoscaling/v2",
-    "apis/batch/v1",
-    "apis/coordination.k8s.io/v1",
-    "apis/discovery.k8s.io/v1",
-    "apis/events.k8s.io/v1",
-    "apis/networking.k8s.io/v1",
-    "apis/policy/v1",
-    "apis/rbac.authorization.k8s.io/v1",
-    "apis/scheduling.k8s.io/v1",
-    "apis/storage.k8s.io/v1",
+_REVIEWS = {"apis/authentication.k8s.io/v1", "apis/authorization.k8s.io/v1"}
+GROUP_VERSIONS = sorted(
+    _REVIEWS | {f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}" for kind in BUILT_IN_KINDS}
 )
 # Their one fact, the kinds that they stand for, is another one in each group.
 _SHARED = ("DeleteOptions", "WatchEvent")
@@ -80,7 +66,7 @@ def _members(properties: JSONValue) -> JSONValue:
 
 
 def packed(found: Iterable[tuple[str, JSONObject]]) -> bytes:
-    """Return the content of the file; the same for the same definitions."""
+    """Return what the file has in it; the same for the same definitions."""
     return gzip.compress(json.dumps(dict(found), separators=(",", ":")).encode(), mtime=0)
 
 
