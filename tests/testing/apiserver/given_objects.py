@@ -60,7 +60,10 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
                 "livenessProbe": {"httpGet": {"port": 80}},
                 "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 3},
                 "startupProbe": {"grpc": {"port": 5}},
-                "lifecycle": {"preStop": {"httpGet": {"port": 80, "path": "/bye"}}, "postStart": {"exec": {}}},
+                "lifecycle": {
+                    "preStop": {"httpGet": {"port": 80, "path": "/bye"}},
+                    "postStart": {"exec": {"command": ["x"]}},
+                },
             }
         ),
     ),
@@ -72,7 +75,7 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
             {"configMap": {"name": "c"}},
             {"secret": {"secretName": "s"}},
             {"downwardAPI": {"items": [{"path": "p", "fieldRef": {"fieldPath": "metadata.name"}}]}},
-            {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}, {"configMap": {"name": "c"}}]}},
+            {"projected": {"sources": [{"configMap": {"name": "c"}}]}},
             {"hostPath": {"path": "/p"}},
             {"nfs": {"server": "s", "path": "/p"}},
             {"image": {"reference": "i"}},
@@ -129,6 +132,13 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
         "v1/pods",
         pod(topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "k", "whenUnsatisfiable": "DoNotSchedule"}]),
     ),
+    "pod-token": (
+        "v1/pods",
+        pod(
+            serviceAccountName="s",
+            volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],
+        ),
+    ),
     "podtemplate": ("v1/podtemplates", {"template": TEMPLATE}),
     "replicationcontroller": ("v1/replicationcontrollers", {"spec": {"template": TEMPLATE}}),
     "deployment": ("apps/v1/deployments", workload()),
@@ -152,10 +162,13 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
     "daemonset": ("apps/v1/daemonsets", workload()),
     "controllerrevision": ("apps/v1/controllerrevisions", {"revision": 1, "data": {"a": 1}}),
     "job": ("batch/v1/jobs", {"spec": {"template": ONCE}}),
+    "job-labels": ("batch/v1/jobs", {"metadata": {"labels": {"x": "y"}}, "spec": {"template": {**TEMPLATE, **ONCE}}}),
+    "job-of-template": ("batch/v1/jobs", {"spec": {"template": {**TEMPLATE, **ONCE}}}),
     "job-parallel": ("batch/v1/jobs", {"spec": {"template": ONCE, "parallelism": 3, "backoffLimit": 0}}),
     "cronjob": ("batch/v1/cronjobs", {"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": ONCE}}}}),
     "service": ("v1/services", service()),
     "service-headless": ("v1/services", service(clusterIP="None", selector={"a": "b"})),
+    "service-headless-open": ("v1/services", service(clusterIP="None")),
     "service-named-port": ("v1/services", service(ports=[{"port": 80, "targetPort": "http", "name": "a"}])),
     "service-node-port": ("v1/services", service(type="NodePort")),
     "service-balancer": ("v1/services", service(type="LoadBalancer")),
@@ -221,6 +234,21 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
     "autoscaler-behavior": (
         "autoscaling/v2/horizontalpodautoscalers",
         autoscaler(behavior={"scaleDown": {"stabilizationWindowSeconds": 60}}),
+    ),
+    "autoscaler-metrics": (
+        "autoscaling/v2/horizontalpodautoscalers",
+        autoscaler(
+            metrics=[
+                {
+                    "type": "Resource",
+                    "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1024Ki"}},
+                },
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}},
+                },
+            ]
+        ),
     ),
     "old-autoscaler": ("autoscaling/v1/horizontalpodautoscalers", autoscaler()),
     "old-autoscaler-cpu": (

@@ -117,7 +117,6 @@ REFUSED: Mapping[str, Refused] = {
         spread=pod(topologySpreadConstraints=[{"maxSkew": 0, "topologyKey": "", "whenUnsatisfiable": "Odd"}]),
         host_alias=pod(hostAliases=[{"ip": "x", "hostnames": ["A b"]}]),
         init_twice=pod(initContainers=[{"name": "c", "image": "i"}]),
-        pull_secrets=pod(imagePullSecrets=[{}]),
         lifecycle=pod({"lifecycle": {"preStop": {}}}),
         affinity=pod(
             affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
@@ -135,7 +134,6 @@ REFUSED: Mapping[str, Refused] = {
         restart=pod(restartPolicy="Never"),
         node=pod(nodeName="n"),
         image_empty=pod({"image": ""}),
-        tolerations=pod(tolerations=[]),
     ),
     **_refused(
         "apps/v1/deployments",
@@ -225,7 +223,6 @@ REFUSED: Mapping[str, Refused] = {
                 "ttlSecondsAfterFinished": -1,
             }
         },
-        indexed={"spec": {"template": ONCE, "completionMode": "Indexed"}},
         mode={"spec": {"template": ONCE, "completionMode": "Odd"}},
         manual={"spec": {"template": ONCE, "manualSelector": True}},
         selector={"spec": {"template": ONCE, "selector": {"matchLabels": {"x": "y"}}}},
@@ -361,14 +358,11 @@ REFUSED: Mapping[str, Refused] = {
     **_refused(
         "coordination.k8s.io/v1/leases",
         seconds={"spec": {"leaseDurationSeconds": 0, "leaseTransitions": -1}},
-        strategy={"spec": {"preferredHolder": "x"}},
-        holder={"spec": {"holderIdentity": ""}},
     ),
     **_refused(
         "v1/events",
         empty={},
         namespace={"involvedObject": {"kind": "Pod", "namespace": "other", "name": "p"}, "reason": "r"},
-        cluster={"involvedObject": {"kind": "Node", "name": "n"}, "metadata": {"namespace": "kube-system"}},
     ),
     **_refused(
         "events.k8s.io/v1/events",
