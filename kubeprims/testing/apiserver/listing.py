@@ -177,10 +177,10 @@ class _Page:
         metadata: JSONObject = {"resourceVersion": str(self._revision)}
         if not limit:
             return list(objects), metadata
-        items = list(islice(objects, limit + 1))
-        if len(items) > limit:
-            items.pop()
-            start = items[-1].key + "\0"
+        items = list(islice(objects, limit))
+        start = items[-1].key + "\0" if len(items) == limit else ""
+        # As upstream: another page is promised while anything follows, and may turn out to select nothing.
+        if start and next(iter(self._snapshot.scan(self._prefix, start)), None) is not None:
             metadata["continue"] = ContinueToken(self._revision, start.removeprefix(self._base)).encode()
             if self._predicate.selects_all:
                 metadata["remainingItemCount"] = self._snapshot.count(self._prefix, start)

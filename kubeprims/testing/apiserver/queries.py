@@ -18,6 +18,8 @@ Parameters = Sequence[tuple[str, str]]
 
 _META_GROUP = "meta.k8s.io"
 _INT64 = re.compile(r"[+-]?[0-9]+")
+_INT64_LIMIT = 1 << 63
+_INT64_DIGITS_MAX = 4000  # what int() reads without question; such a number is out of range anyway
 _UINT64 = re.compile(r"[0-9]+")
 _NOT_OLDER_THAN = "NotOlderThan"
 _PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan")
@@ -77,6 +79,7 @@ class WatchQuery:
     Attributes:
         resource_version: As in the request; empty if it was left out.
         resource_version_match: ``NotOlderThan`` or empty.
+        continue_token: Refused where the objects come first: no page of a list can be watched from.
         allow_bookmarks: Whether bookmarks are wanted.
         send_initial_events: Whether the objects come first; None if the request does not say.
         timeout_s: After how many seconds the server ends the watch; None lets the server choose.
@@ -86,6 +89,7 @@ class WatchQuery:
 
     resource_version: str = ""
     resource_version_match: str = ""
+    continue_token: str = ""
     allow_bookmarks: bool = False
     send_initial_events: bool | None = None
     timeout_s: float | None = None
@@ -107,6 +111,8 @@ class WatchQuery:
         if match and not asked:
             rule = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
             problems.append(FieldProblem.forbidden("resourceVersionMatch", rule))
+        if self.continue_token and (match or self.wants_initial_events):
+            problems.append(_match_with_continue())
         if match and match != _NOT_OLDER_THAN:
             problems.append(FieldProblem.unsupported("resourceVersionMatch", match, (_NOT_OLDER_THAN,)))
         _refuse("ListOptions", problems)
@@ -189,6 +195,7 @@ def parse_watch_query(parameters: Parameters) -> WatchQuery:
     query = WatchQuery(
         resource_version=values.get("resourceVersion", ""),
         resource_version_match=values.get("resourceVersionMatch", ""),
+        continue_token=values.get("continue", ""),
         allow_bookmarks=is_true(values.get("allowWatchBookmarks")),
         send_initial_events=is_true(values["sendInitialEvents"]) if "sendInitialEvents" in values else None,
         timeout_s=float(timeout_s) if timeout_s else None,
@@ -299,11 +306,14 @@ def _first_of_each(parameters: Parameters) -> Mapping[str, str]:
 
 
 def _integer(values: Mapping[str, str], key: str) -> int | None:
-    text = values.get(key, "")
-    if not text:
+    text = values.get(key)
+    if text is None:
         return None
     if not _INT64.fullmatch(text):
         message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+        raise bad_request(message)
+    if len(text) > _INT64_DIGITS_MAX or not -_INT64_LIMIT <= int(text) < _INT64_LIMIT:
+        message = f'strconv.ParseInt: parsing "{text}": value out of range'
         raise bad_request(message)
     return int(text)
 

@@ -73,9 +73,13 @@ class Predicate:
         self._fields = field_selector
         paths = [item.path for item in kind.stored_fields]
         self._positions = {item.name: paths.index(item.path) for item in kind.fields}
+        known = {"metadata.name", *self._positions}
+        # Cluster-scoped kinds that have fields of their own spell out what they know.
+        if kind.namespaced or not kind.fields:
+            known.add("metadata.namespace")
         for requirement in field_selector.requirements:
             name = requirement.field
-            if name not in {"metadata.name", "metadata.namespace", *self._positions}:
+            if name not in known:
                 raise _unknown_field(kind, name)
 
     @property

@@ -10,6 +10,7 @@ from typing import Self
 
 from kubeprims.errors import StatusError
 from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.canonical import canonical
 from kubeprims.testing.apiserver.encoding import decode_tail, encode, encode_tail, event_line
 from kubeprims.testing.apiserver.history import Event, StoredObject
 from kubeprims.testing.apiserver.status import expired, render_status, too_large_version
@@ -216,7 +217,8 @@ class Watch:
         metadata: JSONObject = {"resourceVersion": str(revision)}
         if annotations:
             metadata["annotations"] = annotations
-        return event_line(b"BOOKMARK", self._view.head + encode_tail({"metadata": metadata}, self._view.kind))
+        empty = canonical({"metadata": metadata}, self._view.kind)
+        return event_line(b"BOOKMARK", self._view.head + encode_tail(empty, self._view.kind))
 
     def _added(self, initial: Sequence[StoredObject]) -> list[bytes]:
         return [event_line(b"ADDED", self._view.render(stored)) for stored in initial]
