@@ -29,9 +29,12 @@ from kubeprims.testing.apiserver.metadata import (
 )
 from kubeprims.testing.apiserver.objects import Answer, Objects, key_of, state_of
 from kubeprims.testing.apiserver.patches import parse_patch
+from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.queries import parse_revision
 from kubeprims.testing.apiserver.registry import Registry
 from kubeprims.testing.apiserver.scale import scale_of, with_scale
+from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
+from kubeprims.testing.apiserver.schema_validation import schema_problems
 from kubeprims.testing.apiserver.service_addresses import ServiceAddresses
 from kubeprims.testing.apiserver.status import (
     FieldProblem,
@@ -200,7 +203,8 @@ class Writer:
         kind = target.kind
         obj = decode_object(body, kind)
         _check_type_names(obj, kind)
-        obj = with_checked_metadata(self._objects.view(kind).to_storage(obj), kind)
+        schema = self._registry.schema(kind)
+        obj = with_checked_metadata(self._objects.view(kind).to_storage(pruned(obj, schema)), kind)
         metadata = metadata_of(obj)
         if not kind.namespaced:
             metadata.pop("namespace", None)
@@ -209,7 +213,7 @@ class Writer:
             raise bad_request(message)
         else:
             metadata["namespace"] = target.namespace
-        return with_kind_defaults(obj, kind)
+        return with_schema_defaults(obj, schema) if kind.custom else with_kind_defaults(obj, kind)
 
     @staticmethod
     def _check_name(target: Target, metadata: JSONObject) -> None:
@@ -242,7 +246,7 @@ class Writer:
         return name
 
     def _create(self, target: Target, obj: JSONObject) -> StoredObject:
-        obj = self._checked_new(target, obj, kind_problems(obj, None, target.kind))
+        obj = self._checked_new(target, obj, self._content_problems(obj, None, target.kind))
         name = text_of(metadata_of(obj), "name")
         self._check_namespace(target, name)
         if self._objects.find(target.kind, target.namespace, name) is not None:
@@ -266,6 +270,14 @@ class Writer:
         if problems:
             raise invalid(kind.kind, text_of(metadata, "name"), problems, group=kind.group)
         return obj
+
+    def _content_problems(self, obj: JSONObject, old: JSONObject | None, kind: Kind) -> list[FieldProblem]:
+        """Return which rules of its kind an object breaks."""
+        if not kind.custom:
+            return kind_problems(obj, old, kind)
+        # A schema may require the names of the type, which are not kept with the object.
+        whole: JSONObject = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        return schema_problems(whole, self._registry.schema(kind), old)
 
     def _serve(self, kind: Kind, obj: JSONObject) -> None:
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
@@ -291,8 +303,8 @@ class Writer:
             *metadata_problems(metadata_of(obj), kind),
             *update_problems(metadata_of(obj), metadata_of(existing)),
         ]
-        if not target.subresource:
-            problems.extend(kind_problems(obj, existing, kind))
+        if kind.custom or not target.subresource:
+            problems.extend(self._content_problems(obj, existing, kind))
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
             obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
             problems.extend([*definition_problems(obj), *definition_update_problems(obj, existing)])
