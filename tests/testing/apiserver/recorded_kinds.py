@@ -105,7 +105,7 @@ def _sorted_keys(causes: list[JSONValue]) -> list[JSONValue]:
     about_keys = [cause for cause in causes if isinstance(cause, dict) and str(cause["field"]).startswith("data[")]
     if len(about_keys) != len(causes):
         return causes
-    return sorted(causes, key=lambda cause: json.dumps(cause))
+    return sorted(causes, key=json.dumps)
 
 
 def _with_version(obj: JSONObject, before: JSONObject) -> JSONObject:
