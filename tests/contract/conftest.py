@@ -11,7 +11,7 @@ import pytest
 
 from kubeprims.testing import APIServer
 from tests.contract.backends import Backend, EmbeddedBackend, RealBackend
-from tests.contract.exchange import Exchange
+from tests.contract.exchange import Exchange, exchange_name
 from tests.real.cluster import RealCluster, default_assets, find_assets
 
 _IS_RECORDING = bool(os.environ.get("KUBEPRIMS_RECORD_CONTRACT"))
@@ -67,12 +67,6 @@ def exchange(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Excha
     """The requests of this test; what is answered is compared when the test has ended."""
     with Exchange(backend, exchange_name(request.function), is_recording=_IS_RECORDING) as script:
         yield script
-
-
-def exchange_name(function: object) -> str:
-    """Return ``chapter/test`` for a test function."""
-    chapter = str(getattr(function, "__module__", "")).rpartition(".test_")[2]
-    return f"{chapter}/{str(getattr(function, '__name__', '')).removeprefix('test_')}"
 
 
 @pytest.hookimpl(wrapper=True)

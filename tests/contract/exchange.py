@@ -79,19 +79,23 @@ class Exchange:
     ``pods/web``, ``apps/v1/deployments/web/status``.
     """
 
-    def __init__(self, backend: Backend, name: str, *, is_recording: bool = False) -> None:
+    def __init__(
+        self, backend: Backend, name: str, *, is_recording: bool = False, patience_s: float = TIMEOUT_S
+    ) -> None:
         """Prepare an exchange.
 
         Args:
             backend: The server.
             name: ``chapter/test``; names the recording.
             is_recording: Keep the answers instead of comparing them.
+            patience_s: How many seconds an event may let itself be waited for.
         """
         assert not is_recording or backend.name == "real", "the embedded server is judged; it does not set the rule"
         self.backend = backend
         self.name = name
         self.namespace = name.partition("/")[2].replace("_", "-")[:63].strip("-")
         self.differences: list[str] = []
+        self.patience_s = patience_s
         self._is_recording = is_recording
         self._expected = [] if is_recording else load_steps(name)
         self._steps: list[JSONObject] = []
@@ -101,7 +105,9 @@ class Exchange:
     def __enter__(self) -> Self:
         namespaced = {"metadata": {"name": self.namespace}}
         answer = self._send("POST", "/api/v1/namespaces", json.dumps(namespaced).encode(), {"Content-Type": JSON})
-        assert answer.status == http.HTTPStatus.CREATED, answer.content
+        if answer.status != http.HTTPStatus.CREATED:
+            self._connection.close()
+            raise ContractBroken(f"no namespace for {self.name}: {answer.content!r}")
         return self
 
     def __exit__(
@@ -285,6 +291,7 @@ class Watching:
         self._exchange = exchange
         self._target = target
         self._connection = exchange.backend.connect()
+        self._connection.timeout = exchange.patience_s
         headers = {"User-Agent": USER_AGENT} | ({"Accept": accept} if accept else {})
         self._connection.request("GET", target, headers=headers)
         self._response = self._connection.getresponse()
@@ -364,6 +371,12 @@ def collected_headers(response: http.client.HTTPResponse) -> dict[str, str | lis
 
 def _encoded(body: JSONValue) -> bytes | None:
     return None if body is None else json.dumps(body).encode()
+
+
+def exchange_name(function: object) -> str:
+    """Return ``chapter/test`` for a test function."""
+    chapter = str(getattr(function, "__module__", "")).rpartition(".test_")[2]
+    return f"{chapter}/{str(getattr(function, '__name__', '')).removeprefix('test_')}"
 
 
 def quoted(text: str) -> str:

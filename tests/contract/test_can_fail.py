@@ -1,0 +1,164 @@
+"""The contract can fail: for each chapter, one behaviour of the embedded server is broken, and a script of it notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from kubeprims.testing import APIServer
+from tests.contract import (
+    test_apply,
+    test_bookmarks,
+    test_conflicts,
+    test_crds,
+    test_defaults,
+    test_deletion,
+    test_discovery,
+    test_dry_run,
+    test_errors,
+    test_expiry,
+    test_paging,
+    test_patches,
+    test_selectors,
+    test_subresources,
+    test_tables,
+    test_verbs,
+    test_watch,
+    test_watch_list,
+)
+from tests.contract.backends import EmbeddedBackend
+from tests.contract.exchange import ContractBroken, Exchange, exchange_name
+from tests.contract.mutants import (
+    ForgetfulServer,
+    answers,
+    deaf_to,
+    mishears_body,
+    mishears_header,
+    mishears_path,
+    mishears_query,
+    says,
+)
+from tests.contract.recording import FOLDER
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One behaviour that is broken, and the script that is to notice."""
+
+    broken: str
+    server: Callable[[], APIServer]
+    script: Callable[[Exchange], None]
+
+    @property
+    def chapter(self) -> str:
+        return exchange_name(self.script).partition("/")[0]
+
+
+MUTANTS = (
+    Mutant(
+        "an apply is taken for a merge patch",
+        lambda: mishears_header("content-type", "apply-patch+yaml", "merge-patch+json"),
+        test_apply.test_managers_conflict_over_a_field,
+    ),
+    Mutant(
+        "bookmarks are never sent",
+        lambda: deaf_to("allowWatchBookmarks"),
+        test_bookmarks.test_a_bookmark_names_the_kind_and_nothing_else,
+    ),
+    Mutant(
+        "stale updates are accepted",
+        lambda: mishears_body("PUT", b'"resourceVersion"', b'"notTheVersion"'),
+        test_conflicts.test_updates_of_a_stale_version,
+    ),
+    Mutant(
+        "schemas give no defaults",
+        lambda: mishears_body("POST", b'"default"', b'"example"'),
+        test_crds.test_defaults_are_filled_in,
+    ),
+    Mutant(
+        "a default is another one",
+        lambda: says(b'"terminationGracePeriodSeconds":30', b'"terminationGracePeriodSeconds":31'),
+        test_defaults.test_pods,
+    ),
+    Mutant(
+        "the grace of a deletion is not heard",
+        lambda: deaf_to("gracePeriodSeconds"),
+        test_deletion.test_pods_get_their_grace,
+    ),
+    Mutant(
+        "short names are misspelt",
+        lambda: says(b'"shortNames":["cm"]', b'"shortNames":["cn"]'),
+        test_discovery.test_resources_of_every_version,
+    ),
+    Mutant("dry runs are done", lambda: deaf_to("dryRun"), test_dry_run.test_nothing_is_stored),
+    Mutant(
+        "a reason is another one",
+        lambda: says(b'"reason":"NotFound"', b'"reason":"Missing"'),
+        test_errors.test_what_is_not_there,
+    ),
+    Mutant(
+        "history is never forgotten",
+        ForgetfulServer,
+        test_expiry.test_compaction_expires_watches_and_versions_and_tokens,
+    ),
+    Mutant("limits are not heard", lambda: deaf_to("limit"), test_paging.test_pages_follow_each_other),
+    Mutant(
+        "a merge patch does not remove",
+        lambda: mishears_body("PATCH", b"null", b'"null"'),
+        test_patches.test_merge_patches,
+    ),
+    Mutant(
+        "unequal is taken for equal",
+        lambda: mishears_query("%21%3D", "%3D"),
+        test_selectors.test_label_selectors,
+    ),
+    Mutant(
+        "the status is not written apart",
+        lambda: mishears_path("/status", ""),
+        test_subresources.test_the_status_is_written_apart,
+    ),
+    Mutant(
+        "tables are never made",
+        lambda: mishears_header("accept", "as=Table;", ""),
+        test_tables.test_what_goes_with_the_rows,
+    ),
+    Mutant(
+        "creation is answered with 200",
+        lambda: answers("configmaps", 201, 200),
+        test_verbs.test_an_object_lives_from_create_to_delete,
+    ),
+    Mutant(
+        "a watch shows all objects",
+        lambda: deaf_to("labelSelector"),
+        test_watch.test_objects_enter_and_leave_a_label_selection,
+    ),
+    Mutant(
+        "the end of the first objects is not marked",
+        lambda: deaf_to("allowWatchBookmarks"),
+        test_watch_list.test_the_objects_come_first_and_a_bookmark_ends_them,
+    ),
+)
+
+
+def differences(server: APIServer, script: Callable[[Exchange], None]) -> set[str]:
+    """Return what a script finds different on a server."""
+    with server, Exchange(EmbeddedBackend(server), exchange_name(script), patience_s=1.0) as exchange:
+        try:
+            script(exchange)
+            exchange.finish()
+        except (ContractBroken, KeyError, AssertionError) as error:  # what a broken server answers may end a script
+            return {*exchange.differences, str(error)}
+    return set(exchange.differences)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.chapter}: {mutant.broken}")
+def test_a_broken_server_is_noticed(mutant: Mutant) -> None:
+    found = differences(mutant.server(), mutant.script)
+    assert found - differences(APIServer(), mutant.script), f"nobody noticed that {mutant.broken}"
+
+
+def test_every_chapter_has_a_mutant() -> None:
+    assert {mutant.chapter for mutant in MUTANTS} == {folder.name for folder in FOLDER.iterdir()}
+
