@@ -132,11 +132,15 @@ def _version_problems(crd: JSONObject) -> Iterator[FieldProblem]:
             yield FieldProblem.invalid("spec.version", name, rules)
     if len(set(names)) != len(names):
         yield FieldProblem.invalid("spec.versions", _shown(versions), "must contain unique version names")
-    stored = sum(version.get("storage") is True for version in versions)
-    if stored != 1:
+    stored = [text_at(version, "name") for version in versions if version.get("storage") is True]
+    if len(stored) != 1:
         rule = "must have exactly one version marked as storage version"
         yield FieldProblem.invalid("spec.versions", _shown(versions), rule)
-    if stored == 0:
+    first: list[JSONValue] = [*stored[:1]]
+    for name in stored[1:]:
+        if name not in first:
+            yield FieldProblem.invalid("status.storedVersions", first, f"must have the storage version {name}")
+    if not stored:
         yield FieldProblem.invalid("status.storedVersions", None, "must have at least one stored version")
 
 
@@ -285,7 +289,7 @@ def _name_problems(crd: JSONObject) -> Iterator[FieldProblem]:
         rules = ",".join(name_rules_broken(checked, NameRule.DNS_1035_LABEL))
         if not value:
             yield FieldProblem.required(place, "")
-        if rules:
+        elif rules:
             yield FieldProblem.invalid(place, value, mixed + rules)
     for key in ("shortNames", "categories"):
         for position, value in enumerate(texts_at(names, key)):
@@ -310,12 +314,13 @@ def _conversion_problems(crd: JSONObject) -> Iterator[FieldProblem]:
                 if webhook.get(key):
                     yield FieldProblem.forbidden(f"{path}.{name}", rule)
         case "Webhook":
-            rule = "conversion by a webhook is not supported by this server"
-            yield FieldProblem.forbidden(f"{path}.strategy", rule)
             if not webhook.get("clientConfig"):
                 yield FieldProblem.required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook")
             if not webhook.get("conversionReviewVersions"):
                 yield FieldProblem.required(f"{path}.conversionReviewVersions", "")
+            if webhook.get("clientConfig") and webhook.get("conversionReviewVersions"):
+                rule = "conversion by a webhook is not supported by this server"
+                yield FieldProblem.forbidden(f"{path}.strategy", rule)
         case "":
             yield FieldProblem.required(f"{path}.strategy", "")
         case _:

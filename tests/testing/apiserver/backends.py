@@ -143,6 +143,7 @@ def failure(caught: pytest.ExceptionInfo[StatusError]) -> JSONObject:
     return status
 
 
+_ANYTHING: JSONObject = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 WIDGETS: JSONObject = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -157,19 +158,19 @@ WIDGETS: JSONObject = {
                 "served": True,
                 "storage": True,
                 "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object"}},
+                "schema": {"openAPIV3Schema": _ANYTHING},
             },
             {
                 "name": "v1beta1",
                 "served": True,
                 "storage": False,
-                "schema": {"openAPIV3Schema": {"type": "object"}},
+                "schema": {"openAPIV3Schema": _ANYTHING},
             },
             {
                 "name": "v1alpha1",
                 "served": False,
                 "storage": False,
-                "schema": {"openAPIV3Schema": {"type": "object"}},
+                "schema": {"openAPIV3Schema": _ANYTHING},
             },
         ],
     },
