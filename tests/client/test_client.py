@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kubeprims.client import conditions
 from kubeprims.client.client import Client
 from kubeprims.client.options import WatchOptions
 from kubeprims.errors import (
@@ -86,6 +87,37 @@ def test_a_list_survives_that_it_expires_between_two_pages(server: APIServer, cl
     server.faults.add(faults.expired(), MAPS)
     with pytest.raises(ResourceExpired):
         list(pages)
+
+
+def test_an_expired_list_goes_on_at_a_newer_version_where_that_is_allowed(server: APIServer, client: Client) -> None:
+    maps = client.resource("v1/configmaps")
+    for number in range(6):
+        maps.create(session.config_map(f"m{number}"))
+    consistent, inconsistent = maps.iterate(page_size=2), maps.iterate(page_size=2, allow_inconsistent=True)
+    assert next(consistent).name == next(inconsistent).name == "m0"
+    maps.patch("m5", {"data": {"late": "yes"}})
+    server.compact()
+    with pytest.raises(ResourceExpired) as caught:
+        list(consistent)
+    assert caught.value.continue_token
+    rest = list(inconsistent)
+    assert [found.name for found in rest] == ["m1", "m2", "m3", "m4", "m5"]
+    assert rest[-1]["data"] == {"late": "yes"}
+
+
+def test_a_deployment_is_scaled(client: Client) -> None:
+    deployments = client.resource("deploy")
+    template: JSONObject = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "c", "image": "i:1"}]},
+    }
+    deployments.create(
+        {"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    )
+    scale = deployments.scale("web", 3)
+    assert (scale.kind, scale["spec"]) == ("Scale", {"replicas": 3})
+    assert deployments.wait_for("web", conditions.field(".spec.replicas", 3)) is not None
+    assert deployments.get("web", subresource="scale")["spec"] == {"replicas": 3}
 
 
 def test_a_custom_resource_is_found_as_soon_as_it_is_there(client: Client) -> None:

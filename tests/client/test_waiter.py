@@ -29,6 +29,7 @@ from kubeprims.objects.codec import ListStream, StdlibCodec
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.faults import DropWatch, EndWatch, Match, WatchError
+from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
@@ -171,6 +172,7 @@ class Scripted:
     def __init__(self, *steps: Step, version: str = "5") -> None:
         self._steps = list(steps)
         self._version = version
+        self._clock, self._watch_s = VirtualClock(), 0.0
         self.asked: list[str] = []
 
     def _next(self) -> Sequence[JSONObject]:
@@ -189,10 +191,16 @@ class Scripted:
         }
         yield StdlibCodec().split_list([StdlibCodec().encode(content)])
 
+    def takes(self, clock: VirtualClock, seconds: float) -> Scripted:
+        """Have each watch last so long."""
+        self._clock, self._watch_s = clock, seconds
+        return self
+
     def open_watch(
         self, options: WatchOptions, *, timeout_s: float | None = None, cancel: Cancel | None = None
     ) -> WatchStream:
         self.asked.append(f"watch {options.resource_version}")
+        self._clock.advance(self._watch_s)
         lines = [StdlibCodec().encode(event) + b"\n" for event in self._next()]
         return WatchStream(response(lines), StdlibCodec().split_event)
 
@@ -220,6 +228,14 @@ def test_a_watch_that_ends_goes_on_from_its_last_version() -> None:
     found = run(resource, at_version("9"))
     assert found is not None
     assert resource.asked == ["list", "watch 5", "watch 7", "watch 7"]
+
+
+def test_a_watch_that_lasted_is_followed_by_the_next_at_once() -> None:
+    clock = SelfMovingClock()
+    begun_s = clock.monotonic()
+    resource = Scripted([], [], [], [added("9")]).takes(clock, 5.0)
+    assert Waiter(resource, clock, "a", conditions.exists(), timeout_s=60.0, cancel=None).run() is not None
+    assert clock.monotonic() - begun_s == 15.0
 
 
 def test_a_list_without_a_version_is_watched_from_the_start() -> None:
