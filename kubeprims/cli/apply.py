@@ -30,12 +30,6 @@ def add_command(commands: Subparsers) -> None:
     add_namespace_options(parser, all_namespaces=False)
     parser.add_argument("--field-manager", default="", metavar="NAME", help="who the fields belong to")
     parser.add_argument("--force-conflicts", action="store_true", help="take fields over from other managers")
-    parser.add_argument(
-        "--validate",
-        choices=[mode.value.lower() for mode in FieldValidation],
-        default=FieldValidation.STRICT.value.lower(),
-        help="what the server does about unknown fields (default: strict)",
-    )
     add_dry_run_option(parser)
     add_cluster_options(parser)
     parser.set_defaults(run=run, interrupted=INTERRUPTED)
@@ -63,7 +57,7 @@ def _apply(client: Client, manifest: Manifest, options: argparse.Namespace) -> s
         force=options.force_conflicts,
         dry_run=options.dry_run is not None,
         field_manager=options.field_manager,
-        field_validation=FieldValidation(options.validate.capitalize()),
+        field_validation=FieldValidation.STRICT,
     )
     done = "serverside-applied" + (" (server dry run)" if options.dry_run else "")
     return f"{qualified(str(manifest.obj['kind']), resource.gvr, applied.name)} {done}"

@@ -74,13 +74,13 @@ def test_each_object_is_applied_where_it_belongs(server: APIServer, run: Run, ma
 
 def test_options_reach_the_server(server: APIServer, run: Run, manifest: str) -> None:
     server.faults.add(applied("x"), PATCH, count=None)
-    options = ["--force-conflicts", "--field-manager", "me", "--validate", "warn", "--dry-run", "server", "-n", "team"]
+    options = ["--force-conflicts", "--field-manager", "me", "--dry-run", "server", "-n", "team"]
     code, out, _ = run("apply", "-f", manifest, *options)
     assert code == 0
     assert out.splitlines()[0] == "configmap/x serverside-applied (server dry run)"
     path, query = patches(server)[0]
     assert path == "/api/v1/namespaces/team/configmaps/a"
-    assert query == {"dryRun": "All", "fieldManager": "me", "fieldValidation": "Warn", "force": "true"}
+    assert query == {"dryRun": "All", "fieldManager": "me", "fieldValidation": "Strict", "force": "true"}
     assert patches(server)[2][0] == "/api/v1/namespaces/c"
 
 
