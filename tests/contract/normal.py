@@ -23,7 +23,7 @@ _VERSION_IN_TEXT = re.compile(
 )
 # What Go's decoders say about a body that they cannot read is in words of Go's types, and changes with its releases.
 _WORDS_OF_GO = re.compile(
-    r"(?<=json parse error)(: .*)|(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
+    r"(?<=json parse error)(: .*)|(?<=continue key is not valid)(: .*)|(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
     r"(?<=json: cannot unmarshal).*|(?<=is registered for version )(?P<version>\S+) in scheme .*",
     re.DOTALL,
 )

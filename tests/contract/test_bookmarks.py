@@ -8,7 +8,11 @@ from tests.contract.objects import config_map, pod
 
 def test_a_bookmark_comes_before_the_end(exchange: Exchange) -> None:
     exchange.post("configmaps", config_map("a"))
-    with exchange.watch("configmaps?watch=1&allowWatchBookmarks=true&timeoutSeconds=3") as watch:
+    start = exchange.post("configmaps", config_map("b"))
+    query = f"watch=1&allowWatchBookmarks=true&timeoutSeconds=3&resourceVersion={start.version}"
+    with exchange.watch(f"configmaps?{query}") as watch:
+        exchange.post("pods", pod("a"))
+        exchange.post("configmaps", config_map("c"))
         watch.take_to_end()
 
 

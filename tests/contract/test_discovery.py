@@ -66,7 +66,8 @@ def _aggregated_group(item: JSONObject) -> JSONObject:
                 if f"{resource['resource']}/{sub['subresource']}" not in left_out
             ]
             kept.sort(key=lambda sub: str(sub["subresource"]))
-            resources.append(resource | ({"subresources": cast("JSONValue", kept)} if kept else {}))
+            main = {key: value for key, value in resource.items() if key != "subresources"}
+            resources.append(main | ({"subresources": cast("JSONValue", kept)} if kept else {}))
         versions.append(entry | {"resources": resources})
     return {"metadata": {"name": group} if group else {}, "versions": versions}
 
