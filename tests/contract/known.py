@@ -51,6 +51,7 @@ NOT_SERVED: Mapping[str, frozenset[str]] = {
             "componentstatuses",
             "nodes/proxy",
             "pods/attach",
+            "pods/ephemeralcontainers",
             "pods/exec",
             "pods/log",
             "pods/portforward",

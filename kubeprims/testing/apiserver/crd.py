@@ -6,6 +6,7 @@ All versions of a definition have the same objects: what is kept names no versio
 from __future__ import annotations
 
 import datetime
+import re
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.built_in_schemas import custom_schema
@@ -14,6 +15,11 @@ from kubeprims.testing.apiserver.json_paths import mapping_at, mappings_at, text
 from kubeprims.testing.apiserver.kind import Kind, PrinterColumn, ScalePaths, SelectableField, Subresource
 from kubeprims.testing.apiserver.kinds_core import SCALE, status_of
 from kubeprims.testing.apiserver.metadata import timestamp
+
+# In the order in which upstream lists them, which is not that of the built-in kinds.
+_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+_VERSION_NAME = re.compile(r"v([0-9]{1,9})(?:(alpha|beta)([0-9]{1,9}))?")
+_STAGES = ("", "beta", "alpha")
 
 
 def with_defaults(crd: JSONObject) -> JSONObject:
@@ -63,7 +69,18 @@ def kinds_of(crd: JSONObject) -> tuple[Kind, ...]:
     versions = mappings_at(crd, "spec", "versions")
     # Versions share their objects, and so what is kept with each.
     stored = tuple(dict.fromkeys(field for version in versions for field in _selectable_fields(version)))
-    return tuple(_kind(crd, version, stored) for version in versions if version.get("served") is True)
+    served = (version for version in versions if version.get("served") is True)
+    return tuple(_kind(crd, version, stored) for version in sorted(served, key=_preference))
+
+
+def _preference(version: JSONObject) -> tuple[int, int, int, str]:
+    """Return what versions are sorted by: stable ones first, then betas and alphas, the newest first in each."""
+    name = text_at(version, "name")
+    match = _VERSION_NAME.fullmatch(name)
+    if match is None:
+        return (len(_STAGES), 0, 0, name)
+    major, stage, minor = match.groups()
+    return (_STAGES.index(stage or ""), -int(major), -int(minor or 0), name)
 
 
 def _kind(crd: JSONObject, version: JSONObject, stored: tuple[SelectableField, ...]) -> Kind:
@@ -79,6 +96,7 @@ def _kind(crd: JSONObject, version: JSONObject, stored: tuple[SelectableField, .
         namespaced=text_at(crd, "spec", "scope") == "Namespaced",
         short_names=texts_at(names, "shortNames"),
         categories=texts_at(names, "categories"),
+        verbs=_VERBS,
         subresources=_subresources(version, kind),
         fields=_selectable_fields(version),
         stored_fields=stored,

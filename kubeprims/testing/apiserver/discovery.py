@@ -21,7 +21,7 @@ GIT_VERSION = "v1.37.0+kubeprims"
 _DISCOVERY_GROUP = "apidiscovery.k8s.io"
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 _PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version")
-_HEALTH_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
+_HEALTH_PATHS = frozenset(f"/{name}{check}" for name in ("healthz", "livez", "readyz") for check in ("", "/ping"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +180,10 @@ def version_info() -> JSONObject:
     return {
         "major": "1",
         "minor": "37",
+        "emulationMajor": "1",
+        "emulationMinor": "37",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "36",
         "gitVersion": GIT_VERSION,
         "gitCommit": "",
         "gitTreeState": "",
@@ -221,7 +225,10 @@ def _resource_list(group: str, version: str, resources: Iterable[APIResource]) -
     if not entries:
         return None
     group_version = f"{group}/{version}" if group else version
-    return _json({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries})
+    head: JSONObject = {"kind": "APIResourceList"}
+    if group:  # upstream leaves it out for the core group
+        head["apiVersion"] = "v1"
+    return _json({**head, "groupVersion": group_version, "resources": entries})
 
 
 def _resource_entry(resource: APIResource) -> JSONObject:
@@ -250,15 +257,13 @@ def _names(resource: APIResource) -> JSONObject:
 
 
 def aggregated_version(accept: str) -> str:
-    """Return the version of the aggregated form that a client prefers, empty if it wants the old one."""
+    """Return the version of the aggregated form that a client takes, empty if it takes only the old one."""
     for member in accept.split(","):
         media_type, *parameters = (part.strip() for part in member.split(";"))
         values = dict(parameter.split("=", 1) for parameter in parameters if "=" in parameter)
         is_discovery = values.get("as") == "APIGroupDiscoveryList" and values.get("g") == _DISCOVERY_GROUP
         if media_type == "application/json" and is_discovery and values.get("v") in _AGGREGATED_VERSIONS:
             return values["v"]
-        if media_type in {"application/json", "*/*"} and "as" not in values:
-            return ""
     return ""
 
 
@@ -287,7 +292,7 @@ def _aggregated(resources: Iterable[APIResource], version: str, *, core: bool) -
     return Document(
         body,
         f"application/json;g={_DISCOVERY_GROUP};v={version};as=APIGroupDiscoveryList",
-        (("etag", _etag(body)), ("vary", "Accept")),
+        (("cache-control", "public"), ("etag", _etag(body)), ("vary", "Accept")),
     )
 
 

@@ -341,8 +341,9 @@ class Conversation:
             stream.run()
 
     def _headers(self, reply: Reply) -> list[tuple[str, str]]:
+        has_own = any(name == "cache-control" for name, _ in reply.headers)
         headers = [
-            ("cache-control", "no-cache, private"),
+            *(() if has_own else (("cache-control", "no-cache, private"),)),
             ("content-type", reply.content_type),
             ("date", _http_date(self._server.clock.wall())),
             *reply.headers,

@@ -213,9 +213,16 @@ def test_versions_that_keep_the_same_fields_with_their_objects() -> None:
     ]
     definition = defined(spec={"versions": versions})
     assert told(definition) == []
-    first, second = kinds_of(definition)
-    assert first.stored_fields == second.stored_fields
-    assert [field.name for field in second.fields] == ["b"]
+    newest, oldest = kinds_of(definition)
+    assert newest.stored_fields == oldest.stored_fields
+    assert [field.name for field in newest.fields] == ["b"]
+
+
+def test_versions_in_order_of_preference() -> None:
+    names = ("v1alpha1", "v2beta1", "v10", "foo", "v2", "v2beta2", "v1")
+    versions: list[JSONValue] = [{"name": name, "served": True, "storage": name == "v1"} for name in names]
+    preferred = [kind.version for kind in kinds_of(defined(spec={"versions": versions}))]
+    assert preferred == ["v10", "v2", "v1", "v2beta2", "v2beta1", "v1alpha1", "foo"]
 
 
 def test_what_an_update_may_not_change() -> None:

@@ -62,7 +62,6 @@ def test_groups_prefer_their_first_version() -> None:
 def test_the_resources_of_a_group_and_version() -> None:
     assert document("/api/v1") == {
         "kind": "APIResourceList",
-        "apiVersion": "v1",
         "groupVersion": "v1",
         "resources": [
             {
@@ -131,18 +130,18 @@ def test_the_aggregated_form_tells_all_in_two_documents(version: str) -> None:
         ("text/html", ""),
         (AGGREGATED.format("v9"), ""),
         (AGGREGATED.format("v2"), "v2"),
-        (f"application/json, {AGGREGATED.format('v2')}", ""),
+        (f"application/json, {AGGREGATED.format('v2')}", "v2"),
         (f"application/vnd.kubernetes.protobuf,{AGGREGATED.format('v2beta1')},application/json", "v2beta1"),
         (f"{AGGREGATED.format('v2')},{AGGREGATED.format('v2beta1')},application/json", "v2"),
     ],
 )
-def test_the_first_form_that_is_known_is_what_the_client_gets(accept: str, version: str) -> None:
+def test_the_first_aggregated_form_that_is_known_is_what_the_client_gets(accept: str, version: str) -> None:
     assert aggregated_version(accept) == version
 
 
 def test_version_health_and_the_index() -> None:
     assert document("/version")["major"] == "1"
-    for path in ("/healthz", "/livez", "/readyz"):
+    for path in ("/healthz", "/livez", "/readyz", "/livez/ping"):
         found = answer(path, "", RESOURCES, address="")
         assert found is not None
         assert (found.body, found.content_type) == (b"ok", "text/plain; charset=utf-8")
