@@ -89,8 +89,8 @@ def test_finer_times_keep_microseconds() -> None:
             PODS,
             {"spec": {"terminationGracePeriodSeconds": 1.5}},
             (
-                "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type "
-                "int64"
+                "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of "
+                "type int64"
             ),
         ),
         (
@@ -132,8 +132,8 @@ def test_finer_times_keep_microseconds() -> None:
             PODS,
             {"status": {"startTime": "2026-99-01T00:00:00Z"}},
             (
-                'parsing time "2026-99-01T00:00:00Z" as "2006-01-02T15:04:05Z07:00": cannot parse "2026-99-01T00:00:00Z" '
-                'as "2006"'
+                'parsing time "2026-99-01T00:00:00Z" as "2006-01-02T15:04:05Z07:00": cannot parse '
+                '"2026-99-01T00:00:00Z" as "2006"'
             ),
         ),
         (

@@ -45,15 +45,15 @@ def test_services_in_bulk_get_addresses_of_their_own(server: Server) -> None:
         (
             {"clusterIP": "1.2.3.4"},
             (
-                'spec.clusterIPs: Invalid value: ["1.2.3.4"]: failed to allocate IP 1.2.3.4: the provided network does not '
-                "match the current range"
+                'spec.clusterIPs: Invalid value: ["1.2.3.4"]: failed to allocate IP 1.2.3.4: the provided network does '
+                "not match the current range"
             ),
         ),
         (
             {"clusterIP": "10.0.0.77"},
             (
-                'spec.clusterIPs: Invalid value: ["10.0.0.77"]: failed to allocate IP 10.0.0.77: provided IP is already '
-                "allocated"
+                'spec.clusterIPs: Invalid value: ["10.0.0.77"]: failed to allocate IP 10.0.0.77: provided IP is '
+                "already allocated"
             ),
         ),
         (
@@ -63,8 +63,8 @@ def test_services_in_bulk_get_addresses_of_their_own(server: Server) -> None:
         (
             {"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]},
             (
-                "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid "
-                "ports is 30000-32767"
+                "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of "
+                "valid ports is 30000-32767"
             ),
         ),
     ],

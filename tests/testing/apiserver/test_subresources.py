@@ -83,8 +83,8 @@ def test_a_scale_is_written_by_update_and_patch(server: Server) -> None:
             {"metadata": {"name": "d", "resourceVersion": "1"}},
             Conflict,
             (
-                'Operation cannot be fulfilled on deployments.apps "d": the object has been modified; please apply your '
-                "changes to the latest version and try again"
+                'Operation cannot be fulfilled on deployments.apps "d": the object has been modified; please apply '
+                "your changes to the latest version and try again"
             ),
         ),
         (
@@ -99,8 +99,8 @@ def test_a_scale_is_written_by_update_and_patch(server: Server) -> None:
             {"metadata": {"name": "d"}, "spec": {"replicas": "x"}},
             BadRequest,
             (
-                'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field '
-                "ScaleSpec.spec.replicas of type int32"
+                'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct '
+                "field ScaleSpec.spec.replicas of type int32"
             ),
         ),
     ],
