@@ -194,3 +194,18 @@ def list_frame(kind: Kind, metadata: JSONObject) -> tuple[bytes, bytes]:
 def event_line(event_type: bytes, rendered: bytes) -> bytes:
     """Return one line of a watch."""
     return b'{"type":"%b","object":%b}\n' % (event_type, rendered)
+
+
+def go_text(value: JSONValue) -> str:
+    """Return a value as Go's ``%v`` writes it, which some of upstream's messages quote."""
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
+        case list():
+            return f"[{' '.join(map(go_text, value))}]"
+        case _:
+            return str(value)

@@ -21,10 +21,12 @@ class Answer(NamedTuple):
     Attributes:
         code: The HTTP status code.
         body: The JSON text.
+        warnings: What the client is to be warned of.
     """
 
     code: int
     body: bytes
+    warnings: tuple[str, ...] = ()
 
 
 class Objects:
@@ -91,7 +93,10 @@ def state_of(kind: Kind, namespace: str, obj: JSONObject) -> Callable[[int], Sto
     fields = tuple(_field_value(obj, field) for field in kind.stored_fields)
 
     def render(revision: int) -> StoredObject:
-        metadata["resourceVersion"] = str(revision)
+        if revision:
+            metadata["resourceVersion"] = str(revision)
+        else:
+            metadata.pop("resourceVersion", None)  # not stored yet, and perhaps never
         return StoredObject(key, revision, text_of(metadata, "uid"), encode_tail(obj, kind), flat_labels, fields)
 
     return render

@@ -1,4 +1,4 @@
-"""Patches: JSON patch (RFC 6902) and merge patch (RFC 7396), applied to a private copy."""
+"""Patches: JSON patch (RFC 6902), merge patch (RFC 7396) and strategic merge patch, applied to a private copy."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from kubeprims.errors import BadRequest, Invalid
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.encoding import decode, encode, json_type
-from kubeprims.testing.apiserver.status import bad_request, unsupported_media_type
+from kubeprims.testing.apiserver.schema import ANYTHING, Schema
+from kubeprims.testing.apiserver.status import bad_request, plain_failure, unsupported_media_type
+from kubeprims.testing.apiserver.strategic import STRATEGIC_MERGE_PATCH, StrategicPatchFailed, strategic_merge_patch
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-_SUPPORTED = (JSON_PATCH, MERGE_PATCH)
+APPLY_PATCH = "application/apply-patch+yaml"
 _OPERATIONS_MAX = 10_000
 _COPIED_BYTES_MAX = 3 << 20  # a few copies of copies would fill any memory
 _INDEX = re.compile(r"0|[1-9][0-9]*")
@@ -23,27 +25,57 @@ class PatchFailed(Exception):
     """The patch does not fit the object."""
 
 
-def parse_patch(content_type: str, body: bytes) -> Callable[[JSONObject], JSONValue]:
+def media_type_of(content_type: str, *, custom: bool) -> str:
+    """Return the type of a patch.
+
+    Args:
+        content_type: The header of the request.
+        custom: It is for objects of a custom kind, which have no strategic merge patches.
+
+    Raises:
+        UnsupportedMediaType: There is no such patch of these objects.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    supported = (JSON_PATCH, MERGE_PATCH, *(() if custom else (STRATEGIC_MERGE_PATCH,)), APPLY_PATCH)
+    if media_type not in supported:
+        message = "the body of the request was in an unknown format - accepted media types include: "
+        raise unsupported_media_type(message + ", ".join(supported))
+    return media_type
+
+
+def parse_patch(media_type: str, body: bytes, schema: Schema = ANYTHING) -> Callable[[JSONObject], JSONValue]:
     """Return what a patch does to an object: a function that gives the patched object and leaves its argument alone.
 
     The function raises ``Invalid`` if the patch does not fit.
 
+    Args:
+        media_type: The type of the patch; not an apply, which has owners to mind.
+        body: The patch.
+        schema: What the object looks like, for a strategic merge patch.
+
     Raises:
-        UnsupportedMediaType: It is neither a JSON patch nor a merge patch; strategic merge patches and server-side
-            apply are not supported yet.
         BadRequest: The body is not such a patch.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in _SUPPORTED:
-        message = "the body of the request was in an unknown format - accepted media types include: "
-        raise unsupported_media_type(message + ", ".join(_SUPPORTED))
     patch = decode(body, problem=lambda _: "invalid JSON patch")
-    if media_type == MERGE_PATCH:
-        if not isinstance(patch, dict):
-            raise _undecodable(patch, "map[string]interface {}")
-        return lambda obj: merge_patch(obj, patch)
-    operations = _operations(patch)
-    return lambda obj: _json_patch_or_422(obj, operations)
+    if media_type == JSON_PATCH:
+        operations = _operations(patch)
+        return lambda obj: _json_patch_or_422(obj, operations)
+    if not isinstance(patch, dict):
+        if media_type == STRATEGIC_MERGE_PATCH:
+            raise bad_request(
+                f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
+            )
+        raise _undecodable(patch, "map[string]interface {}")
+    if media_type == STRATEGIC_MERGE_PATCH:
+        return lambda obj: _strategic_or_500(obj, patch, schema)
+    return lambda obj: merge_patch(obj, patch)
+
+
+def _strategic_or_500(obj: JSONObject, patch: JSONObject, schema: Schema) -> JSONObject:
+    try:
+        return strategic_merge_patch(obj, patch, schema)
+    except StrategicPatchFailed as error:
+        raise plain_failure(str(error)) from error
 
 
 def _undecodable(patch: JSONValue, target: str) -> BadRequest:

@@ -23,6 +23,7 @@ _INT64_DIGITS_MAX = 4000  # what int() reads without question; such a number is 
 _UINT64 = re.compile(r"[0-9]+")
 _NOT_OLDER_THAN = "NotOlderThan"
 _PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan")
+_FIELD_MANAGER_BYTES_MAX = 128
 _FIELD_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _ALL_LABELS = LabelSelector()
 _ALL_FIELDS = FieldSelector()
@@ -134,13 +135,30 @@ class WriteOptions:
     """What goes with a create, an update or a patch.
 
     Attributes:
-        field_manager: Who writes; kept for what is to come, not yet recorded in ``managedFields``.
-        field_validation: ``Ignore``, ``Warn`` or ``Strict``. Objects are stored as they are, so that no field is
-            unknown.
+        field_manager: Who writes, as ``managedFields`` records it; empty if the request does not say.
+        force: Whether an apply takes fields over from others; None if the request does not say.
+        field_validation: ``Ignore``, ``Warn`` or ``Strict``: what becomes of fields that nobody knows, or that come
+            twice. Empty is ``Warn``.
+        dry_run: Answer as if it were done, and do nothing.
     """
 
     field_manager: str = ""
+    force: bool | None = None
     field_validation: str = ""
+    dry_run: bool = False
+
+    def check_patch(self, *, is_apply: bool) -> None:
+        """Check that they fit a patch.
+
+        Raises:
+            Invalid: They do not.
+        """
+        problems: list[FieldProblem] = []
+        if is_apply and not self.field_manager:
+            problems.append(FieldProblem.required("fieldManager", "is required for apply patch"))
+        if not is_apply and self.force is not None:
+            problems.append(FieldProblem.forbidden("force", "may not be specified for non-apply patch"))
+        _refuse("PatchOptions", problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +170,14 @@ class DeleteOptions:
         uid: The uid that the object must have; empty for any.
         resource_version: The version that the object must have; empty for any.
         propagation_policy: ``Foreground``, ``Background``, ``Orphan`` or empty.
+        dry_run: Answer as if it were done, and do nothing.
     """
 
     grace_period_s: int | None = None
     uid: str = ""
     resource_version: str = ""
     propagation_policy: str = ""
+    dry_run: bool = False
 
 
 def parse_list_query(parameters: Parameters) -> ListQuery:
@@ -206,37 +226,67 @@ def parse_watch_query(parameters: Parameters) -> WatchQuery:
     return query
 
 
-def parse_write_options(parameters: Parameters) -> WriteOptions:
+def parse_write_options(parameters: Parameters, options_kind: str = "CreateOptions") -> WriteOptions:
     """Return what the parameters of a create, update or patch ask for.
 
+    Args:
+        parameters: The parameters.
+        options_kind: What upstream calls them: ``CreateOptions``, ``UpdateOptions`` or ``PatchOptions``.
+
     Raises:
-        BadRequest: A dry run is asked for, which this server does not do.
-        Invalid: ``fieldValidation`` has a value that does not exist.
+        Invalid: One has a value that does not exist.
     """
-    _refuse_dry_run([value for key, value in parameters if key == "dryRun"])
     values = _first_of_each(parameters)
-    validation = values.get("fieldValidation", "")
+    dry_run = [value for key, value in parameters if key == "dryRun"]
+    manager, validation = values.get("fieldManager", ""), values.get("fieldValidation", "")
+    problems = [*_manager_problems(manager), *_dry_run_problems(dry_run)]
     if validation not in _FIELD_VALIDATIONS:
-        problem = FieldProblem.unsupported("fieldValidation", validation, _FIELD_VALIDATIONS)
-        _refuse("CreateOptions", [problem])
-    return WriteOptions(field_manager=values.get("fieldManager", ""), field_validation=validation)
+        problems.append(FieldProblem.unsupported("fieldValidation", validation, _FIELD_VALIDATIONS))
+    _refuse(options_kind, problems)
+    return WriteOptions(
+        field_manager=manager,
+        force=is_true(values["force"]) if "force" in values else None,
+        field_validation=validation,
+        dry_run=bool(dry_run),
+    )
+
+
+def _manager_problems(manager: str) -> list[FieldProblem]:
+    problems: list[FieldProblem] = []
+    if len(manager.encode()) > _FIELD_MANAGER_BYTES_MAX:
+        rule = f"may not be more than {_FIELD_MANAGER_BYTES_MAX} bytes"
+        problems.append(FieldProblem("fieldManager", "FieldValueTooLong", f"Too long: {rule}"))
+    for position, character in enumerate(manager):
+        if not character.isprintable():
+            rule = f"invalid character U+{ord(character):04X} (at position {position})"
+            problems.append(FieldProblem.invalid("fieldManager", manager, rule))
+            break
+    return problems
+
+
+def _dry_run_problems(values: Sequence[JSONValue]) -> list[FieldProblem]:
+    if all(value == "All" for value in values):
+        return []
+    return [FieldProblem.unsupported("dryRun", list(values), ("All",))]
 
 
 def parse_delete_options(parameters: Parameters, body: bytes = b"") -> DeleteOptions:
     """Return what a deletion asks for: by its body if it has one, else by its parameters.
 
     Raises:
-        BadRequest: The body is not a ``DeleteOptions`` object, a parameter cannot be parsed, or a dry run is asked for.
-        Invalid: The policy does not exist, or is given twice.
+        BadRequest: The body is not a ``DeleteOptions`` object, or a parameter cannot be parsed.
+        Invalid: The policy does not exist, or is given twice; or the dry run is of a kind that does not exist.
     """
     if body:
         return _delete_options_of_body(body)
-    _refuse_dry_run([value for key, value in parameters if key == "dryRun"])
+    dry_run = [value for key, value in parameters if key == "dryRun"]
+    _refuse("DeleteOptions", _dry_run_problems(dry_run))
     values = _first_of_each(parameters)
     orphan = is_true(values["orphanDependents"]) if "orphanDependents" in values else None
     return DeleteOptions(
         grace_period_s=_integer(values, "gracePeriodSeconds"),
         propagation_policy=_propagation_policy(values.get("propagationPolicy", ""), orphan=orphan),
+        dry_run=bool(dry_run),
     )
 
 
@@ -246,8 +296,8 @@ def _delete_options_of_body(body: bytes) -> DeleteOptions:
         raise bad_request(f"couldn't get version/kind; json parse error: cannot unmarshal {json_type(options)}")
     if options.get("kind", "DeleteOptions") != "DeleteOptions":
         raise bad_request(f'no kind "{options["kind"]}" is registered for version "{_META_GROUP}/v1"')
-    dry_run = _typed(options, "dryRun", list)
-    _refuse_dry_run([str(value) for value in dry_run or ()])
+    dry_run = _typed(options, "dryRun", list) or []
+    _refuse("DeleteOptions", _dry_run_problems(dry_run))
     preconditions = _typed(options, "preconditions", dict) or {}
     orphan = _typed(options, "orphanDependents", bool)
     return DeleteOptions(
@@ -255,6 +305,7 @@ def _delete_options_of_body(body: bytes) -> DeleteOptions:
         uid=_typed(preconditions, "uid", str) or "",
         resource_version=_typed(preconditions, "resourceVersion", str) or "",
         propagation_policy=_propagation_policy(_typed(options, "propagationPolicy", str) or "", orphan=orphan),
+        dry_run=bool(dry_run),
     )
 
 
@@ -332,9 +383,3 @@ def _match_with_continue() -> FieldProblem:
 def _refuse(kind: str, problems: Sequence[FieldProblem]) -> None:
     if problems:
         raise invalid(kind, "", problems, group=_META_GROUP)
-
-
-def _refuse_dry_run(values: Sequence[str]) -> None:
-    if values:
-        message = "dryRun is not supported by this server"
-        raise bad_request(message)

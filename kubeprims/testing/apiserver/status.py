@@ -57,7 +57,7 @@ class FieldProblem(NamedTuple):
         return cls(field, "FieldValueForbidden", f"Forbidden: {rule}")
 
     @classmethod
-    def unsupported(cls, field: str, value: str, supported: Sequence[str]) -> FieldProblem:
+    def unsupported(cls, field: str, value: JSONValue, supported: Sequence[str]) -> FieldProblem:
         """The value is none of the few that are allowed."""
         allowed = ", ".join(map(quoted, supported))
         return cls(field, "FieldValueNotSupported", f"Unsupported value: {quoted(value)}: supported values: {allowed}")

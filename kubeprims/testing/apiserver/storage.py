@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,12 +130,14 @@ class Storage:
         condition: The lock, and what watches wait on.
         clock: What waiting is measured with.
         revision: The newest revision.
+        is_rehearsing: Whether writes are answered and not kept, which the holder of the lock decides.
     """
 
     def __init__(self, clock: Clock, limits: StorageLimits) -> None:
         self.condition = threading.Condition()
         self.clock = clock
         self.revision = 0
+        self.is_rehearsing = False
         self._limits = limits
         self._tables: dict[str, Table] = {}
         self._list_floor = 0
@@ -164,12 +167,27 @@ class Storage:
             deleted: The object goes; ``render`` then gives its last state under the revision of the deletion.
         """
         with self.condition:
+            if self.is_rehearsing:
+                return _rehearsed(table, render)
             revision = self.revision + 1
             current = render(revision)
             table.record(Event(revision, table.objects.get(current.key), current, deleted))
             self.revision = revision
             self.condition.notify_all()
             return current
+
+    @contextmanager
+    def rehearsal(self, *, is_wanted: bool = True) -> Generator[None]:
+        """Answer the writes of this thread without keeping any of them, until this is left; others wait meanwhile."""
+        if not is_wanted:
+            yield
+            return
+        with self.condition:
+            self.is_rehearsing = True
+            try:
+                yield
+            finally:
+                self.is_rehearsing = False
 
     def write_new(self, table: Table, renders: Sequence[Callable[[int], StoredObject]]) -> None:
         """Create many objects in one step; no key among them is in the table, or comes twice."""
@@ -213,3 +231,10 @@ class Storage:
             for table in self._tables.values():
                 for reader in tuple(table.readers):
                     reader.close()
+
+
+def _rehearsed(table: Table, render: Callable[[int], StoredObject]) -> StoredObject:
+    """Return the state that a write would lead to, under the revision that the object has: none if it is new."""
+    state = render(0)
+    before = table.objects.get(state.key)
+    return state if before is None else render(before.revision)

@@ -1,0 +1,148 @@
+"""What the writer does about ``managedFields``: who writes what, in which version, through which subresource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.canonical import canonical
+from kubeprims.testing.apiserver.field_sets import Path
+from kubeprims.testing.apiserver.kinds import Kind
+from kubeprims.testing.apiserver.managed_fields import (
+    APPLY,
+    BEFORE_FIRST_APPLY,
+    UPDATE,
+    MalformedManagedFields,
+    Owner,
+    Ownerships,
+    Write,
+    applied,
+    is_reset,
+    read_managed_fields,
+    updated,
+    write_managed_fields,
+)
+from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.schema import Schema
+
+MANAGED_FIELDS = "managedFields"
+
+_STATUS: Path = ("f:status",)
+_SPEC: Path = ("f:spec",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """One write, as its request says.
+
+    Attributes:
+        kind: What is written.
+        schema: What that looks like.
+        subresource: Through which subresource; empty for the object itself.
+        manager: Who writes.
+        time: When, as timestamps are written.
+    """
+
+    kind: Kind
+    schema: Schema
+    subresource: str
+    manager: str
+    time: str
+
+    def _write(self, operation: str) -> Write:
+        owner = Owner(self.manager, operation, self.kind.api_version, self.subresource)
+        ignored: tuple[Path, ...] = ()
+        if self.subresource == "status":
+            ignored = (_SPEC,)
+        elif not self.subresource and self.kind.has_status:
+            ignored = (_STATUS,)
+        return Write(owner=owner, time=self.time, schema=self.schema, ignored=ignored)
+
+    def create(self, obj: JSONObject) -> None:
+        """Record in a new object who owns it."""
+        self._record(obj, updated(self._write(UPDATE), _empty(self.kind), _bare(obj), ()))
+
+    def update(self, obj: JSONObject, existing: JSONObject, given: JSONValue) -> None:
+        """Record in a changed object who owns what.
+
+        Args:
+            obj: The object as it is to be.
+            existing: The object as it was.
+            given: The ``managedFields`` that the request brought, which a client may correct or clear.
+        """
+        known = _owners_of(metadata_of(existing).get(MANAGED_FIELDS))
+        if given is not None and not self.subresource:
+            known = () if is_reset(given) else _owners_of(given) or known
+            if is_reset(given):
+                self._record(obj, ())
+                return
+        if not known and not metadata_of(existing).get(MANAGED_FIELDS):
+            self._record(obj, ())  # what was never tracked is not tracked before the first apply
+            return
+        self._record(obj, updated(self._write(UPDATE), _bare(existing), _bare(obj), known))
+
+    def apply(self, config: JSONObject, existing: JSONObject | None, *, force: bool) -> JSONObject:
+        """Return an object with ``config`` applied to it, and its owners recorded.
+
+        Args:
+            config: What is applied.
+            existing: The object as it is; None if it is to be created.
+            force: Take fields over from other owners.
+
+        Raises:
+            Conflict: Other owners own fields that are to change.
+            NotOfType: An item of a list lacks a key.
+        """
+        live = _empty(self.kind) if existing is None else _bare(existing)
+        known = () if existing is None else _owners_of(metadata_of(existing).get(MANAGED_FIELDS))
+        if existing is not None and not known:
+            before = Owner(BEFORE_FIRST_APPLY, UPDATE, self.kind.api_version)
+            write = Write(owner=before, time=self.time, schema=self.schema)
+            known = updated(write, _empty(self.kind), live, ())
+        result, owners = applied(self._write(APPLY), live, _bare(config), known, force=force)
+        result = {**result, "metadata": dict(metadata_of(result))}
+        self._record(result, owners)
+        return result
+
+    @staticmethod
+    def _record(obj: JSONObject, owners: Ownerships) -> None:
+        metadata = metadata_of(obj)
+        metadata.pop(MANAGED_FIELDS, None)
+        if owners:
+            metadata[MANAGED_FIELDS] = write_managed_fields(owners)
+
+
+def _owners_of(value: JSONValue) -> Ownerships:
+    try:
+        return read_managed_fields(value)
+    except MalformedManagedFields:
+        return ()
+
+
+def _bare(obj: JSONObject) -> JSONObject:
+    """Return an object without its names and its ``managedFields``, which nobody owns."""
+    metadata = {key: value for key, value in metadata_of(obj).items() if key != MANAGED_FIELDS}
+    rest = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind", "metadata"}}
+    return {"metadata": metadata, **rest}
+
+
+def _empty(kind: Kind) -> JSONObject:
+    """Return what an object of a kind is before anything was written to it."""
+    return {"metadata": {}} if kind.custom else canonical({"metadata": {}}, kind)
+
+
+def same_but_for_times(one: JSONObject, other: JSONObject) -> bool:
+    """Return whether two objects differ in nothing but when their owners wrote."""
+    return _untimed(one) == _untimed(other)
+
+
+def _untimed(obj: JSONObject) -> JSONObject:
+    metadata = metadata_of(obj)
+    entries = metadata.get(MANAGED_FIELDS)
+    if not isinstance(entries, list):
+        return obj
+    untimed: list[JSONValue] = [
+        {key: value for key, value in entry.items() if key != "time"} if isinstance(entry, dict) else entry
+        for entry in entries
+    ]
+    return {**obj, "metadata": {**metadata, MANAGED_FIELDS: untimed}}
