@@ -64,9 +64,7 @@ def mishears_query(text: str, other: str) -> MutantServer:
     """Return a server that takes one text in queries for another."""
 
     def ask(call: Call) -> Call:
-        return call._replace(
-            request=dataclasses.replace(call.request, query=call.request.query.replace(text, other))
-        )
+        return call._replace(request=dataclasses.replace(call.request, query=call.request.query.replace(text, other)))
 
     return MutantServer(ask=ask)
 

@@ -23,12 +23,15 @@ _VERSION_IN_TEXT = re.compile(
 )
 # What Go's decoders say about a body that they cannot read is in words of Go's types, and changes with its releases.
 _WORDS_OF_GO = re.compile(
-    r"(?<=json parse error)(: .*)|(?<=continue key is not valid)(: .*)|(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
+    r"(?<=json parse error)(: .*)|(?<=continue key is not valid)(: .*)|"
+    r"(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
     r"(?<=json: cannot unmarshal).*|(?<=is registered for version )(?P<version>\S+) in scheme .*",
     re.DOTALL,
 )
 # An error about a patch shows the whole object, times and managers included.
-_WHOLE_OBJECT = re.compile(r'(?<=Invalid value: ")\{(?:[^"\\]|\\.)*\\"(?:managedFields|resourceVersion)\\"(?:[^"\\]|\\.)*\}(?=")')
+_WHOLE_OBJECT = re.compile(
+    r'(?<=Invalid value: ")\{(?:[^"\\]|\\.)*\\"(?:managedFields|resourceVersion)\\"(?:[^"\\]|\\.)*\}(?=")'
+)
 _GENERATED_LENGTH_MAX = 58
 _ETAG = re.compile(r'^(W/)?"[0-9A-F]+"$')
 

@@ -1,4 +1,4 @@
-"""The contract can fail: for each chapter, one behaviour of the embedded server is broken, and a script of it notices."""
+"""The contract can fail: for each chapter, one behaviour of the embedded server is broken, and a script notices."""
 
 from __future__ import annotations
 
@@ -161,4 +161,3 @@ def test_a_broken_server_is_noticed(mutant: Mutant) -> None:
 
 def test_every_chapter_has_a_mutant() -> None:
     assert {mutant.chapter for mutant in MUTANTS} == {folder.name for folder in FOLDER.iterdir()}
-

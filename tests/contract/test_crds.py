@@ -27,7 +27,10 @@ def test_what_the_schema_does_not_know_is_dropped(exchange: Exchange) -> None:
         "x-kubernetes-embedded-resource": True,
         "properties": {"spec": {"type": "object"}},
     }
-    by_name: JSONObject = {"type": "object", "additionalProperties": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    by_name: JSONObject = {
+        "type": "object",
+        "additionalProperties": {"type": "object", "properties": {"a": {"type": "string"}}},
+    }
     path = define(exchange, size={"type": "integer"}, kept=kept, embedded=embedded, byName=by_name)
     spec: JSONObject = {
         "size": 1,
@@ -39,9 +42,13 @@ def test_what_the_schema_does_not_know_is_dropped(exchange: Exchange) -> None:
     exchange.post(path, widget(exchange.namespace, "a", spec=spec, more=1, status={"n": 1}))
     exchange.patch(f"{path}/a", {"spec": {"other": 1, "size": 2}})
     for validation in ("Strict", "Warn", "Ignore", "Other"):
-        exchange.post(f"{path}?fieldValidation={validation}", widget(exchange.namespace, validation.lower(), spec=spec, more=1))
+        exchange.post(
+            f"{path}?fieldValidation={validation}", widget(exchange.namespace, validation.lower(), spec=spec, more=1)
+        )
     exchange.patch(f"{path}/a?fieldValidation=Strict", {"spec": {"other": 1, "size": 3}})
-    exchange.post(f"{path}?fieldValidation=Strict", b'{"metadata": {"name": "x", "name": "y"}, "spec": {"size": 1, "size": 2}}')
+    exchange.post(
+        f"{path}?fieldValidation=Strict", b'{"metadata": {"name": "x", "name": "y"}, "spec": {"size": 1, "size": 2}}'
+    )
 
 
 def test_defaults_are_filled_in(exchange: Exchange) -> None:
@@ -58,7 +65,13 @@ def test_defaults_are_filled_in(exchange: Exchange) -> None:
     )
     exchange.post(path, widget(exchange.namespace, "a", spec={}))
     exchange.post(path, widget(exchange.namespace, "b"))
-    spec: JSONObject = {"optional": {}, "items": [{}, {"on": False}], "byName": {"x": {}}, "nothing": None, "something": None}
+    spec: JSONObject = {
+        "optional": {},
+        "items": [{}, {"on": False}],
+        "byName": {"x": {}},
+        "nothing": None,
+        "something": None,
+    }
     exchange.post(path, widget(exchange.namespace, "c", spec=spec))
     exchange.patch(f"{path}/a", {"spec": {"size": None, "part": None}})
     exchange.put(f"{path}/b", widget(exchange.namespace, "b", spec={}))
@@ -72,18 +85,36 @@ def test_values_that_the_schema_refuses(exchange: Exchange) -> None:
         part={"type": "number", "exclusiveMinimum": True, "minimum": 0, "multipleOf": 0.5},
         name={"type": "string", "minLength": 2, "maxLength": 4, "pattern": "^[a-z]+$"},
         color={"type": "string", "enum": ["red", "blue"]},
-        names={"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2, "x-kubernetes-list-type": "set"},
+        names={
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "maxItems": 2,
+            "x-kubernetes-list-type": "set",
+        },
         parts={
             "type": "array",
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["name"],
-            "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "n": {"type": "integer"}}},
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "n": {"type": "integer"}},
+            },
         },
         port={"x-kubernetes-int-or-string": True},
-        needs={"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "string"}}},
+        needs={
+            "type": "object",
+            "required": ["a", "b"],
+            "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        },
         many={"type": "object", "maxProperties": 1, "minProperties": 1, "additionalProperties": {"type": "string"}},
         when={"type": "string", "format": "date-time"},
-        either={"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        either={
+            "type": "object",
+            "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+            "oneOf": [{"required": ["a"]}, {"required": ["b"]}],
+        },
         flag={"type": "boolean"},
     )
     bad: list[JSONValue] = [
@@ -119,7 +150,14 @@ def test_values_that_the_schema_refuses(exchange: Exchange) -> None:
     ]
     for spec in bad:
         exchange.post(path, widget(exchange.namespace, "a", spec=spec))
-    good: JSONObject = {"size": 5, "part": 1.5, "name": "abc", "color": "red", "port": "http", "when": "2001-01-01T00:00:00Z"}
+    good: JSONObject = {
+        "size": 5,
+        "part": 1.5,
+        "name": "abc",
+        "color": "red",
+        "port": "http",
+        "when": "2001-01-01T00:00:00Z",
+    }
     exchange.post(path, widget(exchange.namespace, "good", spec=good))
     exchange.patch(f"{path}/good", {"spec": {"size": 9}})
     exchange.put(f"{path}/good", widget(exchange.namespace, "good", spec={"size": 9}))
@@ -142,7 +180,11 @@ def test_required_fields_of_the_whole(exchange: Exchange) -> None:
 
 
 def test_versions_show_the_same_objects(exchange: Exchange) -> None:
-    versions: list[JSONValue] = [version("v1"), version("v1beta1", storage=False), version("v0", storage=False, served=False)]
+    versions: list[JSONValue] = [
+        version("v1"),
+        version("v1beta1", storage=False),
+        version("v0", storage=False, served=False),
+    ]
     exchange.define(definition(exchange.namespace, versions=versions))
     group = group_of(exchange.namespace)
     exchange.post(f"{group}/v1/widgets", widget(exchange.namespace, "a", spec={"x": 1}))
@@ -183,11 +225,21 @@ def test_lists_with_types_are_applied_by_element(exchange: Exchange) -> None:
             "type": "array",
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["name"],
-            "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "n": {"type": "integer"}}},
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "n": {"type": "integer"}},
+            },
         },
     )
-    exchange.apply(f"{path}/a", widget(exchange.namespace, "a", spec={"names": ["x"], "whole": {"a": "1"}, "parts": [{"name": "p", "n": 1}]}), "first")
-    exchange.apply(f"{path}/a", widget(exchange.namespace, "a", spec={"names": ["y"], "parts": [{"name": "q", "n": 1}]}), "second")
+    exchange.apply(
+        f"{path}/a",
+        widget(exchange.namespace, "a", spec={"names": ["x"], "whole": {"a": "1"}, "parts": [{"name": "p", "n": 1}]}),
+        "first",
+    )
+    exchange.apply(
+        f"{path}/a", widget(exchange.namespace, "a", spec={"names": ["y"], "parts": [{"name": "q", "n": 1}]}), "second"
+    )
     exchange.apply(f"{path}/a", widget(exchange.namespace, "a", spec={"whole": {"b": "2"}}), "second")
     exchange.apply(f"{path}/a", widget(exchange.namespace, "a", spec={"parts": [{"name": "p", "n": 2}]}), "second")
     exchange.apply(f"{path}/a", widget(exchange.namespace, "a", spec={}), "first")
@@ -287,14 +339,23 @@ def test_definitions_cannot_change_what_they_are(exchange: Exchange) -> None:
     new = definition(exchange.namespace)
     exchange.define(new)
     path = f"{DEFINITIONS}/widgets.{group_of(exchange.namespace)}"
-    for spec in ({"scope": "Cluster"}, {"group": "other.example.com"}, {"names": {"plural": "others"}}, {"names": {"kind": "Other"}}):
+    for spec in (
+        {"scope": "Cluster"},
+        {"group": "other.example.com"},
+        {"names": {"plural": "others"}},
+        {"names": {"kind": "Other"}},
+    ):
         exchange.patch(path, {"spec": cast("JSONObject", spec)})
     exchange.patch(path, {"spec": {"versions": [version("v2")]}})
 
 
 def test_selectable_fields(exchange: Exchange) -> None:
     versions: list[JSONValue] = [
-        version("v1", schema(color={"type": "string"}, size={"type": "integer"}), selectableFields=[{"jsonPath": ".spec.color"}, {"jsonPath": ".spec.size"}])
+        version(
+            "v1",
+            schema(color={"type": "string"}, size={"type": "integer"}),
+            selectableFields=[{"jsonPath": ".spec.color"}, {"jsonPath": ".spec.size"}],
+        )
     ]
     exchange.define(definition(exchange.namespace, versions=versions))
     path = f"{group_of(exchange.namespace)}/v1/widgets"

@@ -34,7 +34,11 @@ def test_pods(exchange: Exchange) -> None:
         {"name": "p", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
         {"name": "d", "downwardAPI": {"items": [{"path": "x", "fieldRef": {"fieldPath": "metadata.name"}}]}},
     ]
-    more: JSONObject = {"containers": [full], "volumes": volumes, "initContainers": [{"name": "init", "image": "busybox"}]}
+    more: JSONObject = {
+        "containers": [full],
+        "volumes": volumes,
+        "initContainers": [{"name": "init", "image": "busybox"}],
+    }
     exchange.post("pods", pod("full") | {"spec": more})
     exchange.post("pods", pod("host", hostNetwork=True, containers=[CONTAINER | {"ports": [{"containerPort": 80}]}]))
 
@@ -66,12 +70,25 @@ def test_pods_that_cannot_be(exchange: Exchange) -> None:
 
 def test_workloads(exchange: Exchange) -> None:
     exchange.post("apps/v1/deployments", deployment("a"))
-    exchange.post("apps/v1/replicasets", {"metadata": {"name": "a"}, "spec": {"selector": SELECTOR, "template": TEMPLATE}})
-    exchange.post("apps/v1/statefulsets", {"metadata": {"name": "a"}, "spec": {"selector": SELECTOR, "template": TEMPLATE, "serviceName": "a"}})
-    exchange.post("apps/v1/daemonsets", {"metadata": {"name": "a"}, "spec": {"selector": SELECTOR, "template": TEMPLATE}})
+    exchange.post(
+        "apps/v1/replicasets", {"metadata": {"name": "a"}, "spec": {"selector": SELECTOR, "template": TEMPLATE}}
+    )
+    exchange.post(
+        "apps/v1/statefulsets",
+        {"metadata": {"name": "a"}, "spec": {"selector": SELECTOR, "template": TEMPLATE, "serviceName": "a"}},
+    )
+    exchange.post(
+        "apps/v1/daemonsets", {"metadata": {"name": "a"}, "spec": {"selector": SELECTOR, "template": TEMPLATE}}
+    )
     exchange.post("replicationcontrollers", {"metadata": {"name": "a"}, "spec": {"template": TEMPLATE}})
     job_pod: JSONObject = {"restartPolicy": "Never", "containers": [CONTAINER]}
-    exchange.post("batch/v1/cronjobs", {"metadata": {"name": "a"}, "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": job_pod}}}}})
+    exchange.post(
+        "batch/v1/cronjobs",
+        {
+            "metadata": {"name": "a"},
+            "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": {"spec": job_pod}}}},
+        },
+    )
 
 
 def test_workloads_that_cannot_be(exchange: Exchange) -> None:
@@ -97,7 +114,9 @@ def test_services(exchange: Exchange) -> None:
     ports: list[JSONValue] = [{"port": 80}]
     exchange.post("services", {"metadata": {"name": "a"}, "spec": {"ports": ports}})
     exchange.post("services", {"metadata": {"name": "b"}, "spec": {"ports": ports, "clusterIP": "None"}})
-    exchange.post("services", {"metadata": {"name": "c"}, "spec": {"type": "ExternalName", "externalName": "example.com"}})
+    exchange.post(
+        "services", {"metadata": {"name": "c"}, "spec": {"type": "ExternalName", "externalName": "example.com"}}
+    )
     specs: list[JSONObject] = [
         {},
         {"ports": [{"port": 0}]},
@@ -128,17 +147,23 @@ def test_other_kinds(exchange: Exchange) -> None:
     exchange.post("persistentvolumeclaims", {"metadata": {"name": "b"}, "spec": {}})
     exchange.post("coordination.k8s.io/v1/leases", {"metadata": {"name": "a"}})
     exchange.post("coordination.k8s.io/v1/leases", {"metadata": {"name": "b"}, "spec": {"leaseDurationSeconds": 0}})
-    exchange.post("coordination.k8s.io/v1/leases", {"metadata": {"name": "c"}, "spec": {"renewTime": "2001-01-01T00:00:00Z"}})
+    exchange.post(
+        "coordination.k8s.io/v1/leases", {"metadata": {"name": "c"}, "spec": {"renewTime": "2001-01-01T00:00:00Z"}}
+    )
     exchange.post("coordination.k8s.io/v1/leases", {"metadata": {"name": "d"}, "spec": {"renewTime": "soon"}})
 
 
 def test_access_rules(exchange: Exchange) -> None:
     roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles"
-    exchange.post(roles, {"metadata": {"name": "a"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]})
+    exchange.post(
+        roles, {"metadata": {"name": "a"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
+    )
     exchange.post(roles, {"metadata": {"name": "b"}, "rules": [{"resources": ["pods"]}]})
     bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings"
     role: JSONObject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "a"}
-    exchange.post(bindings, {"metadata": {"name": "a"}, "roleRef": role, "subjects": [{"kind": "User", "name": "jane"}]})
+    exchange.post(
+        bindings, {"metadata": {"name": "a"}, "roleRef": role, "subjects": [{"kind": "User", "name": "jane"}]}
+    )
     exchange.post(bindings, {"metadata": {"name": "b"}, "roleRef": {"kind": "Role", "name": "a"}})
     exchange.post(bindings, {"metadata": {"name": "c"}, "roleRef": {}})
     exchange.patch(f"{bindings}/a", {"roleRef": role | {"name": "other"}})
@@ -146,7 +171,9 @@ def test_access_rules(exchange: Exchange) -> None:
 
 def test_events(exchange: Exchange) -> None:
     about: JSONObject = {"kind": "Pod", "namespace": exchange.namespace, "name": "a"}
-    exchange.post("events", {"metadata": {"name": "a"}, "involvedObject": about, "reason": "R", "message": "m", "type": "Normal"})
+    exchange.post(
+        "events", {"metadata": {"name": "a"}, "involvedObject": about, "reason": "R", "message": "m", "type": "Normal"}
+    )
     exchange.post("events", {"metadata": {"name": "b"}, "involvedObject": about | {"namespace": "other"}})
     exchange.post("events", {"metadata": {"name": "c"}})
     exchange.get("events.k8s.io/v1/events/a")

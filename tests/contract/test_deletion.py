@@ -59,7 +59,11 @@ def test_pods_get_their_grace(exchange: Exchange) -> None:
 
 def test_options_that_make_no_sense(exchange: Exchange) -> None:
     exchange.post("configmaps", config_map("a"))
-    for query in ("gracePeriodSeconds=soon", "propagationPolicy=Never", "orphanDependents=true&propagationPolicy=Orphan"):
+    for query in (
+        "gracePeriodSeconds=soon",
+        "propagationPolicy=Never",
+        "orphanDependents=true&propagationPolicy=Orphan",
+    ):
         exchange.delete(f"configmaps/a?{query}")
     bodies: list[JSONObject] = [
         {"kind": "DeleteOptions", "apiVersion": "v2"},
@@ -114,7 +118,12 @@ def test_a_namespace_goes_by_finalize(exchange: Exchange) -> None:
     exchange.get(f"/api/v1/namespaces/{name}")
     exchange.post(f"/api/v1/namespaces/{name}/configmaps", config_map("late"))
     exchange.delete(f"/api/v1/namespaces/{name}")
-    empty: JSONObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}}
+    empty: JSONObject = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name},
+        "spec": {"finalizers": []},
+    }
     exchange.put(f"/api/v1/namespaces/{name}/finalize", empty)
     exchange.get(f"/api/v1/namespaces/{name}")
     exchange.delete("/api/v1/namespaces/default")

@@ -29,7 +29,7 @@ def test_what_is_not_there(exchange: Exchange) -> None:
 
 def test_what_cannot_change(exchange: Exchange) -> None:
     exchange.post("pods", pod("a", nodeName="node-1"))
-    for patch in (
+    patches: list[JSONObject] = [
         {"spec": {"nodeName": "node-2"}},
         {"spec": {"restartPolicy": "Never"}},
         {"spec": {"containers": [{"name": "other", "image": "nginx:1"}]}},
@@ -39,8 +39,9 @@ def test_what_cannot_change(exchange: Exchange) -> None:
         {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": ""}]}},
         {"metadata": {"finalizers": ["bad one"]}},
         {"metadata": {"selfLink": "x"}},
-    ):
-        exchange.patch("pods/a", patch)  # type: ignore[arg-type] - a dict of dicts is JSON
+    ]
+    for patch in patches:
+        exchange.patch("pods/a", patch)
 
 
 def test_owners(exchange: Exchange) -> None:

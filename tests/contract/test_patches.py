@@ -69,7 +69,8 @@ def test_merge_patches(exchange: Exchange) -> None:
 
 def test_merge_patches_that_do_not_apply(exchange: Exchange) -> None:
     exchange.post("configmaps", config_map("a", one="1"))
-    for patch in ([], "text", 1, None):
+    nonsense: list[JSONValue] = [[], "text", 1, None]
+    for patch in nonsense:
         exchange.patch("configmaps/a", b"null" if patch is None else patch, MERGE_PATCH)
     exchange.patch("configmaps/a", b"{", MERGE_PATCH)
     exchange.patch("configmaps/a", b"", MERGE_PATCH)
@@ -129,7 +130,11 @@ def test_strategic_patches_of_maps_and_plain_lists(exchange: Exchange) -> None:
         {"spec": {"strategy": {"type": "RollingUpdate"}}},
         {"spec": {"replicas": None}},
         {"metadata": {"labels": {"$patch": "delete"}}},
-        {"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "k", "operator": "Exists"}]}}}},
+        {
+            "spec": {
+                "template": {"spec": {"nodeSelector": {"a": "b"}, "tolerations": [{"key": "k", "operator": "Exists"}]}}
+            }
+        },
         {"spec": {"template": {"spec": {"tolerations": [{"key": "l", "operator": "Exists"}]}}}},
         {},
     ]
@@ -148,7 +153,12 @@ def test_strategic_patches_that_do_not_apply(exchange: Exchange) -> None:
         {"spec": {"containers": [{"name": "main", "$patch": "fly"}]}},
         {"metadata": {"labels": "text"}},
         {"metadata": {"$patch": "fly"}},
-        {"spec": {"containers": [{"name": "main", "image": "nginx:2"}], "$setElementOrder/containers": [{"name": "x"}]}},
+        {
+            "spec": {
+                "containers": [{"name": "main", "image": "nginx:2"}],
+                "$setElementOrder/containers": [{"name": "x"}],
+            }
+        },
     ]
     for patch in patches:
         exchange.patch("pods/a", patch, STRATEGIC_PATCH)

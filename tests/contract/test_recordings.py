@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 
+from kubeprims.meta import JSONObject
 from tests.contract.known import KNOWN
+from tests.contract.pending import PENDING
 from tests.contract.recording import FOLDER, load_steps, pretty
 
 COMPARISONS_MIN = 250
@@ -28,7 +30,11 @@ def test_every_known_difference_is_of_a_recorded_step() -> None:
         assert number < len(load_steps(name)), (name, number)
 
 
+def test_every_pending_script_is_recorded() -> None:
+    assert set(NAMES) >= PENDING
+
+
 def test_recordings_are_written_to_be_read() -> None:
-    value = {"short": [1, 2], "long": ["x" * 60, {"y": "z" * 60, "empty": {}}]}
+    value: JSONObject = {"short": [1, 2], "long": ["x" * 60, {"y": "z" * 60, "empty": {}}]}
     assert json.loads(pretty(value)) == value
     assert pretty(value).splitlines()[1] == '  "short": [1, 2],'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from kubeprims.meta import JSONObject, JSONValue
 from tests.contract.exchange import Answered, Exchange, quoted
 from tests.contract.objects import config_map, pod
@@ -9,10 +11,10 @@ from tests.contract.objects import config_map, pod
 
 def names_of(body: JSONObject) -> JSONValue:
     """Return the names of a list's objects, or an error as it is."""
-    items = body.get("items")
-    if not isinstance(items, list):
+    if "items" not in body:
         return body
-    return [item["metadata"]["name"] for item in items]  # type: ignore[call-overload,index] - only lists of objects here
+    items = cast("list[dict[str, dict[str, JSONValue]]]", body["items"])
+    return [item["metadata"]["name"] for item in items]
 
 
 def select(exchange: Exchange, resource: str, **selectors: str) -> Answered:
@@ -165,7 +167,9 @@ def test_other_kinds_by_field(exchange: Exchange) -> None:
     select(exchange, "events.k8s.io/v1/events", fieldSelector="regarding.name=web")
     select(exchange, "events.k8s.io/v1/events", fieldSelector="involvedObject.name=web")
     select(exchange, "apps/v1/deployments", fieldSelector="spec.replicas=1")
-    exchange.get(f"/api/v1/namespaces?fieldSelector=metadata.name%3D{exchange.namespace},status.phase%3DActive", select=names_of)
+    exchange.get(
+        f"/api/v1/namespaces?fieldSelector=metadata.name%3D{exchange.namespace},status.phase%3DActive", select=names_of
+    )
     exchange.get("/api/v1/nodes?fieldSelector=spec.unschedulable%3Dtrue", select=names_of)
     exchange.get("/api/v1/nodes?fieldSelector=metadata.namespace%3Da", select=names_of)
 

@@ -12,14 +12,21 @@ WEB = "apps/v1/deployments/web"
 def test_the_status_is_written_apart(exchange: Exchange) -> None:
     created = exchange.post("apps/v1/deployments", deployment("web", replicas=1) | {"status": {"replicas": 9}})
     body = created.body
-    exchange.put(f"{WEB}/status", body | {"status": {"replicas": 1}, "spec": {"replicas": 5}, "metadata": {"name": "web", "labels": {"a": "b"}}})
+    exchange.put(
+        f"{WEB}/status",
+        body | {"status": {"replicas": 1}, "spec": {"replicas": 5}, "metadata": {"name": "web", "labels": {"a": "b"}}},
+    )
     exchange.put(WEB, body | {"metadata": {"name": "web"}, "status": {"replicas": 7}})
     exchange.patch(f"{WEB}/status", {"status": {"readyReplicas": 1}, "spec": {"replicas": 6}})
     exchange.patch(WEB, {"status": {"readyReplicas": 5}})
     exchange.get(f"{WEB}/status")
     exchange.patch(f"{WEB}/status", [{"op": "replace", "path": "/status/replicas", "value": 3}], JSON_PATCH)
-    exchange.patch(f"{WEB}/status", {"status": {"conditions": [{"type": "Available", "status": "True"}]}}, STRATEGIC_PATCH)
-    exchange.patch(f"{WEB}/status", {"status": {"conditions": [{"type": "Progressing", "status": "True"}]}}, STRATEGIC_PATCH)
+    exchange.patch(
+        f"{WEB}/status", {"status": {"conditions": [{"type": "Available", "status": "True"}]}}, STRATEGIC_PATCH
+    )
+    exchange.patch(
+        f"{WEB}/status", {"status": {"conditions": [{"type": "Progressing", "status": "True"}]}}, STRATEGIC_PATCH
+    )
     exchange.put(f"{WEB}/status", body)
     exchange.get("apps/v1/deployments/absent/status")
     exchange.patch("apps/v1/deployments/absent/status", {"status": {}})
@@ -74,14 +81,23 @@ def test_pods_are_evicted(exchange: Exchange) -> None:
 
 def test_a_budget_protects_pods(exchange: Exchange) -> None:
     exchange.post("pods", pod("a", labels={"app": "web"}, nodeName="node-1"))
-    exchange.patch("pods/a/status", {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}})
-    budget: JSONObject = {"metadata": {"name": "keep"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}
+    exchange.patch(
+        "pods/a/status", {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    )
+    budget: JSONObject = {
+        "metadata": {"name": "keep"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+    }
     exchange.post("policy/v1/poddisruptionbudgets", budget)
     exchange.post("pods/a/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a"}})
 
 
 def test_custom_resources_have_them_too(exchange: Exchange) -> None:
-    scale: JSONObject = {"specReplicasPath": ".spec.n", "statusReplicasPath": ".status.n", "labelSelectorPath": ".status.selector"}
+    scale: JSONObject = {
+        "specReplicasPath": ".spec.n",
+        "statusReplicasPath": ".status.n",
+        "labelSelectorPath": ".status.selector",
+    }
     versions: list[JSONValue] = [version("v1", subresources={"status": {}, "scale": scale})]
     exchange.define(definition(exchange.namespace, versions=versions))
     path = f"{group_of(exchange.namespace)}/v1/widgets"

@@ -19,7 +19,11 @@ def undescribed(body: JSONObject) -> JSONValue:
     ages = [number for number, column in enumerate(columns) if column["name"] in {"Age", "Last Seen"}]
     rows = [
         row
-        | {"cells": ["<age>" if number in ages else cell for number, cell in enumerate(cast("list[JSONValue]", row["cells"]))]}
+        | {
+            "cells": [
+                "<age>" if number in ages else cell for number, cell in enumerate(cast("list[JSONValue]", row["cells"]))
+            ]
+        }
         for row in cast("list[JSONObject]", body.get("rows") or [])
     ]
     kept = [{key: value for key, value in column.items() if key != "description"} for column in columns]
@@ -74,7 +78,10 @@ def test_rows_of_some_kinds(exchange: Exchange) -> None:
     exchange.post("apps/v1/deployments", deployment("web", replicas=2))
     exchange.post("secrets", {"metadata": {"name": "a"}, "stringData": {"k": "v"}})
     exchange.post("serviceaccounts", {"metadata": {"name": "a"}})
-    exchange.post("services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}, {"port": 53, "protocol": "UDP", "name": "dns"}]}})
+    exchange.post(
+        "services",
+        {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}, {"port": 53, "protocol": "UDP", "name": "dns"}]}},
+    )
     for resource in ("configmaps", "pods", "apps/v1/deployments", "secrets", "serviceaccounts"):
         table(exchange, resource)
     table(exchange, f"/api/v1/namespaces/{exchange.namespace}")
@@ -87,7 +94,10 @@ def test_pods_tell_their_state(exchange: Exchange) -> None:
         {"phase": "Running", "containerStatuses": [_container({"running": {}}, ready=True)]},
         {"containerStatuses": [_container({"waiting": {"reason": "CrashLoopBackOff"}}, restarts=3)]},
         {"containerStatuses": [_container({"terminated": {"exitCode": 2}})]},
-        {"phase": "Succeeded", "containerStatuses": [_container({"terminated": {"exitCode": 0, "reason": "Completed"}})]},
+        {
+            "phase": "Succeeded",
+            "containerStatuses": [_container({"terminated": {"exitCode": 0, "reason": "Completed"}})],
+        },
         {"phase": "Failed", "reason": "Evicted", "containerStatuses": None},
     ]
     for status in statuses:
