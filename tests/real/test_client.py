@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import kubernetes
 import pytest
 
 from kubeprims.cli.main import main
@@ -242,6 +243,18 @@ def gadgets_of(client: Client) -> Iterator[Resource]:
     uid = definitions.get("gadgets.example.com").uid
     definitions.delete("gadgets.example.com")
     assert definitions.wait_for("gadgets.example.com", conditions.deleted(uid), timeout_s=30.0) is None
+
+
+def test_the_settings_of_the_kubernetes_package_lead_to_the_same_server_as_the_same_user(
+    kubeconfig: pathlib.Path,
+) -> None:
+    stock = kubernetes.config.new_client_from_config(str(kubeconfig))
+    with Client.from_kubernetes(stock) as admin:
+        assert admin.resource("namespaces").get("default").name == "default"
+    stock.set_default_header("Impersonate-User", "bob")
+    with Client.from_kubernetes(stock) as bob:
+        review = bob.resource("authentication.k8s.io/v1/selfsubjectreviews").create({})
+    assert review["status"] == {"userInfo": {"username": "bob", "groups": ["system:authenticated"]}}
 
 
 def test_tables_are_those_of_kubectl(client: Client) -> None:
