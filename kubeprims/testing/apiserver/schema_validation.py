@@ -12,7 +12,6 @@ Source:
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 
 from kubeprims.meta import JSONObject, JSONValue
@@ -207,16 +206,21 @@ def _text_problems(text: str, schema: Schema, path: str) -> Iterator[FieldProble
 
 def _number_problems(number: float, schema: Schema, path: str) -> Iterator[FieldProblem]:
     rules, shown = schema.rules, _shown(number)
+    low, high, factor = (_comparable(limit, number) for limit in (rules.minimum, rules.maximum, rules.multiple_of))
     yield from _range_problems(number, schema, path)
-    low, high = rules.minimum, rules.maximum
-    if rules.multiple_of and not _is_multiple(number, rules.multiple_of):
-        yield _rule(path, shown, f"should be a multiple of {_shown(rules.multiple_of)}")
+    if factor is not None:
+        yield from _multiple_problems(number, factor, path)
     if high is not None and (number > high or (rules.exclusive_maximum and number == high)):
         limit = "less than" if rules.exclusive_maximum else "less than or equal to"
         yield _rule(path, shown, f"should be {limit} {_shown(high)}")
     if low is not None and (number < low or (rules.exclusive_minimum and number == low)):
         limit = "greater than" if rules.exclusive_minimum else "greater than or equal to"
         yield _rule(path, shown, f"should be {limit} {_shown(low)}")
+
+
+def _comparable(limit: float | None, number: float) -> float | None:
+    """Return a limit as upstream compares it: what is written as a whole number, with whole numbers."""
+    return int(limit) if limit is not None and isinstance(number, int) else limit
 
 
 def _range_problems(number: float, schema: Schema, path: str) -> Iterator[FieldProblem]:
@@ -229,13 +233,19 @@ def _range_problems(number: float, schema: Schema, path: str) -> Iterator[FieldP
         yield _about(f"Checked value must be of type integer {form} in {path}")
 
 
+def _multiple_problems(number: float, factor: float, path: str) -> Iterator[FieldProblem]:
+    if factor <= 0:
+        rule = f"factor MultipleOf declared for {path} must be positive: {_shown(factor)}"
+        yield FieldProblem.invalid(path or _NO_FIELD, _shown(factor), rule)
+    elif not _is_multiple(number, factor):
+        yield _rule(path, _shown(number), f"should be a multiple of {_shown(factor)}")
+
+
 def _is_multiple(number: float, factor: float) -> bool:
+    if isinstance(number, int) and isinstance(factor, int):
+        return number % factor == 0
     # What upstream does: the quotient of floats decides, so that 0.3 is no multiple of 0.1.
-    try:
-        quotient = number / factor
-    except OverflowError:
-        return False
-    return math.isfinite(quotient) and quotient == math.trunc(quotient)
+    return (1 / factor * number if factor < 1 else number / factor).is_integer()
 
 
 def _shown(number: float) -> JSONValue:
@@ -276,7 +286,8 @@ def _key_of(item: JSONValue, schema: Schema) -> str:
 
 
 def _too_many(path: str, count: int, limit: int) -> FieldProblem:
-    return FieldProblem(path or _NO_FIELD, "FieldValueTooMany", f"Too many: {count}: must have at most {limit} items")
+    items = "item" if limit == 1 else "items"
+    return FieldProblem(path or _NO_FIELD, "FieldValueTooMany", f"Too many: {count}: must have at most {limit} {items}")
 
 
 def _object_problems(obj: JSONObject, schema: Schema, path: str, old: _Old) -> Iterator[FieldProblem]:
