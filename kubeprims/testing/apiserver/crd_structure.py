@@ -92,8 +92,8 @@ def _extension_problems(schema: JSONObject, path: str) -> Iterator[FieldProblem]
 
 def _is_integer_or_string(schema: JSONObject) -> bool:
     """Return whether a schema says in so many words what ``x-kubernetes-int-or-string`` says of it."""
-    first = next(iter(mappings_at(schema, "allOf")), {})
-    return _INTEGER_OR_STRING in (schema.get("anyOf"), first.get("anyOf"))
+    first = mappings_at(schema, "allOf")[:1]
+    return any(part.get("anyOf") == _INTEGER_OR_STRING for part in (schema, *first))
 
 
 def _value_problems(schema: JSONObject, path: str, *, integer_or_string: bool = False) -> Iterator[FieldProblem]:

@@ -242,7 +242,7 @@ class Definitions:
             nullable=_flag(raw, "nullable") or base.nullable,
             preserve_unknown=_flag(raw, "x-kubernetes-preserve-unknown-fields") or is_anything or base.preserve_unknown,
             int_or_string=_flag(raw, "x-kubernetes-int-or-string")
-            or _INT_OR_STRING in {raw.get("format"), base.format},
+            or _INT_OR_STRING in (_text(raw, "format"), base.format),
             embedded_resource=_flag(raw, _EMBEDDED),
             rules=self._rules(raw),
             description=_text(raw, "description"),

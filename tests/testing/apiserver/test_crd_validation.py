@@ -234,3 +234,12 @@ def test_what_an_update_may_not_change() -> None:
 @pytest.mark.parametrize("spec", [{"versions": "x"}, {"names": 5}, {"versions": [5]}, {"conversion": []}])
 def test_definitions_of_wrong_types_break_rules_and_nothing_else(spec: JSONObject) -> None:
     assert told(defined(spec=spec)) != []
+
+
+def test_a_number_or_text_may_say_so_in_so_many_words() -> None:
+    alternatives: JSONValue = [{"type": "integer"}, {"type": "string"}]
+    either: JSONObject = {"x-kubernetes-int-or-string": True, "anyOf": alternatives}
+    all_of: JSONObject = {"x-kubernetes-int-or-string": True, "allOf": [{"anyOf": alternatives}, {"pattern": "^a"}]}
+    assert told(defined({"type": "object", "properties": {"a": either, "b": all_of}})) == []
+    odd: JSONObject = {**either, "anyOf": [{"type": "integer"}]}
+    assert any("must be empty" in text for _, text in told(defined({"type": "object", "properties": {"a": odd}})))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubeprims.meta import GroupVersionKind, JSONValue
+from kubeprims.meta import GroupVersionKind, JSONObject, JSONValue
 from kubeprims.testing.apiserver.built_in_schemas import (
     built_in_definitions,
     built_in_schema,
@@ -137,3 +137,18 @@ def test_every_keyword_is_read() -> None:
 def test_what_is_no_schema_says_nothing(raw: JSONValue) -> None:
     assert parse_schema(raw) is ANYTHING
     assert ANYTHING.default is ABSENT
+
+
+def test_keywords_of_wrong_types_are_no_rules() -> None:
+    raw: JSONObject = {
+        "type": 5,
+        "format": [],
+        "properties": [],
+        "items": 5,
+        "required": "a",
+        "enum": {},
+        "pattern": {},
+    }
+    schema = parse_schema(raw)
+    assert (schema.type, schema.format, schema.required, schema.enum) == ("", "", (), ())
+    assert not schema.int_or_string
