@@ -243,10 +243,10 @@ def _wrong(code: str, value: JSONValue, place: _Place) -> BadRequest:
         given = f"number {quoted(value)}" if code in _LIMITS else given
     assert isinstance(place[1], str), "only the first place is the object itself"
     structure, path = place[1].rpartition(".")[2], ""
-    above: _Place | None = place
-    while above is not None and above[0] is not None:
-        path = f".{above[2]}{path}"
-        above = above[0]
+    step = place
+    while step[0] is not None:
+        path = f".{step[2]}{path}"
+        step = step[0]
     return _refused(
         place, f"json: cannot unmarshal {given} into Go struct field {structure}{path} of type {_go_name(code)}"
     )

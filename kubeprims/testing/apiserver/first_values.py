@@ -83,8 +83,11 @@ def _job(obj: JSONObject, _kind: Kind) -> JSONObject:
         metadata["labels"] = labels
     selector = mapping(spec, "selector")
     matched: JSONObject = {_UID_LABEL: uid, **mapping(selector, "matchLabels")}
-    template = {**template, "metadata": {**template_metadata, "labels": labels}}
-    return {**obj, "spec": {**spec, "selector": {**selector, "matchLabels": matched}, "template": template}}
+    chosen: JSONObject = {**selector, "matchLabels": matched}
+    labelled: JSONObject = {**template_metadata, "labels": labels}
+    made: JSONObject = {**template, "metadata": labelled}
+    completed: JSONObject = {**spec, "selector": chosen, "template": made}
+    return {**obj, "spec": completed}
 
 
 _FIRST: Mapping[str, Callable[[JSONObject, Kind], JSONObject]] = {

@@ -67,7 +67,7 @@ def containers_problems(spec: JSONObject, path: str, volumes: frozenset[str]) ->
         if name in names:
             yield duplicate(f"{where}.name", name)
         names.add(name)
-        yield from _handler_problems(container, where)
+        yield from _handler_problems(container, where, number(spec, "terminationGracePeriodSeconds") or 0)
     yield from _host_port_problems(items(spec, "containers"), field)
     for where, container in indexed(spec, "initContainers", path):
         yield from container_problems(container, where, volumes)
@@ -232,22 +232,22 @@ def resource_name_problems(name: str, field: str, standard: frozenset[str], what
     yield FieldProblem.invalid(field, name, f"must be a standard resource for {what}")
 
 
-def _handler_problems(container: JSONObject, path: str) -> Problems:
+def _handler_problems(container: JSONObject, path: str, grace_s: int) -> Problems:
     lifecycle = mapping(container, "lifecycle")
     for key in ("postStart", "preStop"):
         if key in lifecycle:
-            yield from _action_problems(mapping(lifecycle, key), f"{path}.lifecycle.{key}")
+            yield from _action_problems(mapping(lifecycle, key), f"{path}.lifecycle.{key}", grace_s)
     for key in _PROBES:
         if key in container:
             probe, field = mapping(container, key), f"{path}.{key}"
-            yield from _action_problems(probe, field)
+            yield from _action_problems(probe, field, grace_s)
             yield from non_negative(probe, field, *_NUMBERS)
             threshold = number(probe, "successThreshold")
             if key in _ONCE and threshold != 1:
                 yield FieldProblem.invalid(f"{field}.successThreshold", threshold, "must be 1")
 
 
-def _action_problems(handler: JSONObject, path: str) -> Problems:
+def _action_problems(handler: JSONObject, path: str, grace_s: int) -> Problems:
     found: Iterator[tuple[str, FieldProblem | None]] = sources(handler, path, _HANDLERS, what="handler type")
     count = 0
     for key, problem in found:
@@ -255,12 +255,12 @@ def _action_problems(handler: JSONObject, path: str) -> Problems:
         if problem is not None:
             yield problem
         else:
-            yield from _one_action_problems(key, mapping(handler, key), f"{path}.{key}")
+            yield from _one_action_problems(key, mapping(handler, key), f"{path}.{key}", grace_s)
     if not count:
         yield FieldProblem.required(path, "must specify a handler type")
 
 
-def _one_action_problems(key: str, action: JSONObject, path: str) -> Problems:
+def _one_action_problems(key: str, action: JSONObject, path: str, grace_s: int) -> Problems:
     match key:
         case "exec":
             yield from present(action, path, "command")
@@ -273,4 +273,7 @@ def _one_action_problems(key: str, action: JSONObject, path: str) -> Problems:
         case "grpc":
             yield from port_number(number(action, "port") or 0, f"{path}.port")
         case _:
-            yield from non_negative(action, path, "seconds")
+            seconds = number(action, "seconds") or 0
+            if not 0 <= seconds <= grace_s:
+                rule = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_s})"
+                yield FieldProblem.invalid(path, seconds, rule)

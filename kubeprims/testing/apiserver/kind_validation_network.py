@@ -36,6 +36,11 @@ _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _AFFINITY_MAX_S = 86_400
 _ABSENT_EXTERNALLY = ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
 _CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_WILDCARD_RULE = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
+    r"regex used for validation is '\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _CONTROLLER = re.compile(r"[^/]+/.+")
 
@@ -44,7 +49,7 @@ def service_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a service breaks."""
     spec = mapping(obj, "spec")
     before = mapping(old, "spec") if old is not None else {}
-    if before and "ExternalName" not in {spec.get("type"), before.get("type")}:
+    if before and "ExternalName" not in {text(spec, "type"), text(before, "type")}:
         now, then = texts(spec, "clusterIPs"), texts(before, "clusterIPs")
         if then and now[:1] != then[:1]:
             yield FieldProblem.invalid("spec.clusterIPs[0]", [*now], "may not change once set")
@@ -69,7 +74,7 @@ def service_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
 
 def _external_problems(spec: JSONObject) -> Problems:
     for key in _ABSENT_EXTERNALLY:
-        if spec.get(key):
+        if spec.get(key) or (key == "clusterIPs" and spec.get("clusterIP")):
             yield FieldProblem.forbidden(f"spec.{key}", "may not be set for ExternalName services")
     name = text(spec, "externalName").removesuffix(".")
     if name:
@@ -198,7 +203,7 @@ def endpoint_slice_problems(obj: JSONObject, old: JSONObject | None) -> Problems
     for field, item in indexed(obj, "ports", ""):
         yield from one_of(item, "protocol", field.removeprefix("."), _PROTOCOLS)
     if old is not None and kind != old.get("addressType"):
-        yield FieldProblem.invalid("addressType", kind, "field is immutable")
+        yield FieldProblem.invalid("addressType", None, "field is immutable")
 
 
 def ingress_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
@@ -221,9 +226,11 @@ def ingress_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
 def _host_problems(host: str, field: str) -> Problems:
     if host and is_address(host):
         yield FieldProblem.invalid(field, host, "must be a DNS name, not an IP address")
+    elif host.startswith("*"):
+        if not host.startswith("*.") or dns_subdomain_problems(host[2:]):
+            yield FieldProblem.invalid(field, host, _WILDCARD_RULE)
     elif host:
-        for broken in dns_subdomain_problems(host.removeprefix("*.")):
-            yield FieldProblem.invalid(field, host, broken)
+        yield from subdomain(host, field)
 
 
 def _path_problems(path: JSONObject, field: str) -> Problems:

@@ -86,7 +86,10 @@ def role_problems(obj: JSONObject, _old: JSONObject | None, *, namespaced: bool)
         problem = "at least one clusterRoleSelector required if aggregationRule is non-nil"
         yield FieldProblem.required("aggregationRule.clusterRoleSelectors", problem)
     for field, selector in indexed(aggregation, "clusterRoleSelectors", "aggregationRule"):
-        yield from label_selector(selector, field)
+        broken = [*label_selector(selector, field)]
+        yield from broken
+        if broken:
+            yield FieldProblem.invalid(field, None, "invalid label selector.")
 
 
 def role_binding_problems(obj: JSONObject, old: JSONObject | None, *, namespaced: bool) -> Problems:
@@ -140,7 +143,7 @@ def autoscaler_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
     if most == 0:
         yield FieldProblem.required("spec.maxReplicas", "")
     elif most < 0:
-        yield FieldProblem.invalid("spec.maxReplicas", most, POSITIVE)
+        yield FieldProblem.invalid("spec.maxReplicas", most, "must be greater than or equal to 1")
 
 
 def _target_problems(target: JSONObject, path: str) -> Problems:
@@ -210,8 +213,8 @@ def priority_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems
         if value != (number(old, "value") or 0):
             yield FieldProblem.forbidden("value", "may not be changed in an update.")
     elif name.startswith("system-"):
-        rule = f"'system-' prefix is reserved for system classes: error: {name} is not a known system priority class"
-        yield FieldProblem.forbidden("metadata.name", "priority class names with " + rule)
+        rule = "priority class names with 'system-' prefix are reserved for system use only. error: "
+        yield FieldProblem.forbidden("metadata.name", f"{rule}{name} is not a known system priority class")
     elif value > _PRIORITY_MAX:
         rule = f"maximum allowed value of a user defined priority is {_PRIORITY_MAX}"
         yield FieldProblem.forbidden("value", rule)

@@ -26,7 +26,7 @@ from kubeprims.testing.apiserver.kind_rules import (
 )
 from kubeprims.testing.apiserver.kind_validation_pods import template_problems
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
-from kubeprims.testing.apiserver.status import FieldProblem
+from kubeprims.testing.apiserver.status import FieldProblem, quoted
 
 _MISMATCH = "`selector` does not match template `labels`"
 _CRON_NAME_LENGTH_MAX = 52
@@ -280,7 +280,8 @@ def _schedule_problems(schedule: str) -> Problems:
             yield FieldProblem.invalid("spec.schedule", schedule, rule)
         elif not all(map(_CRON_FIELD.fullmatch, fields)):
             wrong = next(field for field in fields if not _CRON_FIELD.fullmatch(field))
-            yield FieldProblem.invalid("spec.schedule", schedule, f"failed to parse {wrong}")
+            rule = f"failed to parse int from {wrong}: strconv.Atoi: parsing {quoted(wrong)}: invalid syntax"
+            yield FieldProblem.invalid("spec.schedule", schedule, rule)
 
 
 def _is_zone(name: str) -> bool:

@@ -30,7 +30,7 @@ def with_kept_addresses(service: JSONObject, existing: JSONObject) -> JSONObject
     spec, old = dict(mapping(service, "spec")), mapping(existing, "spec")
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
-    if _EXTERNAL not in {spec.get("type"), old.get("type")}:
+    if _EXTERNAL not in {text(spec, "type"), text(old, "type")}:
         for key in _KEPT:
             if not spec.get(key) and key in old:
                 spec[key] = old[key]
@@ -39,7 +39,7 @@ def with_kept_addresses(service: JSONObject, existing: JSONObject) -> JSONObject
         for key in (*_KEPT, "internalTrafficPolicy", "externalTrafficPolicy"):
             if spec.get(key) == old.get(key):
                 spec.pop(key, None)
-    if {spec.get("type"), old.get("type")} <= _WITH_NODE_PORTS:
+    if {text(spec, "type"), text(old, "type")} <= _WITH_NODE_PORTS:
         before = {(port.get("protocol"), port.get("port")): port.get("nodePort") for port in items(old, "ports")}
         spec["ports"] = [_with_old_node_port(port, before) for port in items(spec, "ports")]
     return {**service, "spec": spec}

@@ -43,15 +43,29 @@ def _renamed(obj: JSONObject, names: Mapping[str, str]) -> JSONObject:
 
 _NEW_EVENTS = BUILT_IN_BY_NAME["events.k8s.io", "v1", "events"]
 _OLD_AUTOSCALERS = BUILT_IN_BY_NAME["autoscaling", "v1", "horizontalpodautoscalers"]
+
+
+def _as_new_event(obj: JSONObject) -> JSONObject:
+    return canonical(_renamed(obj, _NEW_EVENT_NAMES), _NEW_EVENTS)
+
+
+def _as_old_event(obj: JSONObject) -> JSONObject:
+    return _renamed(obj, _OLD_EVENT_NAMES)
+
+
+def _as_old_autoscaler(obj: JSONObject) -> JSONObject:
+    return canonical(to_v1(obj), _OLD_AUTOSCALERS)
+
+
 _FORMS: Mapping[Kind, _Form] = {
     _NEW_EVENTS: _Form(
         BUILT_IN_BY_NAME["", "v1", "events"],
-        lambda obj: canonical(_renamed(obj, _NEW_EVENT_NAMES), _NEW_EVENTS),
-        lambda obj: _renamed(obj, _OLD_EVENT_NAMES),
+        _as_new_event,
+        _as_old_event,
     ),
     _OLD_AUTOSCALERS: _Form(
         BUILT_IN_BY_NAME["autoscaling", "v2", "horizontalpodautoscalers"],
-        lambda obj: canonical(to_v1(obj), _OLD_AUTOSCALERS),
+        _as_old_autoscaler,
         from_v1,
     ),
 }

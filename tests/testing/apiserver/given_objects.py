@@ -139,6 +139,8 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
             volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],
         ),
     ),
+    "pod-on-host-without-ports": ("v1/pods", pod({"resources": {}}, {"name": "d"}, hostNetwork=True)),
+    "pod-any-registry": ("v1/pods", pod({"image": "registry.example.com/a/b@sha256:" + "0" * 64})),
     "podtemplate": ("v1/podtemplates", {"template": TEMPLATE}),
     "replicationcontroller": ("v1/replicationcontrollers", {"spec": {"template": TEMPLATE}}),
     "deployment": ("apps/v1/deployments", workload()),
@@ -182,6 +184,19 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
     "serviceaccount": ("v1/serviceaccounts", {}),
     "node": ("v1/nodes", {}),
     "node-capacity": ("v1/nodes", {"status": {"capacity": {"cpu": "4", "pods": 110}}}),
+    "node-tainted": (
+        "v1/nodes",
+        {"spec": {"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]}},
+    ),
+    "limitrange-of-pods": ("v1/limitranges", {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "2"}}]}}),
+    "replicationcontroller-labels": (
+        "v1/replicationcontrollers",
+        {"metadata": {"labels": {"x": "y"}}, "spec": {"selector": {"a": "b"}, "template": TEMPLATE}},
+    ),
+    "job-manual": (
+        "batch/v1/jobs",
+        {"spec": {"manualSelector": True, "selector": SELECTOR, "template": {**TEMPLATE, **ONCE}}},
+    ),
     "limitrange": (
         "v1/limitranges",
         {"spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1"}}]}},

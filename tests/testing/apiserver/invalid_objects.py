@@ -59,6 +59,145 @@ def _refused(resource: str, **cases: JSONObject) -> dict[str, Refused]:
 
 REFUSED: Mapping[str, Refused] = {
     **_pods(
+        port_names_odd=pod({"ports": [{"containerPort": 80, "name": "1"}, {"containerPort": 81, "name": "-a--b-"}]}),
+        env_sources=pod(
+            {
+                "env": [
+                    {"name": "A", "valueFrom": {}},
+                    {"name": "B", "valueFrom": {"resourceFieldRef": {"resource": ""}}},
+                    {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": ""}}},
+                ]
+            }
+        ),
+        env_from_names=pod({"envFrom": [{"configMapRef": {}}]}),
+        mount_without_name=pod({"volumeMounts": [{"mountPath": "/p"}]}),
+        probe_of_grpc=pod({"livenessProbe": {"grpc": {"port": 0}}}),
+        sleep=pod({"lifecycle": {"preStop": {"sleep": {"seconds": -1}}}}),
+        host_port=pod({"ports": [{"containerPort": 80, "hostPort": 70000}]}),
+        spread_selector=pod(
+            topologySpreadConstraints=[
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "k",
+                    "whenUnsatisfiable": "DoNotSchedule",
+                    "labelSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b c"]}]},
+                }
+            ]
+        ),
+        toleration_value=pod(tolerations=[{"key": "k", "operator": "Equal", "value": "a b"}]),
+    ),
+    **_changed(
+        "v1/pods",
+        pod(activeDeadlineSeconds=10, tolerations=[{"key": "k", "operator": "Exists"}]),
+        later=pod(activeDeadlineSeconds=11, tolerations=[{"key": "k", "operator": "Exists"}]),
+        unlimited=pod(tolerations=[{"key": "k", "operator": "Exists"}]),
+        intolerant=pod(activeDeadlineSeconds=10),
+    ),
+    **_refused(
+        "v1/podtemplates",
+        annotations={"template": {**TEMPLATE, "metadata": {"annotations": {"a b": "c"}}}},
+    ),
+    **_refused(
+        "v1/services",
+        external_with_address={"spec": {"type": "ExternalName", "externalName": "a.b", "clusterIP": "10.0.0.9"}},
+    ),
+    **_refused(
+        "v1/endpoints",
+        ports={"subsets": [{"addresses": [{"ip": "10.1.2.3"}], "ports": [{"port": 1}, {"port": 2}]}]},
+    ),
+    **_refused(
+        "discovery.k8s.io/v1/endpointslices", names={"addressType": "FQDN", "endpoints": [{"addresses": ["A b"]}]}
+    ),
+    **_changed(
+        "discovery.k8s.io/v1/endpointslices",
+        given("endpointslice"),
+        type={"addressType": "FQDN", "endpoints": [{"addresses": ["a.b"]}]},
+    ),
+    **_refused(
+        "networking.k8s.io/v1/ingresses",
+        both={
+            "spec": {
+                "defaultBackend": {
+                    "service": {"name": "s", "port": {"number": 1}},
+                    "resource": {"kind": "K", "name": "n"},
+                }
+            }
+        },
+        port={"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 70000}}}}},
+        wildcard={"spec": {"rules": [{"host": "*.A"}]}},
+        implementation={
+            "spec": {
+                "rules": [
+                    {
+                        "http": {
+                            "paths": [
+                                {
+                                    "path": "x",
+                                    "pathType": "ImplementationSpecific",
+                                    "backend": {"service": {"name": "s", "port": {"name": "n"}}},
+                                }
+                            ]
+                        }
+                    }
+                ]
+            }
+        },
+    ),
+    **_changed(
+        "networking.k8s.io/v1/ingressclasses",
+        given("ingressclass"),
+        controller={"spec": {"controller": "example.com/d"}},
+    ),
+    **_refused("v1/configmaps", dots={"data": {"..a": "b"}}, binary={"binaryData": {"a b": "YQ=="}}),
+    **_refused(
+        "v1/secrets",
+        size={"stringData": {"a": "x" * ((1 << 20) + 1)}},
+        docker_empty={"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": ""}},
+    ),
+    **_refused(
+        "v1/persistentvolumes",
+        modes={"spec": {"accessModes": ["Odd"], "capacity": {"storage": "0"}, "hostPath": {"path": "/p"}}},
+    ),
+    **_refused(
+        "rbac.authorization.k8s.io/v1/clusterrolebindings",
+        account={
+            "roleRef": {"kind": "ClusterRole", "name": "a/b"},
+            "subjects": [{"kind": "ServiceAccount", "name": "A b"}],
+        },
+    ),
+    **_refused(
+        "rbac.authorization.k8s.io/v1/clusterroles",
+        selector={"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a b": "c"}}]}},
+    ),
+    **_refused(
+        "autoscaling/v2/horizontalpodautoscalers",
+        negative=autoscaler(maxReplicas=-1),
+        unnamed=autoscaler(
+            metrics=[
+                {"type": "External", "external": {"metric": {"name": ""}, "target": {"type": "Value", "value": "1"}}}
+            ]
+        ),
+    ),
+    "priorityclasses-system": Refused(
+        "scheduling.k8s.io/v1/priorityclasses", {"metadata": {"name": "system-x"}, "value": 1}
+    ),
+    **_refused(
+        "v1/events",
+        new={
+            "eventTime": "2026-01-01T00:00:00.000000Z",
+            "involvedObject": {"kind": "Pod", "namespace": "default", "name": "p"},
+            "reason": "r" * 129,
+            "message": "m" * 1025,
+            "action": "a",
+        },
+    ),
+    **_changed(
+        "apps/v1/controllerrevisions", {"revision": 1, "data": {"a": 1}}, data={"revision": 1, "data": {"a": 2}}
+    ),
+    **_refused(
+        "batch/v1/cronjobs", field={"spec": {"schedule": "* * * * !", "jobTemplate": {"spec": {"template": ONCE}}}}
+    ),
+    **_pods(
         empty={},
         no_containers={"spec": {"containers": []}},
         container_without_name={"spec": {"containers": [{"image": "i"}]}},
