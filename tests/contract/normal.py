@@ -19,12 +19,13 @@ _ADDRESS = re.compile(r"\b127\.0\.0\.1:\d+\b")
 _CLUSTER_IP = re.compile(r"\b10\.0\.0\.\d{1,3}\b")
 _VERSION_IN_TEXT = re.compile(
     r"(?P<before>resourceVersion=|ResourceVersion in precondition: |ResourceVersion in object meta: |"
-    r"too large resource version: |current: |too old resource version: )(?P<version>\d{1,18})(?P<after> \(\d+\))?"
+    r"in the precondition \(|in record \(|too large resource version: |current: |too old resource version: )"
+    r"(?P<version>\d{1,18})(?P<after> \(\d+\))?"
 )
-# What Go's decoders say about a body that they cannot read is in words of Go's types, and changes with its releases.
+# What Go's decoders say about a body, and its diffs, are in words of Go's types, and change with its releases.
 _WORDS_OF_GO = re.compile(
     r"(?<=json parse error)(: .*)|(?<=continue key is not valid)(: .*)|"
-    r"(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
+    r"\n@@ -.*|(?<= cannot be handled as a )(?P<kept>\w+)(: .*)?|"
     r"(?<=json: cannot unmarshal).*|(?<=is registered for version )(?P<version>\S+) in scheme .*",
     re.DOTALL,
 )

@@ -46,7 +46,7 @@ def test_patches_with_a_version(exchange: Exchange) -> None:
     exchange.patch("configmaps/a", {"metadata": {"resourceVersion": first.version}, "data": {"n": "3"}})
     stale: JSONObject = {"metadata": {"resourceVersion": first.version}, "data": {"n": "4"}}
     exchange.patch("configmaps/a", stale, STRATEGIC_PATCH)
-    test_version: JSONObject = {"op": "test", "path": "/metadata/resourceVersion", "value": first.version}
+    test_version: JSONObject = {"op": "test", "path": "/metadata/resourceVersion", "value": "1"}
     exchange.patch("configmaps/a", [test_version], JSON_PATCH)
     exchange.patch("configmaps/a", {"metadata": {"resourceVersion": ""}, "data": {"n": "5"}})
     exchange.patch("configmaps/a", {"metadata": {"resourceVersion": None}, "data": {"n": "6"}})

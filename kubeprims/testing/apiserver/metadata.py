@@ -221,12 +221,11 @@ def _owner_problems(metadata: JSONObject) -> Iterator[FieldProblem]:
 
 def _finalizer_problems(metadata: JSONObject) -> Iterator[FieldProblem]:
     for position, name in enumerate(finalizers_of(metadata)):
-        field = f"metadata.finalizers[{position}]"
         for rule in label_key_problems(name):
-            yield FieldProblem.invalid(field, name, rule)
+            yield FieldProblem.invalid("metadata.finalizers", name, rule)
         if "/" not in name and name not in _STANDARD_FINALIZERS:
             rule = "name is neither a standard finalizer name nor is it fully qualified"
-            yield FieldProblem.invalid(field, name, rule)
+            yield FieldProblem.invalid(f"metadata.finalizers[{position}]", name, rule)
 
 
 def update_problems(metadata: JSONObject, existing: JSONObject) -> list[FieldProblem]:
@@ -289,4 +288,4 @@ def _path_segment_problems(name: str) -> list[str]:
 
 
 def _too_long(name: str) -> list[str]:
-    return [f"must be no more than {_LABEL_LENGTH_MAX} bytes"] if len(name) > _LABEL_LENGTH_MAX else []
+    return [f"must be no more than {_LABEL_LENGTH_MAX} characters"] if len(name) > _LABEL_LENGTH_MAX else []

@@ -191,6 +191,7 @@ def parse_list_query(parameters: Parameters) -> ListQuery:
     if "sendInitialEvents" in values:
         rule = "sendInitialEvents is forbidden for list"
         _refuse("ListOptions", [FieldProblem.forbidden("sendInitialEvents", rule)])
+    _integer(values, "timeoutSeconds")  # means nothing to a list, and is to be a number all the same
     query = ListQuery(
         resource_version=values.get("resourceVersion", ""),
         resource_version_match=values.get("resourceVersionMatch", ""),
