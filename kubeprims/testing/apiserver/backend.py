@@ -37,7 +37,7 @@ from kubeprims.testing.apiserver.status import (
 from kubeprims.testing.apiserver.storage import Storage, StorageLimits
 from kubeprims.testing.apiserver.views import Predicate
 from kubeprims.testing.apiserver.watching import Watch, WatchStart
-from kubeprims.testing.apiserver.writer import Target, Writer
+from kubeprims.testing.apiserver.writer import NO_OPTIONS, Target, Writer
 
 __all__ = ["Answer", "Backend", "BackendOptions", "Collected"]
 
@@ -188,7 +188,7 @@ class Backend:
         *,
         name: str = "",
         subresource: str = "",
-        options: WriteOptions | None = None,  # noqa: ARG002 - nothing in it changes the outcome yet
+        options: WriteOptions = NO_OPTIONS,
     ) -> Answer:
         """Create an object, or with a subresource bind or evict the pod ``name``.
 
@@ -201,9 +201,10 @@ class Backend:
             TooManyRequests: The pod's disruption budget is against its eviction.
         """
         self._check_subresource(kind, subresource, "create")
-        if subresource == "eviction":
-            return self._evictor.evict(namespace, name, body)
-        return self._writer.create(Target(kind, namespace, name, subresource), body)
+        with self._storage.rehearsal(is_wanted=options.dry_run):
+            if subresource == "eviction":
+                return self._evictor.evict(namespace, name, body)
+            return self._writer.create(Target(kind, namespace, name, subresource), body, options)
 
     def update(
         self,
@@ -213,7 +214,7 @@ class Backend:
         body: bytes | JSONObject,
         *,
         subresource: str = "",
-        options: WriteOptions | None = None,  # noqa: ARG002 - nothing in it changes the outcome yet
+        options: WriteOptions = NO_OPTIONS,
     ) -> Answer:
         """Replace an object, or the part of it that a subresource stands for.
 
@@ -224,7 +225,8 @@ class Backend:
             Conflict: It is not the version, or not the object, that the body comes from.
         """
         self._check_subresource(kind, subresource, "update")
-        return self._writer.update(Target(kind, namespace, name, subresource), body)
+        with self._storage.rehearsal(is_wanted=options.dry_run):
+            return self._writer.update(Target(kind, namespace, name, subresource), body, options)
 
     def patch(  # noqa: PLR0913 - the parts of one request
         self,
@@ -235,19 +237,20 @@ class Backend:
         *,
         content_type: str,
         subresource: str = "",
-        options: WriteOptions | None = None,  # noqa: ARG002 - nothing in it changes the outcome yet
+        options: WriteOptions = NO_OPTIONS,
     ) -> Answer:
-        """Change an object by a JSON patch or a merge patch.
+        """Change an object by a JSON patch, a merge patch or a strategic merge patch, or apply a configuration to it.
 
         Raises:
             UnsupportedMediaType: The patch is of another type.
             BadRequest: The body is not such a patch, or the result is another object.
             Invalid: The patch does not fit, or the result breaks a rule.
-            NotFound: The object is not there.
-            Conflict: The patch names a version that is not the newest.
+            NotFound: The object is not there, and is not applied to.
+            Conflict: The patch names a version that is not the newest, or would change what other managers own.
         """
         self._check_subresource(kind, subresource, "patch")
-        return self._writer.patch(Target(kind, namespace, name, subresource), body, content_type)
+        with self._storage.rehearsal(is_wanted=options.dry_run):
+            return self._writer.patch(Target(kind, namespace, name, subresource), body, content_type, options)
 
     def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions | None = None) -> Answer:
         """Delete an object, or begin to: see ``deletion``.
@@ -258,7 +261,9 @@ class Backend:
             Forbidden: It is a namespace that may not go.
         """
         self._check_verb(kind, "delete")
-        return self._remover.delete(kind, namespace, name, options or DeleteOptions())
+        options = options or DeleteOptions()
+        with self._storage.rehearsal(is_wanted=options.dry_run):
+            return self._remover.delete(kind, namespace, name, options)
 
     def delete_collection(
         self, kind: Kind, namespace: str, query: ListQuery | None = None, options: DeleteOptions | None = None
@@ -270,9 +275,10 @@ class Backend:
             Conflict: An object does not meet the preconditions; those before it are deleted.
         """
         self._check_verb(kind, "deletecollection")
-        with self._storage.condition:
+        options = options or DeleteOptions()
+        with self._storage.condition, self._storage.rehearsal(is_wanted=options.dry_run):
             listing = self.list(kind, namespace, query)
-            last = self._remover.delete_all(kind, listing.items, options or DeleteOptions())
+            last = self._remover.delete_all(kind, listing.items, options)
         metadata: JSONObject = {"resourceVersion": listing.resource_version}
         return Answer(200, Listing(self._objects.view(kind), metadata, last).body())
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from kubeprims.errors import BadRequest, MethodNotAllowed, NotAcceptable, StatusError
 from kubeprims.testing.apiserver import discovery, openapi, protobuf
@@ -13,6 +14,7 @@ from kubeprims.testing.apiserver.exchange import Call, Reply, error_reply
 from kubeprims.testing.apiserver.faults import RequestFacts
 from kubeprims.testing.apiserver.kinds import Kind, Subresource
 from kubeprims.testing.apiserver.listing import Listing
+from kubeprims.testing.apiserver.patches import APPLY_PATCH
 from kubeprims.testing.apiserver.queries import (
     WriteOptions,
     parse_delete_options,
@@ -26,6 +28,13 @@ from kubeprims.testing.apiserver.status import bad_request, unknown_resource, un
 # Below it, a list goes out in one piece with its length; above it, in pieces, so that the client can begin at once.
 _ONE_PIECE_BYTES_MAX = 128 * 1024
 _JSON = "application/json"
+# A manager's name may have no more bytes; a user agent is ASCII.
+_MANAGER_LENGTH_MAX = 128
+_OPTIONS_KINDS: Mapping[Verb, str] = {
+    Verb.CREATE: "CreateOptions",
+    Verb.UPDATE: "UpdateOptions",
+    Verb.PATCH: "PatchOptions",
+}
 Parameters = Sequence[tuple[str, str]]
 
 
@@ -128,8 +137,8 @@ class API:
             case Verb.DELETE | Verb.DELETE_COLLECTION:
                 answer = self._delete(verb, call, kind, path, parameters)
             case _:
-                answer = self._write(verb, call, kind, path, parse_write_options(parameters))
-        return Reply(answer.code, answer.body)
+                answer = self._write(verb, call, kind, path, _write_options(verb, call, parameters))
+        return Reply(answer.code, answer.body, headers=tuple(("Warning", _warning(text)) for text in answer.warnings))
 
     def _write(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, options: WriteOptions) -> Answer:
         backend, subresource = self._backend, path.subresource
@@ -153,6 +162,20 @@ class API:
         if verb is Verb.DELETE:
             return self._backend.delete(kind, path.namespace, path.name, options)
         return self._backend.delete_collection(kind, path.namespace, parse_list_query(parameters), options)
+
+
+def _write_options(verb: Verb, call: Call, parameters: Parameters) -> WriteOptions:
+    """Return what a write asks for; who does not say who it is, is known by its user agent."""
+    options = parse_write_options(parameters, _OPTIONS_KINDS[verb])
+    if options.field_manager or (verb is Verb.PATCH and _media_type(call) == APPLY_PATCH):
+        return options
+    return replace(options, field_manager=call.user_agent.partition("/")[0][:_MANAGER_LENGTH_MAX])
+
+
+def _warning(text: str) -> str:
+    """Return a warning as its header has it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'
 
 
 def _list_reply(listing: Listing) -> Reply:

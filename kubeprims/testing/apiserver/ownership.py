@@ -24,6 +24,7 @@ from kubeprims.testing.apiserver.managed_fields import (
 )
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.schema import Schema
+from kubeprims.testing.apiserver.stored_forms import as_shown
 
 MANAGED_FIELDS = "managedFields"
 
@@ -58,9 +59,13 @@ class Writing:
             ignored = (_STATUS,)
         return Write(owner=owner, time=self.time, schema=self.schema, ignored=ignored)
 
+    def _shown(self, obj: JSONObject) -> JSONObject:
+        """Return what there is to own of an object, in the version of the request."""
+        return _bare(as_shown(obj, self.kind))
+
     def create(self, obj: JSONObject) -> None:
         """Record in a new object who owns it."""
-        self._record(obj, updated(self._write(UPDATE), _empty(self.kind), _bare(obj), ()))
+        self._record(obj, updated(self._write(UPDATE), _empty(self.kind), self._shown(obj), ()))
 
     def update(self, obj: JSONObject, existing: JSONObject, given: JSONValue) -> None:
         """Record in a changed object who owns what.
@@ -79,21 +84,21 @@ class Writing:
         if not known and not metadata_of(existing).get(MANAGED_FIELDS):
             self._record(obj, ())  # what was never tracked is not tracked before the first apply
             return
-        self._record(obj, updated(self._write(UPDATE), _bare(existing), _bare(obj), known))
+        self._record(obj, updated(self._write(UPDATE), self._shown(existing), self._shown(obj), known))
 
     def apply(self, config: JSONObject, existing: JSONObject | None, *, force: bool) -> JSONObject:
-        """Return an object with ``config`` applied to it, and its owners recorded.
+        """Return an object, in the version of the request, with ``config`` applied to it and its owners recorded.
 
         Args:
             config: What is applied.
-            existing: The object as it is; None if it is to be created.
+            existing: The object as it is kept; None if it is to be created.
             force: Take fields over from other owners.
 
         Raises:
             Conflict: Other owners own fields that are to change.
             NotOfType: An item of a list lacks a key.
         """
-        live = _empty(self.kind) if existing is None else _bare(existing)
+        live = _empty(self.kind) if existing is None else self._shown(existing)
         known = () if existing is None else _owners_of(metadata_of(existing).get(MANAGED_FIELDS))
         if existing is not None and not known:
             before = Owner(BEFORE_FIRST_APPLY, UPDATE, self.kind.api_version)
@@ -131,12 +136,8 @@ def _empty(kind: Kind) -> JSONObject:
     return {"metadata": {}} if kind.custom else canonical({"metadata": {}}, kind)
 
 
-def same_but_for_times(one: JSONObject, other: JSONObject) -> bool:
-    """Return whether two objects differ in nothing but when their owners wrote."""
-    return _untimed(one) == _untimed(other)
-
-
-def _untimed(obj: JSONObject) -> JSONObject:
+def without_times(obj: JSONObject) -> JSONObject:
+    """Return an object without the times at which its owners wrote: those alone make no change."""
     metadata = metadata_of(obj)
     entries = metadata.get(MANAGED_FIELDS)
     if not isinstance(entries, list):

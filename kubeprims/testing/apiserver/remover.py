@@ -74,7 +74,7 @@ class Remover:
     def remove(self, kind: Kind, namespace: str, stored: StoredObject) -> StoredObject:
         """Remove an object at once, with all that goes with it, and return its last state."""
         last = self._objects.remove(kind, namespace, stored)
-        if kind is CUSTOM_RESOURCE_DEFINITIONS:
+        if kind is CUSTOM_RESOURCE_DEFINITIONS and not self._objects.storage.is_rehearsing:
             self._stop_serving(stored.key)
         return last
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.encoding import go_text
 from kubeprims.testing.apiserver.field_sets import (
     FieldSet,
     Path,
     field_step,
+    index_step,
     key_step,
     path_text,
     value_step,
@@ -255,3 +257,57 @@ def _without(value: JSONValue, fields: FieldSet, schema: Schema, path: Path) -> 
     if isinstance(value, dict):
         return {step[2:]: part for step, part in kept}
     return [part for _, part in kept]
+
+
+def check_type(value: JSONValue, schema: Schema) -> None:
+    """Check that a value is of its type, has no member that its schema does not know, and no item of a set twice.
+
+    Raises:
+        NotOfType: It is not; names the first place, as upstream does.
+    """
+    _check_type(value, schema, ())
+
+
+def _check_type(value: JSONValue, schema: Schema, path: Path) -> None:
+    if value is None:
+        return
+    expected = _expected(value, schema)
+    if expected:
+        shown = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else go_text(value)
+        raise NotOfType(f"{path_text(path)}: expected {expected}, got &value.valueUnstructured{{Value:{shown}}}")
+    if isinstance(value, dict):
+        for name, member in value.items():
+            at = (*path, field_step(name))
+            if schema.type == "object" and schema.member(name) is None and not schema.preserve_unknown:
+                raise NotOfType(f"{path_text(at)}: field not declared in schema")
+            _check_type(member, _member(schema, name), at)
+    elif isinstance(value, list):
+        _check_items(value, schema, path)
+
+
+def _check_items(items: list[JSONValue], schema: Schema, path: Path) -> None:
+    if schema.list_type in {"set", "map"}:
+        steps = [_step_of(item, schema, path) for item in items]
+        twice = next((step for step in steps if steps.count(step) > 1), None)
+        if twice is not None:
+            raise NotOfType(f"{path_text(path)}: duplicate entries for key {path_text((twice,))}")
+    for index, item in enumerate(items):
+        _check_type(item, _item(schema), (*path, index_step(index)))
+
+
+def _expected(value: JSONValue, schema: Schema) -> str:
+    """Return what a value should be; empty if it is that."""
+    if schema.int_or_string or not schema.type:
+        return ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match schema.type:
+        case "object":
+            return "" if isinstance(value, dict) else "map"
+        case "array":
+            return "" if isinstance(value, list) else "list"
+        case "string":
+            return "" if isinstance(value, str) or (schema.format == "quantity" and is_number) else "string"
+        case "boolean":
+            return "" if isinstance(value, bool) else "boolean"
+        case _:
+            return "" if is_number else "numeric (int or float)"

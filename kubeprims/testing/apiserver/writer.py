@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import Forbidden, StatusCause
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
+from kubeprims.testing.apiserver.configuration import check_configuration, parse_configuration
 from kubeprims.testing.apiserver.crd_validation import definition_problems, definition_update_problems
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
-from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, is_too_deep
+from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, go_text, is_too_deep
+from kubeprims.testing.apiserver.field_validation import unknown_and_duplicate_fields
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
@@ -28,9 +30,10 @@ from kubeprims.testing.apiserver.metadata import (
     with_checked_metadata,
 )
 from kubeprims.testing.apiserver.objects import Answer, Objects, key_of, state_of
-from kubeprims.testing.apiserver.patches import parse_patch
+from kubeprims.testing.apiserver.ownership import MANAGED_FIELDS, Writing, without_times
+from kubeprims.testing.apiserver.patches import APPLY_PATCH, media_type_of, parse_patch
 from kubeprims.testing.apiserver.pruning import pruned
-from kubeprims.testing.apiserver.queries import parse_revision
+from kubeprims.testing.apiserver.queries import WriteOptions, parse_revision
 from kubeprims.testing.apiserver.registry import Registry
 from kubeprims.testing.apiserver.scale import scale_of, with_scale
 from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
@@ -56,6 +59,9 @@ from kubeprims.testing.apiserver.strategy import (
     with_status_update,
 )
 
+NO_OPTIONS = WriteOptions(field_manager="kubeprims.testing")
+"""What goes with a write that no request asked for."""
+
 _GENERATED_NAME_TRIES = 8
 # What a client may send but not change.
 _SERVER_OWNED = ("creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields")
@@ -78,6 +84,25 @@ class Target:
     subresource: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What goes with one write.
+
+    Attributes:
+        options: What the request asks for.
+        writing: Who writes what.
+        warnings: What the client is to be warned of; grows.
+    """
+
+    options: WriteOptions
+    writing: Writing
+    warnings: list[str] = field(default_factory=list[str])
+
+    def answer(self, code: int, body: bytes) -> Answer:
+        """Return the answer."""
+        return Answer(code, body, tuple(self.warnings))
+
+
 class Writer:
     """Carries out what changes objects without removing them.
 
@@ -94,20 +119,42 @@ class Writer:
         self._rng = rng
         self._auto_create_namespaces = auto_create_namespaces
 
-    def create(self, target: Target, body: bytes | JSONObject) -> Answer:
+    def create(self, target: Target, body: bytes | JSONObject, options: WriteOptions = NO_OPTIONS) -> Answer:
         """Create an object, or bind a pod."""
         if target.subresource:
             return self._bind(target, body)
+        request = self._request(target, options)
+        self._check_fields(target, body, request)
         obj = self._received(target, body)
-        metadata = metadata_of(obj)
-        if "resourceVersion" in metadata:
+        if "resourceVersion" in metadata_of(obj):
             message = "resourceVersion should not be set on objects to be created"
             raise plain_failure(message)
-        metadata.pop("managedFields", None)
         with self._objects.storage.condition:
-            obj = self._fresh(target, obj, timestamp(self._clock.wall()))
+            obj = self._fresh(target, obj, request.writing.time)
+            request.writing.create(obj)
             stored = self._create(target, with_first_values(obj, target.kind))
-        return Answer(201, self._objects.view(target.kind).render(stored))
+        return request.answer(201, self._objects.view(target.kind).render(stored))
+
+    def _request(self, target: Target, options: WriteOptions) -> _Request:
+        writing = Writing(
+            kind=target.kind,
+            schema=self._registry.schema(target.kind),
+            subresource=target.subresource,
+            manager=options.field_manager,
+            time=timestamp(self._clock.wall()),
+        )
+        return _Request(options, writing)
+
+    @staticmethod
+    def _check_fields(target: Target, body: bytes | JSONObject, request: _Request) -> None:
+        """Warn of fields that are not known or come twice, or refuse them, as the request has it."""
+        found = _strange_fields(target, body, request)
+        if found:
+            problem = f"strict decoding error: {', '.join(found)}"
+            kind = target.kind
+            if not kind.custom:
+                problem = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
+            raise bad_request(problem)
 
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
         """Create many objects in one step, each in the namespace that it names, with the status that it has.
@@ -143,12 +190,14 @@ class Writer:
         namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
         return (namespace if isinstance(namespace, str) and namespace else "default") if kind.namespaced else ""
 
-    def update(self, target: Target, body: bytes | JSONObject) -> Answer:
+    def update(self, target: Target, body: bytes | JSONObject, options: WriteOptions = NO_OPTIONS) -> Answer:
         """Replace an object, or the part of it that a subresource stands for."""
+        request = self._request(target, options)
         if target.subresource == "scale":
             scale = decode_object(body, target.kind)
             self._check_name(target, mapping(scale, "metadata"))
-            return self._scale(target, lambda _current: scale)
+            return self._scale(target, lambda _current: scale, request)
+        self._check_fields(target, body, request)
         obj = self._received(target, body)
         self._check_name(target, metadata_of(obj))
         with self._objects.storage.condition:
@@ -156,26 +205,55 @@ class Writer:
             if stored is None:
                 if target.subresource or not target.kind.create_on_update:
                     raise not_found(target.kind, target.name)
-                return self.create(target, {**obj, "metadata": _without(metadata_of(obj), "resourceVersion", "uid")})
+                new = {**obj, "metadata": _without(metadata_of(obj), "resourceVersion", "uid")}
+                return self.create(target, new, options)
             uid = text_of(metadata_of(obj), "uid")
             if uid and uid != stored.uid:
                 raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
-            return self._replace(target, stored, obj)
+            return self._replace(target, stored, obj, request)
 
-    def patch(self, target: Target, body: bytes, content_type: str) -> Answer:
-        """Change an object by a patch."""
-        apply = parse_patch(content_type, body)
+    def patch(self, target: Target, body: bytes, content_type: str, options: WriteOptions = NO_OPTIONS) -> Answer:
+        """Change an object by a patch, or apply a configuration to it."""
         kind = target.kind
+        media_type = media_type_of(content_type, custom=kind.custom)
+        options.check_patch(is_apply=media_type == APPLY_PATCH)
+        request = self._request(target, options)
+        if media_type == APPLY_PATCH:
+            return self._apply(target, parse_configuration(target.kind, target.name, body), request)
+        apply = parse_patch(media_type, body, request.writing.schema)
         if target.subresource == "scale":
-            return self._scale(target, lambda current: self._patched(current, apply))
+            return self._scale(target, lambda current: self._patched(current, apply), request)
         with self._objects.storage.condition:
             stored = self._objects.get(kind, target.namespace, target.name)
-            obj = self._received(target, self._patched(self._objects.view(kind).decode(stored), apply))
+            patched = self._patched(self._objects.view(kind).decode(stored), apply)
+            found = _strange_fields(target, encode(patched), request)
+            if found:
+                problem = f"strict decoding error: {', '.join(found)}"
+                raise invalid("", "", [FieldProblem.invalid("patch", go_text(patched), problem)])
+            obj = self._received(target, patched)
             self._check_name(target, metadata_of(obj))
-            return self._replace(target, stored, obj)
+            return self._replace(target, stored, obj, request)
+
+    def _apply(self, target: Target, config: JSONObject, request: _Request) -> Answer:
+        """Apply a configuration: create the object, or change what the configuration says and its manager owns."""
+        kind = target.kind
+        check_configuration(kind, config, request.writing.schema)
+        with self._objects.storage.condition:
+            stored = self._objects.find(kind, target.namespace, target.name)
+            if stored is None and target.subresource:
+                raise not_found(kind, target.name)
+            existing = None if stored is None else decode_tail(stored.tail)
+            applied = request.writing.apply(config, existing, force=bool(request.options.force))
+            names: JSONObject = {"apiVersion": kind.api_version, "kind": kind.kind}
+            obj = self._received(target, names | applied)
+            if stored is not None:
+                return self._replace(target, stored, obj, request, is_owned=True)
+            obj = self._fresh(target, obj, request.writing.time)
+            stored = self._create(target, with_first_values(obj, kind))
+        return request.answer(201, self._objects.view(kind).render(stored))
 
     @staticmethod
-    def _patched(current: JSONObject, apply: Callable[[JSONValue], JSONValue]) -> JSONObject:
+    def _patched(current: JSONObject, apply: Callable[[JSONObject], JSONValue]) -> JSONObject:
         patched = apply(current)
         if not isinstance(patched, dict):
             problem = FieldProblem.invalid("patch", patched, "the result is not an object")
@@ -184,7 +262,7 @@ class Writer:
             raise invalid("", "", [FieldProblem.forbidden("patch", "the result exceeds the maximum depth")])
         return patched
 
-    def _scale(self, target: Target, change: Callable[[JSONObject], JSONObject]) -> Answer:
+    def _scale(self, target: Target, change: Callable[[JSONObject], JSONObject], request: _Request) -> Answer:
         """Write the number of replicas that a scale asks for, and answer with the scale that follows from it."""
         whole = replace(target, subresource="")
         with self._objects.storage.condition:
@@ -194,9 +272,8 @@ class Writer:
             uid = text_of(metadata_of(scaled), "uid")
             if uid and uid != stored.uid:
                 raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
-            self._replace(whole, stored, scaled)
-            written = self._objects.get(target.kind, target.namespace, target.name)
-        return Answer(200, encode(scale_of(decode_tail(written.tail), target.kind)))
+            written = self._write(whole, stored, scaled, request)
+        return request.answer(200, encode(scale_of(decode_tail(written.tail), target.kind)))
 
     def _received(self, target: Target, body: bytes | JSONObject) -> JSONObject:
         """Return the object of a request, in the form in which it is kept, with its own metadata."""
@@ -280,7 +357,7 @@ class Writer:
         return schema_problems(whole, self._registry.schema(kind), old)
 
     def _serve(self, kind: Kind, obj: JSONObject) -> None:
-        if kind is CUSTOM_RESOURCE_DEFINITIONS:
+        if kind is CUSTOM_RESOURCE_DEFINITIONS and not self._objects.storage.is_rehearsing:
             self._registry.install(text_of(metadata_of(obj), "name"), crd.kinds_of(obj))
 
     def _check_namespace(self, target: Target, name: str) -> None:
@@ -295,10 +372,32 @@ class Writer:
         elif b'"deletionTimestamp"' in stored.tail and "deletionTimestamp" in metadata_of(decode_tail(stored.tail)):
             raise _terminating(kind, namespace, name)
 
-    def _replace(self, target: Target, stored: StoredObject, obj: JSONObject) -> Answer:
+    def _replace(
+        self, target: Target, stored: StoredObject, obj: JSONObject, request: _Request, *, is_owned: bool = False
+    ) -> Answer:
+        written = self._write(target, stored, obj, request, is_owned=is_owned)
+        return request.answer(200, self._objects.view(target.kind).render(written))
+
+    def _write(
+        self, target: Target, stored: StoredObject, obj: JSONObject, request: _Request, *, is_owned: bool = False
+    ) -> StoredObject:
+        """Write a changed object, and return its new state.
+
+        Args:
+            target: What the write is about.
+            stored: The state before it.
+            obj: The object as the request has it.
+            request: What goes with it.
+            is_owned: The object says already who owns what.
+        """
         kind, existing = target.kind, decode_tail(stored.tail)
         self._check_version(target, metadata_of(obj), stored)
+        owners = metadata_of(obj).get(MANAGED_FIELDS)
         obj = _merged(target, obj, existing)
+        if not is_owned:
+            request.writing.update(obj, existing, owners)
+        elif owners is not None:
+            metadata_of(obj)[MANAGED_FIELDS] = owners
         problems = [
             *metadata_problems(metadata_of(obj), kind),
             *update_problems(metadata_of(obj), metadata_of(existing)),
@@ -310,16 +409,15 @@ class Writer:
             problems.extend([*definition_problems(obj), *definition_update_problems(obj, existing)])
         if problems:
             raise invalid(kind.kind, target.name, problems, group=kind.group)
-        view = self._objects.view(kind)
         if ends_with_update(obj, existing, kind):
             self._objects.remove(kind, target.namespace, stored)
-            return Answer(200, view.render(stored._replace(tail=encode_tail(obj, kind))))
+            return stored._replace(tail=encode_tail(obj, kind))
         if kind is SERVICES:
             obj = self._service_addresses().assign(obj, existing)
-        if differs(_content(obj), existing):
+        if differs(without_times(_content(obj)), without_times(existing)):
             stored = self._objects.put(kind, target.namespace, obj)
             self._serve(kind, obj)
-        return Answer(200, view.render(stored))
+        return stored
 
     @staticmethod
     def _check_version(target: Target, metadata: JSONObject, stored: StoredObject) -> None:
@@ -396,6 +494,18 @@ def _check_type_names(obj: JSONObject, kind: Kind) -> None:
             raise invalid(str(name), str(own_name or ""), [problem], group=kind.group)
         message = f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}'
         raise bad_request(message)
+
+
+def _strange_fields(target: Target, body: bytes | JSONObject, request: _Request) -> list[str]:
+    """Return the fields of a body that are to be refused; those to be warned of are noted in the request."""
+    mode = request.options.field_validation
+    if mode == "Ignore" or not isinstance(body, bytes):
+        return []
+    found = unknown_and_duplicate_fields(body, request.writing.schema, custom=target.kind.custom)
+    if mode == "Strict":
+        return found
+    request.warnings.extend(found)
+    return []
 
 
 def _content(obj: JSONObject) -> JSONObject:
