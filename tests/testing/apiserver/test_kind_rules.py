@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.kind_rules import label_selector, named, port_name_problems, selects, share
+from kubeprims.testing.apiserver.kind_validation import kind_problems
+from kubeprims.testing.apiserver.kinds import BUILT_IN_BY_NAME, PODS, Kind, NameRule
+from tests.testing.apiserver.backends import Server, part
+from tests.testing.apiserver.given_objects import pod
+
+
+@pytest.mark.parametrize(
+    ("expression", "labels", "selected"),
+    [
+        ({"key": "a", "operator": "In", "values": ["b"]}, {"a": "b"}, True),
+        ({"key": "a", "operator": "In", "values": ["b"]}, {"a": "c"}, False),
+        ({"key": "a", "operator": "In", "values": ["b"]}, {}, False),
+        ({"key": "a", "operator": "NotIn", "values": ["b"]}, {"a": "b"}, False),
+        ({"key": "a", "operator": "NotIn", "values": ["b"]}, {}, True),
+        ({"key": "a", "operator": "Exists"}, {"a": "x"}, True),
+        ({"key": "a", "operator": "Exists"}, {}, False),
+        ({"key": "a", "operator": "DoesNotExist"}, {}, True),
+        ({"key": "a", "operator": "DoesNotExist"}, {"a": "x"}, False),
+    ],
+)
+def test_expressions_select(expression: JSONObject, labels: JSONObject, *, selected: bool) -> None:
+    assert selects({"matchExpressions": [expression]}, labels) is selected
+    assert not [*label_selector({"matchExpressions": [expression]}, "s")]
+
+
+def test_no_selector_has_no_problem() -> None:
+    assert not [*label_selector(None, "s")]
+
+
+def test_shares_are_numbers_or_percent() -> None:
+    assert [problem.field for problem in share({"a": -1}, "a", "p")] == ["p.a"]
+    assert [problem.field for problem in share({"a": "1"}, "a", "p")] == ["p.a"]
+    assert not [*share({"a": "1%"}, "a", "p")]
+    assert not [*share({}, "a", "p")]
+
+
+def test_names_of_ports_have_rules() -> None:
+    assert not [*port_name_problems("http-2")]
+    assert [*port_name_problems("1")] == ["must contain at least one letter (a-z)"]
+    assert [*port_name_problems("-a--b")] == [
+        "must not contain consecutive hyphens",
+        "must not begin or end with a hyphen",
+    ]
+
+
+def test_names_are_judged_by_the_rule_of_their_place() -> None:
+    assert [problem.text for problem in named("a.b", "f", NameRule.DNS_LABEL)] == [
+        'Invalid value: "a.b": must not contain dots'
+    ]
+
+
+def test_custom_objects_and_kinds_without_rules_break_none() -> None:
+    custom = Kind(group="example.com", resource="widgets", kind="Widget", custom=True)
+    accounts = BUILT_IN_BY_NAME["", "v1", "serviceaccounts"]
+    assert kind_problems({"metadata": {}}, None, custom) == []
+    assert kind_problems({"metadata": {}}, None, accounts) == []
+
+
+def test_what_was_created_in_bulk_may_stay_as_it_is() -> None:
+    server = Server()
+    server.put_in("v1/pods", {"metadata": {"name": "p"}})
+    patched = server.patch("v1/pods", "p", {"metadata": {"labels": {"a": "b"}}})
+    assert part(patched, "metadata", "labels") == {"a": "b"}
+    worse: JSONObject = {"metadata": {"name": "p"}, **pod(restartPolicy="Odd")}
+    fields = [problem.field for problem in kind_problems(worse, server.get("v1/pods", "p"), PODS)]
+    assert fields == ["spec.restartPolicy", "spec.containers"]
