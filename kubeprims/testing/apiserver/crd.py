@@ -67,10 +67,8 @@ def definition_warnings(crd: JSONObject) -> list[str]:
 def kinds_of(crd: JSONObject) -> tuple[Kind, ...]:
     """Return what is served because of a definition that was checked: one kind for each served version."""
     versions = mappings_at(crd, "spec", "versions")
-    # Versions share their objects, and so what is kept with each.
-    stored = tuple(dict.fromkeys(field for version in versions for field in _selectable_fields(version)))
     served = (version for version in versions if version.get("served") is True)
-    return tuple(_kind(crd, version, stored) for version in sorted(served, key=_preference))
+    return tuple(_kind(crd, version) for version in sorted(served, key=_preference))
 
 
 def _preference(version: JSONObject) -> tuple[int, int, int, str]:
@@ -83,7 +81,7 @@ def _preference(version: JSONObject) -> tuple[int, int, int, str]:
     return (_STAGES.index(stage or ""), -int(major), -int(minor or 0), name)
 
 
-def _kind(crd: JSONObject, version: JSONObject, stored: tuple[SelectableField, ...]) -> Kind:
+def _kind(crd: JSONObject, version: JSONObject) -> Kind:
     names, kind = mapping_at(crd, "spec", "names"), text_at(crd, "spec", "names", "kind")
     raw = mapping_at(version, "schema", "openAPIV3Schema")
     return Kind(
@@ -99,7 +97,6 @@ def _kind(crd: JSONObject, version: JSONObject, stored: tuple[SelectableField, .
         verbs=_VERBS,
         subresources=_subresources(version, kind),
         fields=_selectable_fields(version),
-        stored_fields=stored,
         custom=True,
         has_generation=True,
         unconditional_update=False,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.encoding import decode_tail, encode_tail
 from kubeprims.testing.apiserver.history import StoredObject
-from kubeprims.testing.apiserver.kinds import Kind, SelectableField
+from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.status import not_found
 from kubeprims.testing.apiserver.storage import Storage, Table
-from kubeprims.testing.apiserver.views import View
+from kubeprims.testing.apiserver.views import View, field_value
 
 
 class Answer(NamedTuple):
@@ -90,7 +90,7 @@ def state_of(kind: Kind, namespace: str, obj: JSONObject) -> Callable[[int], Sto
     labels = metadata.get("labels")
     key = key_of(kind, namespace, text_of(metadata, "name"))
     flat_labels = tuple((name, str(value)) for name, value in labels.items()) if isinstance(labels, dict) else ()
-    fields = tuple(_field_value(obj, field) for field in kind.stored_fields)
+    fields = tuple(field_value(obj, field) for field in kind.stored_fields)
 
     def render(revision: int) -> StoredObject:
         if revision:
@@ -100,16 +100,3 @@ def state_of(kind: Kind, namespace: str, obj: JSONObject) -> Callable[[int], Sto
         return StoredObject(key, revision, text_of(metadata, "uid"), encode_tail(obj, kind), flat_labels, fields)
 
     return render
-
-
-def _field_value(obj: JSONObject, field: SelectableField) -> str:
-    value: JSONValue = obj
-    for step in field.path:
-        value = value.get(step) if isinstance(value, dict) else None
-    match value:
-        case None | list() | dict():
-            return field.default
-        case bool():
-            return "true" if value else "false"
-        case _:
-            return str(value)

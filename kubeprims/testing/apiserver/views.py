@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 
 from kubeprims.errors import BadRequest
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.selectors import FieldSelector, LabelSelector
 from kubeprims.testing.apiserver.encoding import decode_tail, encode_tail, item_head, object_head
 from kubeprims.testing.apiserver.history import StoredObject
-from kubeprims.testing.apiserver.kinds import Kind
+from kubeprims.testing.apiserver.kinds import Kind, SelectableField
 from kubeprims.testing.apiserver.status import bad_request
 from kubeprims.testing.apiserver.stored_forms import as_kept, as_shown, is_kept_as_shown
 
@@ -71,6 +71,8 @@ class Predicate:
     def __init__(self, kind: Kind, label_selector: LabelSelector, field_selector: FieldSelector) -> None:
         self._labels = label_selector
         self._fields = field_selector
+        self._kind = kind
+        self._selectable = {item.name: item for item in kind.fields}
         paths = [item.path for item in kind.stored_fields]
         self._positions = {item.name: paths.index(item.path) for item in kind.fields}
         known = {"metadata.name", *self._positions}
@@ -98,7 +100,24 @@ class Predicate:
             return split_key(stored.key)[1]
         if name == "metadata.namespace":
             return split_key(stored.key)[0]
+        if self._kind.custom:
+            # A definition may have come to select other fields than those that were kept with the object.
+            return field_value(decode_tail(stored.tail), self._selectable[name])
         return stored.fields[self._positions[name]]
+
+
+def field_value(obj: JSONObject, field: SelectableField) -> str:
+    """Return the value of a selectable field, as selectors compare it."""
+    value: JSONValue = obj
+    for step in field.path:
+        value = value.get(step) if isinstance(value, dict) else None
+    match value:
+        case None | list() | dict():
+            return field.default
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
 
 
 def _unknown_field(kind: Kind, name: str) -> BadRequest:

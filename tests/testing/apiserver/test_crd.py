@@ -7,9 +7,12 @@ import pytest
 from kubeprims.errors import NotFound
 from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.crd import kinds_of, with_conditions, with_defaults
+from kubeprims.testing.apiserver.json_paths import mappings_at
 from kubeprims.testing.apiserver.kinds import PODS
+from kubeprims.testing.apiserver.queries import parse_list_query
 from kubeprims.testing.apiserver.registry import Registry
 from kubeprims.testing.apiserver.schema import Schema
+from tests.testing.apiserver.backends import CRDS, Server
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -62,3 +65,20 @@ def test_the_kinds_of_a_definition_come_change_and_go() -> None:
     with pytest.raises(NotFound):
         registry.resolve("example.com", "v1", "widgets")
     assert isinstance(registry.schema(PODS), Schema)
+
+
+def test_a_field_can_be_selected_that_was_not_when_the_object_was_written() -> None:
+    server = Server()
+    schema: JSONObject = {"type": "object", "properties": {"size": {"type": "integer"}, "big": {"type": "boolean"}}}
+    server.create(CRDS, definition(schema))
+    widget: JSONObject = {"metadata": {"name": "a"}, "size": 1, "big": True}
+    server.create("example.com/v1/widgets", {"apiVersion": "example.com/v1", "kind": "Widget", **widget})
+    changed = definition(schema)
+    [version] = mappings_at(changed, "spec", "versions")
+    version["selectableFields"] = [{"jsonPath": ".size"}, {"jsonPath": ".big"}]
+    changed["metadata"] = server.get(CRDS, "widgets.example.com")["metadata"]
+    server.update(CRDS, "widgets.example.com", changed)
+    kind = server.kind("example.com/v1/widgets")
+    for selector, count in (("size=1,big=true", 1), ("size=2", 0), ("big=", 0)):
+        query = parse_list_query([("fieldSelector", selector)])
+        assert server.backend.list(kind, "", query).body().count(b'"name":"a"') == count
