@@ -10,11 +10,13 @@ import pytest
 
 from kubeprims.client import conditions
 from kubeprims.client.client import Client
-from kubeprims.client.options import WatchOptions
+from kubeprims.client.options import PatchType, WatchOptions
 from kubeprims.errors import (
+    ApplyConflict,
     ConfigError,
     ConnectionLost,
     DecodeError,
+    FieldConflict,
     InternalError,
     InvalidArgument,
     LifecycleError,
@@ -26,7 +28,7 @@ from kubeprims.errors import (
     UnexpectedContent,
     UnknownResource,
 )
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.objects.event import WatchEventType
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver import faults
@@ -118,6 +120,28 @@ def test_a_deployment_is_scaled(client: Client) -> None:
     assert (scale.kind, scale["spec"]) == ("Scale", {"replicas": 3})
     assert deployments.wait_for("web", conditions.field(".spec.replicas", 3)) is not None
     assert deployments.get("web", subresource="scale")["spec"] == {"replicas": 3}
+
+
+def test_an_apply_that_conflicts_names_manager_and_field_and_can_be_forced(client: Client) -> None:
+    maps = client.resource("v1/configmaps")
+    assert maps.apply(session.config_map("applied", color="red"))["data"] == {"color": "red"}
+    blue = session.config_map("applied", color="blue")
+    with pytest.raises(ApplyConflict) as caught:
+        maps.apply(blue, field_manager="other")
+    assert caught.value.conflicts == (FieldConflict(".data.color", "kubeprims"),)
+    assert maps.apply(blue, field_manager="other", force=True, dry_run=True)["data"] == {"color": "blue"}
+    assert maps.get("applied")["data"] == {"color": "red"}
+    assert maps.apply(blue, field_manager="other", force=True)["data"] == {"color": "blue"}
+
+
+def test_a_strategic_patch_merges_lists_by_their_key(client: Client) -> None:
+    pods = client.resource("v1/pods")
+    containers: list[JSONValue] = [{"name": "one", "image": "i:1"}, {"name": "two", "image": "i:1"}]
+    pods.create({"metadata": {"name": "a"}, "spec": {"containers": containers}})
+    change: JSONObject = {"spec": {"containers": [{"name": "two", "image": "i:2"}]}}
+    patched = pods.patch("a", change, PatchType.STRATEGIC).to_dict()
+    found = patched["spec"]["containers"]  # type: ignore[index,call-overload]
+    assert {container["name"]: container["image"] for container in found} == {"one": "i:1", "two": "i:2"}  # type: ignore[union-attr,index,call-overload]
 
 
 def test_a_custom_resource_is_found_as_soon_as_it_is_there(client: Client) -> None:
