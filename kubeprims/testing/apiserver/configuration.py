@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kubeprims.errors import DecodeError
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.encoding import json_type
@@ -10,6 +12,8 @@ from kubeprims.testing.apiserver.schema import Schema
 from kubeprims.testing.apiserver.status import bad_request, plain_failure
 from kubeprims.testing.apiserver.typed_values import NotOfType, check_type
 from kubeprims.yaml_text import load_documents
+
+_FAULT = re.compile(r"is not YAML: expected (?:the )?(.*), but found .* \(line (\d+), column \d+\)")
 
 
 def parse_configuration(kind: Kind, name: str, body: bytes) -> JSONObject:
@@ -21,7 +25,7 @@ def parse_configuration(kind: Kind, name: str, body: bytes) -> JSONObject:
     try:
         documents = load_documents(body)
     except DecodeError as error:
-        raise bad_request(f"error decoding patch: error converting YAML to JSON: yaml: {error.detail}") from None
+        raise bad_request(f"error decoding patch: error converting YAML to JSON: {_in_go(error.detail)}") from None
     config: JSONValue = documents[0] if documents else {}
     if not isinstance(config, dict):
         found = f"json: cannot unmarshal {json_type(config)} into Go value of type map[string]interface {{}}"
@@ -43,6 +47,12 @@ def parse_configuration(kind: Kind, name: str, body: bytes) -> JSONObject:
         message = "metadata.managedFields must be nil"
         raise bad_request(message)
     return config
+
+
+def _in_go(detail: str) -> str:
+    """Return what PyYAML says of a fault in the words of Go's YAML, whose parser is of the same stock."""
+    found = _FAULT.fullmatch(detail)
+    return f"yaml: {detail}" if found is None else f"yaml: line {found[2]}: did not find expected {found[1]}"
 
 
 def check_configuration(kind: Kind, config: JSONObject, schema: Schema) -> None:

@@ -221,8 +221,9 @@ def applied(
     others = _taken_away(others, frozenset(changed) | change.removed)
     if not own_fields:
         return merged, others
-    is_changed = former is None or former.fields != own_fields or not change.is_same
-    time = write.time if is_changed or former is None else former.time
+    # Who applies what is there already is recorded without a time, as upstream has it.
+    time = former.time if former is not None else ""
+    time = time if change.is_same else write.time
     return merged, (*others, Ownership(write.owner, own_fields, time))
 
 
@@ -319,8 +320,8 @@ def _owner_text(owner: Owner) -> str:
 
 
 def is_reset(value: JSONValue) -> bool:
-    """Return whether a ``managedFields`` asks to forget all owners: one entry that says nothing."""
-    return isinstance(value, list) and len(value) == 1 and _is_blank(value[0])
+    """Return whether a ``managedFields`` asks to forget all owners: no entry, or one that says nothing."""
+    return isinstance(value, list) and (not value or (len(value) == 1 and _is_blank(value[0])))
 
 
 def _is_blank(entry: JSONValue) -> bool:

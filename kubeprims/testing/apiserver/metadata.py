@@ -74,7 +74,12 @@ def with_checked_metadata(obj: JSONObject, kind: Kind) -> JSONObject:
         check.map_of_texts(key)
     check.finalizers()
     check.owner_references()
-    present: JSONObject = {key: value for key, value in metadata.items() if value not in (None, [], {}, "")}
+    present: JSONObject = {
+        key: value
+        for key, value in metadata.items()
+        # No owners at all is what a client says to have all of them forgotten.
+        if value not in (None, [], {}, "") or (key == "managedFields" and value == [])
+    }
     return {**obj, "metadata": present}
 
 

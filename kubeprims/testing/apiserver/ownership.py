@@ -111,10 +111,15 @@ class Writing:
 
     @staticmethod
     def _record(obj: JSONObject, owners: Ownerships) -> None:
-        metadata = metadata_of(obj)
-        metadata.pop(MANAGED_FIELDS, None)
-        if owners:
-            metadata[MANAGED_FIELDS] = write_managed_fields(owners)
+        put_owners(obj, write_managed_fields(owners) or None)
+
+
+def put_owners(obj: JSONObject, owners: JSONValue) -> None:
+    """Put what ``managedFields`` is to be into an object, or nothing."""
+    metadata = metadata_of(obj)
+    metadata.pop(MANAGED_FIELDS, None)
+    if owners is not None:
+        metadata[MANAGED_FIELDS] = owners
 
 
 def _owners_of(value: JSONValue) -> Ownerships:

@@ -30,7 +30,7 @@ from kubeprims.testing.apiserver.metadata import (
     with_checked_metadata,
 )
 from kubeprims.testing.apiserver.objects import Answer, Objects, key_of, state_of
-from kubeprims.testing.apiserver.ownership import MANAGED_FIELDS, Writing, without_times
+from kubeprims.testing.apiserver.ownership import MANAGED_FIELDS, Writing, put_owners, without_times
 from kubeprims.testing.apiserver.patches import APPLY_PATCH, media_type_of, parse_patch
 from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.queries import WriteOptions, parse_revision
@@ -394,10 +394,10 @@ class Writer:
         self._check_version(target, metadata_of(obj), stored)
         owners = metadata_of(obj).get(MANAGED_FIELDS)
         obj = _merged(target, obj, existing)
-        if not is_owned:
+        if is_owned:
+            put_owners(obj, owners)
+        else:
             request.writing.update(obj, existing, owners)
-        elif owners is not None:
-            metadata_of(obj)[MANAGED_FIELDS] = owners
         problems = [
             *metadata_problems(metadata_of(obj), kind),
             *update_problems(metadata_of(obj), metadata_of(existing)),
