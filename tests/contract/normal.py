@@ -6,6 +6,7 @@ what, and which of two versions is the newer one.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -104,6 +105,9 @@ class Normaliser:
             return by_key[key](value)
         if key in {"nodePort", "healthCheckNodePort"} and value:
             return "<nodePort>"
+        if key == "managedFields" and isinstance(value, list):
+            # A server sorts them by their times, which are whole seconds: whether two writes share one is chance.
+            return sorted((self._value(entry) for entry in value), key=lambda entry: json.dumps(entry, sort_keys=True))
         return self._value(value, at_least=at_least)
 
     def _version(self, text: str) -> str:
@@ -147,6 +151,8 @@ class Normaliser:
 
     def _known_version(self, match: re.Match[str]) -> str:
         version = int(match["version"])
+        if match["before"] == "current: ":
+            return match["before"] + "<rv>"
         of_list = "<rv of a list>" if version in self._list_versions else match["version"]
         symbol = self._versions.get(version, of_list)
         return match["before"] + symbol + (" (<rv>)" if match["after"] else "")
