@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         ConnectError,
         ConnectionLost,
         ContentUnavailable,
+        CredentialError,
         DeadlineExceeded,
         DecodeError,
         Forbidden,
@@ -92,9 +93,9 @@ _HOME = {
     "kubeprims.clock": "Clock SystemClock",
     "kubeprims.errors": (
         "AlreadyExists BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError ConnectionLost "
-        "ContentUnavailable DeadlineExceeded DecodeError Forbidden Invalid InvalidArgument KubeprimsError "
-        "LifecycleError NotFound ResourceExpired ServerError StatusError StopTimeout TLSError TooManyRequests "
-        "TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation "
+        "ContentUnavailable CredentialError DeadlineExceeded DecodeError Forbidden Invalid InvalidArgument "
+        "KubeprimsError LifecycleError NotFound ResourceExpired ServerError StatusError StopTimeout TLSError "
+        "TooManyRequests TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation "
         "WatchTooShort"
     ),
     "kubeprims.informer.dispatch": "HandlerRegistration",
@@ -146,6 +147,7 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "ContentUnavailable",
+    "CredentialError",
     "Deadline",
     "DeadlineExceeded",
     "DecodeError",

@@ -18,6 +18,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
+    |   |-- CredentialError                no credential for it could be had: a plugin or a provider failed
     |   |-- NameResolutionError            the host name has no address
     |   |-- ConnectError                   no connection: refused, unreachable, reset while connecting
     |   |-- TLSError                       no trusted connection
@@ -277,6 +278,10 @@ class TransportError(KubeprimsError, OSError):
         if self.request_sent and self.method not in {"", "GET", "HEAD", "OPTIONS"}:
             text += " (the request was sent: whether the server carried it out is unknown)"
         return f"{text} (sent again after: {self.earlier})" if self.earlier else text
+
+
+class CredentialError(TransportError):
+    """No credential for the request could be had: a plugin or an identity provider failed. Nothing was sent."""
 
 
 class NameResolutionError(TransportError):

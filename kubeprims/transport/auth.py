@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kubeprims.clock import Clock
 from kubeprims.errors import ConfigError
+from kubeprims.transport.credential import is_header_value
 from kubeprims.transport.kubeconfig import AuthProvider, ExecPlugin
 from kubeprims.transport.origin import FROM_CODE, Origin, read_file
 
@@ -57,14 +58,15 @@ class Credentials:
             raise self.origin.error("exec", "cannot be set together with auth-provider")
         if self.source is not None and (self.token or self.token_file or self.username or self.password):
             raise self.origin.error("source", "cannot be set together with a token, or user name and password")
-        if self.token and not _is_header_value(self.token.strip()):
+        if self.token and not is_header_value(self.token.strip()):
             raise self.origin.error("token", "holds white space or characters that no header can carry")
         if ":" in self.username:
             raise self.origin.error("username", "holds a colon, which basic authentication cannot carry")
 
-
-def _is_header_value(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+    @property
+    def says_who(self) -> bool:
+        """Whether a token, a password or a header of one's own is set: those come before a plugin."""
+        return bool(self.token or self.token_file or self.username or self.password or self.source)
 
 
 class Authorization(Protocol):
@@ -159,7 +161,7 @@ class TokenFile:
         token = content.decode("utf-8", "replace").strip()
         if not token:
             raise self._origin.error("tokenFile", f"{self._path} is empty")
-        if not _is_header_value(token):
+        if not is_header_value(token):
             rule = f"{self._path} holds white space or characters that no header can carry"
             raise self._origin.error("tokenFile", rule)
         return token

@@ -15,9 +15,10 @@ from urllib.parse import SplitResult, urlsplit
 from kubeprims.errors import ConfigError, InvalidArgument
 from kubeprims.transport import kubeconfig, tls
 from kubeprims.transport.auth import Credentials
+from kubeprims.transport.exec_policy import EXEC_TIMEOUT_S, ExecPolicy
 from kubeprims.transport.from_kubernetes import read_kubernetes
 from kubeprims.transport.identity import Identity
-from kubeprims.transport.kubeconfig import Cluster, Context, User
+from kubeprims.transport.kubeconfig import Cluster, Context, ExecPlugin, User
 from kubeprims.transport.message import Middleware
 from kubeprims.transport.origin import FROM_CODE, Origin
 from kubeprims.transport.rate_limit import RateLimit, RateLimiter
@@ -54,6 +55,8 @@ class TransportConfig:
         middleware: What to wrap around every request, the outermost first.
         rate_limit: How many requests are sent; no limit unless given.
         rate_limiter: What says so instead; one that several transports share.
+        exec_policy: Which credential plugins may run.
+        exec_timeout_s: How long one may take, in seconds.
         retries_max: How often a request is sent again at most, where that is safe; 0 for never.
         warning_handler: Is told what the server warns of; each text is logged once unless given.
         dial_timeout_s: How long a TCP connection may take to come up, in seconds, name look-up included.
@@ -80,6 +83,8 @@ class TransportConfig:
     middleware: tuple[Middleware, ...] = ()
     rate_limit: RateLimit | None = None
     rate_limiter: RateLimiter | None = None
+    exec_policy: ExecPolicy = field(default_factory=ExecPolicy.allow_all)
+    exec_timeout_s: float = EXEC_TIMEOUT_S
     retries_max: int = RETRIES_MAX
     warning_handler: WarningHandler | None = None
     dial_timeout_s: float = 30.0
@@ -92,7 +97,13 @@ class TransportConfig:
 
     def __post_init__(self) -> None:
         split_server_url(self.server, self.server_origin)
-        for name in ("dial_timeout_s", "tls_handshake_timeout_s", "keep_alive_s", "idle_timeout_s"):
+        for name in (
+            "dial_timeout_s",
+            "tls_handshake_timeout_s",
+            "keep_alive_s",
+            "idle_timeout_s",
+            "exec_timeout_s",
+        ):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"must be positive, not {getattr(self, name)!r}", field=name)
         for name in ("idle_connections_max", "retries_max"):
@@ -337,7 +348,7 @@ def _from_entries(context: Context, cluster: Cluster, user: User, *, name: str) 
             token_file=user.token_file,
             username=user.username,
             password=user.password,
-            exec_plugin=user.exec_plugin,
+            exec_plugin=_exec_plugin(cluster, user),
             auth_provider=user.auth_provider,
             origin=user.origin,
         ),
@@ -352,6 +363,11 @@ def _from_entries(context: Context, cluster: Cluster, user: User, *, name: str) 
     if config.tls.names_anything:
         tls.client_context(config.tls)  # a missing or broken file is told here, not when a transport is made
     return config
+
+
+def _exec_plugin(cluster: Cluster, user: User) -> ExecPlugin | None:
+    plugin = user.exec_plugin
+    return None if plugin is None else replace(plugin, cluster_config=cluster.exec_config)
 
 
 def _impersonate(user: User) -> Identity | None:
@@ -373,7 +389,7 @@ def _impersonate(user: User) -> Identity | None:
     )
 
 
-def _identity(  # noqa: PLR0913 - the parts of one identity, all by keyword
+def _identity(
     origin: Origin,
     field_name: str,
     *,

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
+from kubeprims.errors import DecodeError
+from kubeprims.meta import JSONValue
 from kubeprims.transport.origin import Origin
+from kubeprims.yaml_text import as_json
 
 _NAMES_OF_TYPES = {
     "bool": "a boolean",
@@ -147,9 +150,16 @@ class Entry:
         """
         return Entry(self._fields.get(field), self.origin, prefix=self._name(field))
 
-    def value(self, field: str) -> object:
-        """Return a field as it is, whatever its type; None if it is absent."""
-        return self._fields.get(field)
+    def value(self, field: str) -> JSONValue:
+        """Return a field of any type; None if it is absent.
+
+        Raises:
+            ConfigError: JSON cannot say it.
+        """
+        try:
+            return as_json(self._fields.get(field))
+        except DecodeError as error:
+            raise self.origin.error(self._name(field), error.detail) from None
 
     def has(self, field: str) -> bool:
         """Whether the field is there and not null."""

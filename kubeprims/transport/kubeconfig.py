@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kubeprims.errors import ConfigError, DecodeError
+from kubeprims.meta import JSONValue
 from kubeprims.transport.entries import Entry, resolve_path
 from kubeprims.transport.origin import FILE_BYTES_MAX, FROM_CODE, Origin, read_file
 from kubeprims.yaml_text import load_document
@@ -29,7 +30,18 @@ _logger = logging.getLogger("kubeprims.transport")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecPlugin:
-    """A program that hands out credentials (``user.exec``)."""
+    """A program that hands out credentials (``user.exec``).
+
+    Attributes:
+        command: The program: a path, or a name that is looked for in ``PATH``.
+        args: Its arguments.
+        env: What it finds in its environment beside ours.
+        api_version: What it speaks: ``client.authentication.k8s.io/v1`` or ``.../v1beta1``.
+        install_hint: What to tell who has not installed it.
+        provide_cluster_info: Whether it is told of the cluster.
+        interactive_mode: Whether it may ask at the terminal: ``Never``, ``IfAvailable`` or ``Always``.
+        cluster_config: What the cluster's entry has for plugins; it is told that along with the cluster.
+    """
 
     command: str
     args: tuple[str, ...] = field(default=(), repr=False)
@@ -38,6 +50,7 @@ class ExecPlugin:
     install_hint: str = ""
     provide_cluster_info: bool = False
     interactive_mode: str = ""
+    cluster_config: JSONValue = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +72,7 @@ class Cluster:
     certificate_authority_data: bytes = field(default=b"", repr=False)
     proxy_url: str = field(default="", repr=False)
     disable_compression: bool = False
-    exec_config: object = field(default=None, repr=False)
+    exec_config: JSONValue = field(default=None, repr=False)
     origin: Origin = FROM_CODE
 
 
@@ -243,7 +256,7 @@ def _named(root: Entry, listing: str, kind: str, read: Callable[[Entry], _T]) ->
 
 
 def _cluster(entry: Entry) -> Cluster:
-    exec_config: object = None
+    exec_config: JSONValue = None
     for extension in entry.entries("extensions"):
         if extension.text("name") == "client.authentication.k8s.io/exec":
             exec_config = extension.value("extension")

@@ -35,18 +35,37 @@ class Pause:
             Cancelled: The request's ``Cancel`` was set, or the transport closed.
             DeadlineExceeded: The request's deadline passed first.
         """
+        remaining_s = request.deadline.remaining_s()
+        self._wait(Latch(), min(delay_s, remaining_s), request)
+        if remaining_s < delay_s:
+            raise _too_late(request)
+
+    def until(self, fact: Latch, request: Request) -> None:
+        """Wait until ``fact`` is set.
+
+        Raises:
+            Cancelled: The request's ``Cancel`` was set, or the transport closed.
+            DeadlineExceeded: The request's deadline passed first.
+        """
+        self._wait(fact, request.deadline.remaining_s(), request)
+        if not fact.is_set:
+            raise _too_late(request)
+
+    def _wait(self, fact: Latch, timeout_s: float, request: Request) -> None:
         over = Latch()
         cancels = [self._closing] if request.cancel is None else [self._closing, request.cancel]
-        detach = [cancel.add_callback(over.set) for cancel in cancels]
+        detach = [latch.add_callback(over.set) for latch in (fact, *cancels)]
         try:
-            remaining_s = request.deadline.remaining_s()
-            over.wait(min(delay_s, remaining_s), clock=self._clock)
+            over.wait(timeout_s, clock=self._clock)
         finally:
             for forget in detach:
                 forget()
-        url = redact_url(request.target)
-        if over.is_set:
+        if any(cancel.is_set for cancel in cancels):
             reason = "the transport was closed" if self._closing.is_set else "cancelled"
+            url = redact_url(request.target)
             raise Cancelled(f"{reason} before the request was sent", method=request.method, url=url)
-        if remaining_s < delay_s:
-            raise DeadlineExceeded("the deadline has passed before it was sent", method=request.method, url=url)
+
+
+def _too_late(request: Request) -> DeadlineExceeded:
+    url = redact_url(request.target)
+    return DeadlineExceeded("the deadline has passed before it was sent", method=request.method, url=url)

@@ -99,10 +99,21 @@ def client_context(options: TLSOptions, *, sslsocket_class: type[ssl.SSLSocket] 
     return context
 
 
+def authorities(options: TLSOptions) -> bytes:
+    """Return the authorities to trust, in PEM; empty: the system's.
+
+    Raises:
+        ConfigError: Their file cannot be read.
+    """
+    if options.ca_data or not options.ca_file:
+        return options.ca_data
+    return read_file(options.ca_file, origin=options.server_origin, field="certificate-authority")
+
+
 def _load_authorities(context: ssl.SSLContext, options: TLSOptions) -> None:
     origin = options.server_origin
     name = "certificate-authority-data" if options.ca_data else "certificate-authority"
-    content = options.ca_data or read_file(options.ca_file, origin=origin, field=name)
+    content = authorities(options)
     try:
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):

@@ -17,13 +17,17 @@ from kubeprims.transport import tls
 from kubeprims.transport.auth import Authorization, authorization
 from kubeprims.transport.config import TransportConfig, default_user_agent, split_server_url
 from kubeprims.transport.connection import Connection, Endpoint
+from kubeprims.transport.credential import ClientCertificate
 from kubeprims.transport.dial import LookUp, Resolver, system_look_up
+from kubeprims.transport.exec_credential import ExecAuthenticator, ExecSettings
+from kubeprims.transport.exec_output import ClusterInfo
 from kubeprims.transport.identity import Impersonating
 from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
 from kubeprims.transport.pause import Pause
 from kubeprims.transport.pool import Pool
 from kubeprims.transport.rate_limit import Limit, RateLimit, RateLimiter, TokenBucket
+from kubeprims.transport.renewal import Renewal, Renewing
 from kubeprims.transport.retry import Retry
 from kubeprims.transport.sockets import DeadlineSSLSocket
 from kubeprims.transport.warnings import LogWarnings, Warnings
@@ -66,7 +70,7 @@ class Transport:
 
         Raises:
             ConfigError: Certificate, key, authority or token cannot be loaded; or the configuration asks for what
-                this transport does not do (exec plugins, auth providers, proxies), which is never
+                this transport does not do (auth providers, proxies), which is never
                 skipped: the request would go another way, or as another user.
         """
         _refuse_unsupported(config)
@@ -104,7 +108,13 @@ class Transport:
         self._closing = Cancel()
         pause = Pause(clock=server.clock, closing=self._closing)
         outer = _pacing(config, self._limiter, pause=pause)
-        self._chain = compose(wire, (*outer, *_middleware(config, server)))
+        self._chain = compose(wire, (*outer, *_middleware(config, server, pause=pause)))
+        self._endpoint = server.endpoint
+        if server.renewal is not None:
+            server.renewal.hold(self, self._show_certificate)
+            certificate = server.renewal.certificate()
+            if certificate is not None:
+                self._endpoint = _with_certificate(config, server.endpoint, certificate)
 
     def with_options(
         self, *, user_agent_suffix: str = "", rate_limit: RateLimit | None = None, own_pool: bool = True
@@ -146,7 +156,12 @@ class Transport:
         return derived
 
     def _make_connection(self) -> Connection:
-        return Connection(self._server.endpoint, resolver=self._resolver)
+        return Connection(self._endpoint, resolver=self._resolver)
+
+    def _show_certificate(self, certificate: ClientCertificate | None) -> None:
+        """Use another client certificate: for new connections at once, and the idle ones are closed."""
+        self._endpoint = _with_certificate(self.config, self._endpoint, certificate)
+        self._pool.close_idle()
 
     def round_trip(self, request: Request) -> Response:
         """Send a request, and return its answer once the head is there, whatever its status.
@@ -176,6 +191,8 @@ class Transport:
         One that shares the connections of another leaves them to that, and sends nothing any more.
         """
         self._closing.set()
+        if self._server.renewal is not None:
+            self._server.renewal.let_go(self)
         if self._lender is None:
             self._pool.close()
             self._resolver.close()
@@ -199,6 +216,7 @@ class _Server:
     host: str
     endpoint: Endpoint
     authorization: Authorization | None
+    renewal: Renewal | None
     clock: Clock
     look_up: LookUp
 
@@ -226,6 +244,7 @@ def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp) -> _Se
             keep_alive_s=config.keep_alive_s,
         ),
         authorization=source,
+        renewal=_renewal(config, clock=clock) if is_secure else None,
         clock=clock,
         look_up=look_up,
     )
@@ -233,6 +252,37 @@ def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp) -> _Se
 
 def _tls_context(config: TransportConfig) -> ssl.SSLContext:
     return tls.client_context(config.tls, sslsocket_class=DeadlineSSLSocket)
+
+
+def _with_certificate(config: TransportConfig, endpoint: Endpoint, certificate: ClientCertificate | None) -> Endpoint:
+    if certificate is None:
+        return endpoint._replace(context=_tls_context(config))
+    options = replace(config.tls, certificate_data=certificate.certificate, key_data=certificate.key)
+    return endpoint._replace(context=tls.client_context(options, sslsocket_class=DeadlineSSLSocket))
+
+
+def _renewal(config: TransportConfig, *, clock: Clock) -> Renewal | None:
+    """Return what runs the credential plugin, unless something else says who we are."""
+    credentials = config.credentials
+    plugin = credentials.exec_plugin
+    if plugin is None or credentials.says_who or config.tls.has_client_certificate:
+        return None
+    authenticator = ExecAuthenticator(
+        plugin,
+        cluster=ClusterInfo(
+            server=config.server,
+            tls_server_name=config.tls.server_name,
+            insecure=config.tls.insecure,
+            ca_data=tls.authorities(config.tls),
+            proxy_url=config.proxy_url,
+            disable_compression=config.disable_compression,
+            config=plugin.cluster_config,
+        ),
+        clock=clock,
+        settings=ExecSettings(policy=config.exec_policy, timeout_s=config.exec_timeout_s),
+        origin=config.user_origin,
+    )
+    return Renewal(authenticator.fetch, name=authenticator.name, clock=clock)
 
 
 def _limiter(config: TransportConfig, *, clock: Clock) -> RateLimiter | None:
@@ -256,7 +306,7 @@ def _pacing(config: TransportConfig, limiter: RateLimiter | None, *, pause: Paus
     return tuple(chain)
 
 
-def _middleware(config: TransportConfig, server: _Server) -> tuple[Middleware, ...]:
+def _middleware(config: TransportConfig, server: _Server, *, pause: Pause) -> tuple[Middleware, ...]:
     chain: list[Middleware] = []
     identity = config.impersonate
     if identity is not None:
@@ -264,6 +314,9 @@ def _middleware(config: TransportConfig, server: _Server) -> tuple[Middleware, .
     source = server.authorization
     if source is not None:
         chain.append(lambda inner: Authenticate(inner, source))
+    renewal = server.renewal
+    if renewal is not None:
+        chain.append(lambda inner: Renewing(inner, renewal, pause=pause))
     chain.append(lambda inner: Log(inner, base_url=server.base_url, clock=server.clock))
     return (*chain, *config.middleware)
 
@@ -276,7 +329,6 @@ def _refuse_unsupported(config: TransportConfig) -> None:
     """
     credentials, user = config.credentials, config.user_origin
     refused = (
-        (credentials.exec_plugin is not None, user, "exec", "credential plugins"),
         (credentials.auth_provider is not None, user, "auth-provider", "auth providers"),
         (bool(config.proxy_url), config.server_origin, "proxy-url", "proxies"),
     )

@@ -115,7 +115,6 @@ def test_trusting_anybody_and_an_authority_contradict_each_other(tmp_path: Path,
 @pytest.mark.parametrize(
     ("user", "cluster", "place"),
     [
-        ("{exec: {command: a}}", "{server: 'https://a'}", 'user "u": exec: '),
         ("{auth-provider: {name: gcp}}", "{server: 'https://a'}", 'user "u": auth-provider: '),
         ("{}", "{server: 'https://a', proxy-url: 'http://u:pw@p'}", 'cluster "c": proxy-url: '),
     ],
