@@ -95,8 +95,8 @@ _HOME = {
         "AlreadyExists BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError ConnectionLost "
         "ContentUnavailable CredentialError DeadlineExceeded DecodeError Forbidden Invalid InvalidArgument "
         "KubeprimsError LifecycleError NotFound ResourceExpired ServerError StatusError StopTimeout TLSError "
-        "TooManyRequests TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation "
-        "WatchTooShort"
+        "TooManyRequests TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource "
+        "UnsupportedOperation WatchTooShort"
     ),
     "kubeprims.informer.dispatch": "HandlerRegistration",
     "kubeprims.informer.factory": "SharedInformerFactory",
