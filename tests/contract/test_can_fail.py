@@ -144,7 +144,7 @@ MUTANTS = (
 
 def differences(server: APIServer, script: Callable[[Exchange], None]) -> set[str]:
     """Return what a script finds different on a server."""
-    with server, Exchange(EmbeddedBackend(server), exchange_name(script), patience_s=1.0) as exchange:
+    with server, Exchange(EmbeddedBackend(server), exchange_name(script), patience_s=4.0) as exchange:
         try:
             script(exchange)
             exchange.finish()
