@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from kubeprims.errors import BadRequest, MethodNotAllowed, NotAcceptable, StatusError
+from kubeprims.clock import Clock
+from kubeprims.errors import BadRequest, MethodNotAllowed, StatusError
 from kubeprims.testing.apiserver import discovery, openapi, protobuf
+from kubeprims.testing.apiserver.accept import Form, negotiate
 from kubeprims.testing.apiserver.auth import Authenticator
 from kubeprims.testing.apiserver.backend import Answer, Backend
 from kubeprims.testing.apiserver.exchange import Call, Reply, error_reply
@@ -23,11 +25,12 @@ from kubeprims.testing.apiserver.queries import (
     parse_write_options,
 )
 from kubeprims.testing.apiserver.routes import ResourcePath, Verb, decode_path, parse_path, parse_query, verb_for
+from kubeprims.testing.apiserver.shapes import ShapedWatch, Shaper
 from kubeprims.testing.apiserver.status import bad_request, unknown_resource, unsupported_media_type
+from kubeprims.testing.apiserver.tables import has_table, parse_include_object
 
 # Below it, a list goes out in one piece with its length; above it, in pieces, so that the client can begin at once.
 _ONE_PIECE_BYTES_MAX = 128 * 1024
-_JSON = "application/json"
 # A manager's name may have no more bytes; a user agent is ASCII.
 _MANAGER_LENGTH_MAX = 128
 _OPTIONS_KINDS: Mapping[Verb, str] = {
@@ -45,10 +48,13 @@ class API:
         Every method may be called from any thread.
     """
 
-    def __init__(self, backend: Backend, authenticator: Authenticator, address: Callable[[], str]) -> None:
+    def __init__(
+        self, backend: Backend, authenticator: Authenticator, address: Callable[[], str], clock: Clock
+    ) -> None:
         self._backend = backend
         self._authenticator = authenticator
         self._address = address
+        self._clock = clock
 
     def facts(self, call: Call) -> RequestFacts:
         """Return what a request is, for faults and the log."""
@@ -92,8 +98,14 @@ class API:
         kind, subresource = self._resolve(resource_path)
         _check_verb(verb, kind, resource_path, subresource)
         assert verb is not None  # checked by the line above
-        _check_accept(call)
-        return self._dispatch(verb, call, kind, resource_path, parameters)
+        has_tables = has_table(kind) and resource_path.subresource in {"", "status"}
+        representation = negotiate(call.request.headers.get_all("accept"), has_tables=has_tables)
+        if representation.form is Form.OBJECT:
+            return self._dispatch(verb, call, kind, resource_path, parameters)
+        include = next((value for name, value in parameters if name == "includeObject"), "")
+        shaper = Shaper(kind, representation, include_object=parse_include_object(include), clock=self._clock)
+        shaper.check(is_list=verb is Verb.LIST)
+        return _shaped(self._dispatch(verb, call, kind, resource_path, parameters), shaper, verb)
 
     def _serves(self, path: ResourcePath) -> bool:
         group_version = (path.gvr.group, path.gvr.version)
@@ -201,24 +213,11 @@ def _check_verb(verb: Verb | None, kind: Kind, path: ResourcePath, subresource: 
         raise _method_not_allowed()
 
 
-def _check_accept(call: Call) -> None:
-    """Refuse a client that does not take JSON.
-
-    Of the forms that a client lists, those that this server does not have (protobuf, tables) are passed over; that is
-    how clients list them.
-
-    Raises:
-        NotAcceptable: JSON is not among them.
-    """
-    values = call.request.headers.get_all("accept")
-    if not values:
-        return
-    for member in ",".join(values).split(","):
-        media_type, *parameters = (part.strip().lower() for part in member.split(";"))
-        if media_type in {_JSON, "application/*", "*/*"} and not any(part.startswith("as=") for part in parameters):
-            return
-    message = "only the following media types are accepted: application/json, application/json;stream=watch"
-    raise NotAcceptable(message, code=406, reason="NotAcceptable")
+def _shaped(reply: Reply, shaper: Shaper, verb: Verb) -> Reply:
+    if reply.watch is not None:
+        return reply._replace(watch=ShapedWatch(reply.watch, shaper))
+    body = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
+    return reply._replace(body=shaper.list(body) if verb is Verb.LIST else shaper.object(body))
 
 
 def _media_type(call: Call) -> str:

@@ -95,7 +95,7 @@ class APIServer:
         self.backend = Backend(clock=self._clock, rng=rng, options=options)
         self.faults = Faults()
         self.requests = AccessLog()
-        api = API(self.backend, self._authenticator, lambda: self._address)
+        api = API(self.backend, self._authenticator, lambda: self._address, self._clock)
         self._server = Server(api, self.faults, self.requests, self._clock, idle_timeout_s)
         self._lock = threading.Lock()
         self._state = _State.NEW

@@ -210,7 +210,7 @@ def test_bodies_that_are_not_json_are_refused(server: APIServer) -> None:
         ("application/vnd.kubernetes.protobuf, application/json;q=0.5", 200),
         ("application/json;stream=watch", 200),
         ("application/vnd.kubernetes.protobuf", 406),
-        ("application/json;as=Table;v=v1;g=meta.k8s.io", 406),
+        ("application/json;as=Table;v=v2;g=meta.k8s.io", 406),
         ("text/html", 406),
     ],
 )

@@ -1,0 +1,226 @@
+"""Objects as tables, as ``kubectl get`` shows them, and as their metadata alone."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from kubeprims.errors import BadRequest
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.json_paths import mapping_at, text_at
+from kubeprims.testing.apiserver.kinds import Kind
+from kubeprims.testing.apiserver.status import bad_request
+from kubeprims.testing.apiserver.table_cells import NAME, Column, age, columns, name_of
+from kubeprims.testing.apiserver.table_columns import custom_cell
+from kubeprims.testing.apiserver.table_core import (
+    claim_cells,
+    endpoints_cells,
+    event_cells,
+    node_cells,
+    pod_template_cells,
+    service_cells,
+    volume_cells,
+)
+from kubeprims.testing.apiserver.table_pods import pod_cells
+from kubeprims.testing.apiserver.table_workloads import (
+    cron_job_cells,
+    daemon_set_cells,
+    deployment_cells,
+    job_cells,
+    replica_set_cells,
+    replication_controller_cells,
+    stateful_set_cells,
+)
+
+INCLUDES = frozenset({"", "Metadata", "Object", "None"})
+
+
+class _Printer(NamedTuple):
+    columns: tuple[Column, ...]
+    cells: Callable[[JSONObject, datetime.datetime], list[JSONValue]]
+
+
+_PODS = "Containers*, Images*, Selector*"
+_REPLICAS = f"Name, Desired:integer, Current:integer, Ready:integer, Age, {_PODS}"
+_NODES = "OS-Image*, Kernel-Version*, Container-Runtime*"
+_EVENTS = "First Seen*, Count*, Name*"
+_CLASSES = "StorageClass, VolumeAttributesClass"
+_DAEMONS = "Up-to-date:integer, Available:integer"
+_PRINTERS: Mapping[str, _Printer] = {
+    resource: _Printer(columns(text), cells)
+    for resource, text, cells in (
+        (
+            "pods",
+            "Name, Ready, Status, Restarts, Age, IP*, Node*, Nominated Node*, Readiness Gates*",
+            pod_cells,
+        ),
+        ("replicationcontrollers", _REPLICAS, replication_controller_cells),
+        ("replicasets.apps", _REPLICAS, replica_set_cells),
+        ("deployments.apps", f"Name, Ready, Up-to-date, Available, Age, {_PODS}", deployment_cells),
+        ("statefulsets.apps", "Name, Ready, Age, Containers*, Images*", stateful_set_cells),
+        (
+            "daemonsets.apps",
+            f"Name, Desired:integer, Current:integer, Ready:integer, {_DAEMONS}, Node Selector, Age, {_PODS}",
+            daemon_set_cells,
+        ),
+        ("jobs.batch", f"Name, Status, Completions, Duration, Age, {_PODS}", job_cells),
+        (
+            "cronjobs.batch",
+            f"Name, Schedule, Timezone, Suspend:boolean, Active:integer, Last Schedule, Age, {_PODS}",
+            cron_job_cells,
+        ),
+        (
+            "services",
+            "Name, Type, Cluster-IP, External-IP, Port(s), Age, Selector*",
+            service_cells,
+        ),
+        ("endpoints", "Name, Endpoints, Age", endpoints_cells),
+        (
+            "nodes",
+            f"Name, Status, Roles, Age, Version, Internal-IP*, External-IP*, {_NODES}",
+            node_cells,
+        ),
+        (
+            "events",
+            f"Last Seen, Type, Reason, Object, Subobject*, Source*, Message, {_EVENTS}",
+            event_cells,
+        ),
+        (
+            "persistentvolumeclaims",
+            f"Name, Status, Volume, Capacity, Access Modes, {_CLASSES}, Age, VolumeMode*",
+            claim_cells,
+        ),
+        (
+            "persistentvolumes",
+            f"Name, Capacity, Access Modes, Reclaim Policy, Status, Claim, {_CLASSES}, Reason, Age, VolumeMode*",
+            volume_cells,
+        ),
+        ("podtemplates", "Name, Containers, Images, Pod Labels", pod_template_cells),
+        (
+            "configmaps",
+            "Name, Data, Age",
+            lambda obj, now: [
+                name_of(obj),
+                len(mapping_at(obj, "data")) + len(mapping_at(obj, "binaryData")),
+                age(obj, now),
+            ],
+        ),
+        (
+            "secrets",
+            "Name, Type, Data, Age",
+            lambda obj, now: [name_of(obj), text_at(obj, "type"), len(mapping_at(obj, "data")), age(obj, now)],
+        ),
+        (
+            "namespaces",
+            "Name, Status, Age",
+            lambda obj, now: [name_of(obj), text_at(obj, "status", "phase"), age(obj, now)],
+        ),
+        ("serviceaccounts", "Name, Age", lambda obj, now: [name_of(obj), age(obj, now)]),
+        (
+            "leases.coordination.k8s.io",
+            "Name, Holder, Age",
+            lambda obj, now: [name_of(obj), text_at(obj, "spec", "holderIdentity"), age(obj, now)],
+        ),
+    )
+}
+_DEFAULT = columns("Name, Created At:date")
+_UNPRINTED = frozenset({"limitranges", "roles.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io"})
+_CUSTOM_DEFAULT = columns("Name, Age:date")
+
+
+def has_table(kind: Kind) -> bool:
+    """Return whether a kind is shown as tables; clients get the objects of any other."""
+    return kind.custom or kind.group_resource in _PRINTERS or kind.group_resource in _UNPRINTED
+
+
+def table_columns(kind: Kind) -> tuple[Column, ...]:
+    """Return the columns of a kind's tables."""
+    if kind.custom:
+        if not kind.printer_columns:
+            return _CUSTOM_DEFAULT
+        return (
+            NAME,
+            *(
+                Column(
+                    name=column.name,
+                    type=column.type,
+                    format=column.format,
+                    description=column.description,
+                    priority=column.priority,
+                )
+                for column in kind.printer_columns
+            ),
+        )
+    printer = _PRINTERS.get(kind.group_resource)
+    return _DEFAULT if printer is None else printer.columns
+
+
+def _cells(kind: Kind, obj: JSONObject, now: datetime.datetime) -> list[JSONValue]:
+    if kind.custom:
+        if not kind.printer_columns:
+            return [name_of(obj), age(obj, now)]
+        return [name_of(obj), *(custom_cell(column, obj, now) for column in kind.printer_columns)]
+    printer = _PRINTERS.get(kind.group_resource)
+    if printer is None:
+        return [name_of(obj), text_at(obj, "metadata", "creationTimestamp")]
+    return printer.cells(obj, now)
+
+
+def parse_include_object(value: str) -> str:
+    """Return what a table is to give of each object: ``Metadata``, ``Object`` or ``None``.
+
+    Raises:
+        BadRequest: It is none of them.
+    """
+    if value not in INCLUDES:
+        raise _bad_include(value)
+    return value or "Metadata"
+
+
+def _bad_include(value: str) -> BadRequest:
+    rule = "must be 'Metadata', 'Object', 'None', or empty"
+    return bad_request(f'Unable to convert to Table as requested: includeObject: Invalid value: "{value}": {rule}')
+
+
+def render_table(  # noqa: PLR0913 - the parts of one table, the options by keyword
+    kind: Kind,
+    objects: Iterable[JSONObject],
+    metadata: JSONObject,
+    *,
+    api_version: str,
+    include_object: str,
+    now: datetime.datetime,
+    with_columns: bool = True,
+) -> JSONObject:
+    """Return a table.
+
+    Args:
+        kind: Whose.
+        objects: Complete, with ``kind`` and ``apiVersion``.
+        metadata: Of the list, or the version of a single object.
+        api_version: Of the table.
+        include_object: As :func:`parse_include_object` returns it.
+        now: What ages are counted from.
+        with_columns: False for a watch that has said them.
+    """
+    shown: dict[str, Callable[[JSONObject], JSONValue]] = {
+        "None": lambda _: None,
+        "Object": lambda obj: obj,
+        "Metadata": lambda obj: metadata_only(obj, api_version),
+    }
+    include = shown[include_object]
+    definitions: list[JSONValue] = [column.to_dict() for column in table_columns(kind)] if with_columns else []
+    rows: list[JSONValue] = [{"cells": _cells(kind, obj, now), "object": include(obj)} for obj in objects]
+    return {
+        "kind": "Table",
+        "apiVersion": api_version,
+        "metadata": metadata,
+        "columnDefinitions": definitions,
+        "rows": rows,
+    }
+
+
+def metadata_only(obj: JSONObject, api_version: str) -> JSONObject:
+    """Return an object's metadata alone."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": mapping_at(obj, "metadata")}
