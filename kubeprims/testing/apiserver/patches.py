@@ -8,10 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kubeprims.errors import BadRequest, Invalid
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.testing.apiserver.encoding import decode, encode, json_type
+from kubeprims.testing.apiserver.encoding import decode, encode, go_text, json_type
 from kubeprims.testing.apiserver.schema import ANYTHING, Schema
-from kubeprims.testing.apiserver.status import bad_request, plain_failure, unsupported_media_type
-from kubeprims.testing.apiserver.strategic import STRATEGIC_MERGE_PATCH, StrategicPatchFailed, strategic_merge_patch
+from kubeprims.testing.apiserver.status import FieldProblem, bad_request, invalid, plain_failure, unsupported_media_type
+from kubeprims.testing.apiserver.strategic import (
+    STRATEGIC_MERGE_PATCH,
+    StrategicPatchFailed,
+    find_misfit,
+    strategic_merge_patch,
+)
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -73,9 +78,13 @@ def parse_patch(media_type: str, body: bytes, schema: Schema = ANYTHING) -> Call
 
 def _strategic_or_500(obj: JSONObject, patch: JSONObject, schema: Schema) -> JSONObject:
     try:
-        return strategic_merge_patch(obj, patch, schema)
+        patched = strategic_merge_patch(obj, patch, schema)
     except StrategicPatchFailed as error:
         raise plain_failure(str(error)) from error
+    misfit = find_misfit(patched, schema)
+    if misfit:
+        raise invalid("", "", [FieldProblem.invalid("patch", go_text(patch), misfit)])
+    return patched
 
 
 def _undecodable(patch: JSONValue, target: str) -> BadRequest:
@@ -168,10 +177,8 @@ class _Document:
         parent, key = self._place(path)
         if isinstance(parent, list):
             parent[_index(key, len(parent))] = value
-        elif key in parent:
-            parent[key] = value
         else:
-            raise _missing(path)
+            parent[key] = value  # upstream does not mind that there was nothing to replace
 
     def move(self, operation: JSONObject) -> None:
         source, path = _pointer(operation, "from"), _pointer(operation, "path")
@@ -254,10 +261,8 @@ _APPLY: Mapping[str, Callable[[_Document, JSONObject], None]] = {
 
 
 def _value(operation: JSONObject) -> JSONValue:
-    if "value" not in operation:
-        message = "the operation has no value"
-        raise PatchFailed(message)
-    return copy.deepcopy(operation["value"])
+    """Return the value of an operation; like upstream, null where it has none."""
+    return copy.deepcopy(operation.get("value"))
 
 
 def _pointer(operation: JSONObject, key: str) -> Sequence[str]:

@@ -141,8 +141,8 @@ def _merge_lists(before: list[JSONValue], patch: list[JSONValue], order: JSONVal
             return given
         merged = _merge_items(_without_deleted(before, patch, key), given, key, schema.items or ANYTHING)
     else:
-        merged = _union(before, patch)
-    return merged if order is None else _ordered(merged, _list(order), before, key)
+        given, merged = patch, _union(before, patch)
+    return _ordered(merged, given if order is None else _list(order), before, key)
 
 
 def _union(before: list[JSONValue], patch: list[JSONValue]) -> list[JSONValue]:
@@ -241,3 +241,41 @@ def _ordered(
 
 def _stands_before(one: JSONValue, other: JSONValue, order: Sequence[JSONValue]) -> bool:
     return one in order and other in order and order.index(one) < order.index(other)
+
+
+# The result.
+
+_GO_KINDS = {"object": "map", "array": "slice"}
+
+
+def find_misfit(value: JSONValue, schema: Schema) -> str:
+    """Return what upstream says of the first place where an object or a list should be and is not; empty if nowhere.
+
+    A patch puts its values where it likes, and only the object that results shows whether they belong there.
+    """
+    expected = _GO_KINDS.get(schema.type, "")
+    actual = _go_kind(value)
+    if value is not None and expected and actual != expected:
+        return f"cannot restore {expected} from {actual}"
+    parts: list[tuple[JSONValue, Schema]] = []
+    if isinstance(value, dict):
+        parts = [(member, schema.member(name) or ANYTHING) for name, member in value.items()]
+    elif isinstance(value, list):
+        parts = [(item, schema.items or ANYTHING) for item in value]
+    return next(filter(None, (find_misfit(part, part_schema) for part, part_schema in parts)), "")
+
+
+def _go_kind(value: JSONValue) -> str:
+    match value:
+        case dict():
+            return "map"
+        case list():
+            return "slice"
+        case str():
+            return "string"
+        case bool():
+            return "bool"
+        case float():
+            return "float64"
+        case _:
+            return "int64"

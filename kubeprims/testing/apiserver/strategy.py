@@ -158,7 +158,10 @@ def with_finalize_update(obj: JSONObject, existing: JSONObject) -> JSONObject:
 def content_changed(obj: JSONObject, existing: JSONObject, kind: Kind) -> bool:
     """Return whether what is asked of an object has changed: its spec; of a custom one, all but metadata and status."""
     if not kind.custom:
-        return differs(obj.get("spec"), existing.get("spec"))
+        parts = [(obj.get("spec"), existing.get("spec"))]
+        if kind.group_resource == "deployments.apps":
+            parts.append((metadata_of(obj).get("annotations"), metadata_of(existing).get("annotations")))
+        return any(differs(value, other) for value, other in parts)
     ignored = _NOT_CONTENT if kind.has_status else _NOT_CONTENT - {"status"}
     return differs(
         {key: value for key, value in obj.items() if key not in ignored},

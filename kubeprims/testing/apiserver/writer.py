@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from kubeprims.clock import Clock, Rng
-from kubeprims.errors import Forbidden, StatusCause
+from kubeprims.errors import BadRequest, Forbidden, StatusCause
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
 from kubeprims.testing.apiserver.configuration import check_configuration, parse_configuration
@@ -14,7 +14,7 @@ from kubeprims.testing.apiserver.crd_validation import definition_problems, defi
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
-from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, go_text, is_too_deep
+from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, is_too_deep
 from kubeprims.testing.apiserver.field_validation import unknown_and_duplicate_fields
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
@@ -229,10 +229,21 @@ class Writer:
             found = _strange_fields(target, encode(patched), request)
             if found:
                 problem = f"strict decoding error: {', '.join(found)}"
-                raise invalid("", "", [FieldProblem.invalid("patch", go_text(patched), problem)])
-            obj = self._received(target, patched)
+                raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)])
+            obj = self._received_patched(target, patched)
             self._check_name(target, metadata_of(obj))
             return self._replace(target, stored, obj, request)
+
+    def _received_patched(self, target: Target, patched: JSONObject) -> JSONObject:
+        """Return the object of a patch; what does not fit is the patch's fault, not that of the body."""
+        kind = target.kind
+        try:
+            return self._received(target, patched)
+        except BadRequest as error:
+            _, found, problem = error.message.partition(f" cannot be handled as a {kind.kind}: ")
+            if not found:
+                raise
+            raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)]) from None
 
     def _apply(self, target: Target, config: JSONObject, request: _Request) -> Answer:
         """Apply a configuration: create the object, or change what the configuration says and its manager owns."""
