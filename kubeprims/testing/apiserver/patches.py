@@ -65,6 +65,9 @@ def parse_patch(media_type: str, body: bytes, schema: Schema = ANYTHING) -> Call
     if media_type == JSON_PATCH:
         operations = _operations(patch)
         return lambda obj: _json_patch_or_422(obj, operations)
+    if patch is None and media_type == MERGE_PATCH:
+        message = "Invalid JSON Patch"
+        raise bad_request(message)
     if not isinstance(patch, dict):
         if media_type == STRATEGIC_MERGE_PATCH:
             raise bad_request(

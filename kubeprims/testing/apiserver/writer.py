@@ -237,6 +237,11 @@ class Writer:
     def _received_patched(self, target: Target, patched: JSONObject) -> JSONObject:
         """Return the object of a patch; what does not fit is the patch's fault, not that of the body."""
         kind = target.kind
+        name, api_version = patched.get("kind"), patched.get("apiVersion")
+        served = {(served.kind, served.api_version) for served in self._registry.kinds}
+        if not kind.custom and (name, api_version) not in served:
+            problem = f'no kind "{name}" is registered for version "{api_version}"'
+            raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)])
         try:
             return self._received(target, patched)
         except BadRequest as error:

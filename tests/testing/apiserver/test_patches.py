@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubeprims.errors import BadRequest, Invalid, UnsupportedMediaType
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.testing.apiserver.patches import PatchFailed, json_patch, merge_patch, parse_patch
+from kubeprims.testing.apiserver.patches import PatchFailed, json_patch, media_type_of, merge_patch, parse_patch
 
 _DOCUMENT: JSONObject = {"a": {"b": [1, 2, 3]}, "x/y": 1, "m~n": 2, "": 0}
 
@@ -62,11 +62,10 @@ def test_a_json_patch_operation_does_what_the_standard_says(
         {"op": "add", "path": "/x~1y/z", "value": 1},
         {"op": "add", "path": "a", "value": 1},
         {"op": "add", "path": 5, "value": 1},
-        {"op": "add", "path": "/c"},
         {"op": "remove", "path": "/c"},
         {"op": "remove", "path": "/a/b/3"},
         {"op": "remove", "path": "/a/b/-"},
-        {"op": "replace", "path": "/c", "value": 1},
+        {"op": "replace", "path": "/a/b/3", "value": 1},
         {"op": "move", "from": "/a", "path": "/a/c"},
         {"op": "move", "path": "/a/c"},
         {"op": "copy", "from": "/c", "path": "/d"},
@@ -137,17 +136,34 @@ def test_a_merge_patch_makes_any_object_of_any_other(before: JSONObject, after: 
     assert merge_patch(before, difference(before, after)) == after
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    ["application/strategic-merge-patch+json", "application/apply-patch+yaml", "application/json", ""],
-)
+@pytest.mark.parametrize("content_type", ["application/json", "", "application/apply-patch+cbor"])
 def test_a_patch_of_another_type_is_refused_by_naming_what_is_supported(content_type: str) -> None:
+    accepted = "the body of the request was in an unknown format - accepted media types include: "
     with pytest.raises(UnsupportedMediaType) as caught:
-        parse_patch(content_type, b"{}")
+        media_type_of(content_type, custom=False)
     assert caught.value.message == (
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json"
+        f"{accepted}application/json-patch+json, application/merge-patch+json, "
+        "application/strategic-merge-patch+json, application/apply-patch+yaml"
     )
+    with pytest.raises(UnsupportedMediaType) as caught:
+        media_type_of("application/strategic-merge-patch+json", custom=True)
+    assert caught.value.message == (
+        f"{accepted}application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    )
+
+
+def test_the_type_of_a_patch_is_read_without_its_parameters() -> None:
+    assert media_type_of("Application/Merge-Patch+JSON; charset=utf-8", custom=True) == "application/merge-patch+json"
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [({"op": "replace", "path": "/c", "value": 1}, 1), ({"op": "add", "path": "/c"}, None)],
+)
+def test_upstream_lets_some_operations_pass(operation: JSONObject, expected: JSONValue) -> None:
+    patched = json_patch(_DOCUMENT, [operation])
+    assert isinstance(patched, dict)
+    assert patched["c"] == expected
 
 
 # The texts are what a kube-apiserver 1.37 answers.
@@ -157,6 +173,8 @@ def test_a_patch_of_another_type_is_refused_by_naming_what_is_supported(content_
         ("json", "{", "invalid JSON patch"),
         ("merge", "{", "invalid JSON patch"),
         ("merge", "5", "error decoding patch: json: cannot unmarshal number into Go value of type map"),
+        ("merge", "null", "Invalid JSON Patch"),
+        ("strategic-merge", "[]", "json: cannot unmarshal array into Go value of type map"),
         ("merge", "[]", "error decoding patch: json: cannot unmarshal array into Go value of type map"),
         (
             "json",
@@ -169,7 +187,7 @@ def test_a_patch_of_another_type_is_refused_by_naming_what_is_supported(content_
 )
 def test_a_body_that_is_no_patch_is_a_bad_request(content_type: str, body: str, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        parse_patch(f"application/{content_type}-patch+json; charset=utf-8", body.encode())
+        parse_patch(f"application/{content_type}-patch+json", body.encode())
     assert caught.value.message.startswith(message)
 
 
@@ -180,7 +198,7 @@ def test_a_json_patch_that_does_not_fit_is_answered_with_422_and_upstreams_text(
     assert (caught.value.code, caught.value.reason) == (422, "Invalid")
     assert caught.value.message == "the server rejected our request due to an error in our request"
     assert apply({"a": 2}) == {"a": 2}
-    assert parse_patch("Application/Merge-Patch+JSON", b'{"a":null}')({"a": 2}) == {}
+    assert parse_patch("application/merge-patch+json", b'{"a":null}')({"a": 2}) == {}
 
 
 def test_copies_of_copies_are_bounded() -> None:

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from kubeprims.errors import BadRequest, Invalid, StatusError
+from kubeprims.errors import Invalid, StatusError
 from kubeprims.testing.apiserver.queries import (
     DeleteOptions,
     WatchQuery,
+    WriteOptions,
     is_true,
     parse_delete_options,
     parse_list_query,
@@ -170,12 +171,27 @@ def test_a_revision_is_a_whole_number() -> None:
 
 
 def test_write_options_are_checked() -> None:
-    options = parse_write_options([("fieldManager", "me"), ("fieldValidation", "Strict")])
-    assert (options.field_manager, options.field_validation) == ("me", "Strict")
-    with pytest.raises(BadRequest, match="dryRun is not supported"):
-        parse_write_options([("dryRun", "All")])
-    with pytest.raises(Invalid, match="fieldValidation: Unsupported value"):
-        parse_write_options([("fieldValidation", "Maybe")])
+    options = parse_write_options([("fieldManager", "me"), ("fieldValidation", "Strict"), ("dryRun", "All")])
+    assert options == WriteOptions(field_manager="me", field_validation="Strict", dry_run=True)
+    assert parse_write_options([("force", "true")]).force
+    assert parse_write_options([("force", "false")]).force is False
+    for name, value, problem in (
+        ("fieldValidation", "Maybe", "fieldValidation: Unsupported value"),
+        ("dryRun", "Some", "dryRun: Unsupported value"),
+        ("fieldManager", "x" * 129, "fieldManager: Too long: may not be more than 128 bytes"),
+        ("fieldManager", "a\nb", r"invalid character U\+000A \(at position 1\)"),
+    ):
+        with pytest.raises(Invalid, match=problem):
+            parse_write_options([(name, value)], "PatchOptions")
+
+
+def test_write_options_must_fit_the_patch() -> None:
+    WriteOptions(field_manager="me", force=True).check_patch(is_apply=True)
+    WriteOptions().check_patch(is_apply=False)
+    with pytest.raises(Invalid, match="fieldManager: Required value: is required for apply patch"):
+        WriteOptions().check_patch(is_apply=True)
+    with pytest.raises(Invalid, match="force: Forbidden: may not be specified for non-apply patch"):
+        WriteOptions(force=False).check_patch(is_apply=False)
 
 
 def test_delete_options_come_from_the_body_or_else_from_the_parameters() -> None:
@@ -204,7 +220,7 @@ def test_delete_options_come_from_the_body_or_else_from_the_parameters() -> None
         ('{"gracePeriodSeconds":"x"}', 400, "json: cannot unmarshal string into Go struct field DeleteOptions.grace"),
         ('{"gracePeriodSeconds":true}', 400, "json: cannot unmarshal bool"),
         ('{"preconditions":1}', 400, "json: cannot unmarshal number"),
-        ('{"dryRun":["All"]}', 400, "dryRun is not supported"),
+        ('{"dryRun":["Some"]}', 422, 'DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]'),
         (
             '{"propagationPolicy":"Foo"}',
             422,
@@ -232,6 +248,8 @@ def test_delete_options_that_are_wrong_are_refused(body: str, code: int, message
     assert caught.value.message.startswith(message)
 
 
-def test_a_dry_run_in_the_parameters_of_a_deletion_is_refused() -> None:
-    with pytest.raises(BadRequest):
-        parse_delete_options([("dryRun", "All")])
+def test_a_deletion_may_be_a_dry_run() -> None:
+    assert parse_delete_options([("dryRun", "All")]).dry_run
+    assert parse_delete_options([], b'{"dryRun":["All"]}').dry_run
+    with pytest.raises(Invalid, match="dryRun"):
+        parse_delete_options([("dryRun", "")])
