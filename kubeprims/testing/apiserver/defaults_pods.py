@@ -148,10 +148,6 @@ def _pod_spec(spec: JSONObject) -> None:
     for key in ("containers", "initContainers"):
         if isinstance(spec.get(key), list):
             spec[key] = [_with_requests(container) for container in items(spec, key)]
-    tolerations = items(spec, "tolerations")
-    missing = [_toleration(taint) for taint in _TAINTS if not any(_tolerates(item, taint) for item in tolerations)]
-    if missing:
-        spec["tolerations"] = [*tolerations, *missing]
 
 
 def _with_requests(container: JSONObject) -> JSONObject:
@@ -161,6 +157,17 @@ def _with_requests(container: JSONObject) -> JSONObject:
         return container
     requests = {**limits, **mapping(resources, "requests")}
     return {**container, "resources": {**resources, "requests": dict(sorted(requests.items()))}}
+
+
+def with_admitted_values(pod: JSONObject) -> JSONObject:
+    """Return a pod with what admission adds to it: its priority, and how long it bears a node that does not answer."""
+    spec = mapping(pod, "spec")
+    tolerations = items(spec, "tolerations")
+    missing = [_toleration(taint) for taint in _TAINTS if not any(_tolerates(item, taint) for item in tolerations)]
+    admitted: JSONObject = {"priority": 0, "preemptionPolicy": "PreemptLowerPriority", **spec}
+    if missing:
+        admitted["tolerations"] = [*tolerations, *missing]
+    return {**pod, "spec": admitted}
 
 
 def _tolerates(toleration: JSONObject, taint: str) -> bool:
@@ -174,12 +181,7 @@ def _toleration(taint: str) -> JSONObject:
 POD = Defaults(
     members={
         "spec": Defaults(
-            values={
-                **_SPEC_VALUES,
-                "enableServiceLinks": True,
-                "priority": 0,
-                "preemptionPolicy": "PreemptLowerPriority",
-            },
+            values={**_SPEC_VALUES, "enableServiceLinks": True},
             rule=_pod_spec,
             members=_SPEC_MEMBERS,
         )

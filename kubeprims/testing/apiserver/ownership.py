@@ -25,6 +25,7 @@ from kubeprims.testing.apiserver.managed_fields import (
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.schema import Schema
 from kubeprims.testing.apiserver.stored_forms import as_shown
+from kubeprims.testing.apiserver.typed_values import NotOfType
 
 MANAGED_FIELDS = "managedFields"
 
@@ -65,7 +66,14 @@ class Writing:
 
     def create(self, obj: JSONObject) -> None:
         """Record in a new object who owns it."""
-        self._record(obj, updated(self._write(UPDATE), _empty(self.kind), self._shown(obj), ()))
+        self._record(obj, self._updated(_empty(self.kind), self._shown(obj), ()))
+
+    def _updated(self, old: JSONObject, new: JSONObject, owners: Ownerships) -> Ownerships:
+        """Return who owns what after an update; of an object that is not of its type, who owned what before."""
+        try:
+            return updated(self._write(UPDATE), old, new, owners)
+        except NotOfType:
+            return owners  # what is wrong with it is for validation to say
 
     def update(self, obj: JSONObject, existing: JSONObject, given: JSONValue) -> None:
         """Record in a changed object who owns what.
@@ -84,7 +92,7 @@ class Writing:
         if not known and not metadata_of(existing).get(MANAGED_FIELDS):
             self._record(obj, ())  # what was never tracked is not tracked before the first apply
             return
-        self._record(obj, updated(self._write(UPDATE), self._shown(existing), self._shown(obj), known))
+        self._record(obj, self._updated(self._shown(existing), self._shown(obj), known))
 
     def apply(self, config: JSONObject, existing: JSONObject | None, *, force: bool) -> JSONObject:
         """Return an object, in the version of the request, with ``config`` applied to it and its owners recorded.

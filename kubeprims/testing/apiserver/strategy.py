@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.canonical import zero
 from kubeprims.testing.apiserver.defaulting import mapping
+from kubeprims.testing.apiserver.defaults_pods import with_admitted_values
 from kubeprims.testing.apiserver.encoding import encode
 from kubeprims.testing.apiserver.first_values import TEMPLATE_GENERATION, with_kind_first_values
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
@@ -35,7 +36,7 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
     if kind.has_generation:
         metadata["generation"] = 1
     given = obj.get("status")
-    obj = with_kind_first_values(obj, kind)
+    obj = with_admission(with_kind_first_values(obj, kind), kind)
     if not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
         return obj
     if keep_status and given and given != zero(kind, "status"):
@@ -44,6 +45,11 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
     if not kind.custom:
         obj["status"] = _first_status(obj, kind)
     return obj
+
+
+def with_admission(obj: JSONObject, kind: Kind) -> JSONObject:
+    """Return an object with what admission adds to it: nobody is recorded as its owner."""
+    return with_admitted_values(obj) if kind is PODS else obj
 
 
 def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:

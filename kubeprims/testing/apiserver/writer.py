@@ -53,6 +53,7 @@ from kubeprims.testing.apiserver.status import (
 )
 from kubeprims.testing.apiserver.strategy import (
     differs,
+    with_admission,
     with_finalize_update,
     with_first_values,
     with_main_update,
@@ -124,8 +125,8 @@ class Writer:
         if target.subresource:
             return self._bind(target, body)
         request = self._request(target, options)
-        self._check_fields(target, body, request)
         obj = self._received(target, body)
+        self._check_fields(target, body, request)
         if "resourceVersion" in metadata_of(obj):
             message = "resourceVersion should not be set on objects to be created"
             raise plain_failure(message)
@@ -152,9 +153,7 @@ class Writer:
         if found:
             problem = f"strict decoding error: {', '.join(found)}"
             kind = target.kind
-            if not kind.custom:
-                problem = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}'
-            raise bad_request(problem)
+            raise bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problem}')
 
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
         """Create many objects in one step, each in the namespace that it names, with the status that it has.
@@ -197,8 +196,8 @@ class Writer:
             scale = decode_object(body, target.kind)
             self._check_name(target, mapping(scale, "metadata"))
             return self._scale(target, lambda _current: scale, request)
-        self._check_fields(target, body, request)
         obj = self._received(target, body)
+        self._check_fields(target, body, request)
         self._check_name(target, metadata_of(obj))
         with self._objects.storage.condition:
             stored = self._objects.find(target.kind, target.namespace, target.name)
@@ -239,7 +238,7 @@ class Writer:
         kind = target.kind
         name, api_version = patched.get("kind"), patched.get("apiVersion")
         served = {(served.kind, served.api_version) for served in self._registry.kinds}
-        if not kind.custom and (name, api_version) not in served:
+        if not kind.custom and name and api_version and (name, api_version) not in served:
             problem = f'no kind "{name}" is registered for version "{api_version}"'
             raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)])
         try:
@@ -414,6 +413,8 @@ class Writer:
             put_owners(obj, owners)
         else:
             request.writing.update(obj, existing, owners)
+        if not target.subresource:
+            obj = with_admission(obj, kind)
         problems = [
             *metadata_problems(metadata_of(obj), kind),
             *update_problems(metadata_of(obj), metadata_of(existing)),
