@@ -40,11 +40,16 @@ _DNS_SUBDOMAIN_RULE = (
 )
 
 
-def dns_subdomain_problems(value: str) -> list[str]:
-    """Return what keeps ``value`` from being a DNS subdomain (RFC 1123), in upstream's words; empty if nothing."""
+def dns_subdomain_problems(value: str, *, unit: str = "bytes") -> list[str]:
+    """Return what keeps ``value`` from being a DNS subdomain (RFC 1123), in upstream's words; empty if nothing.
+
+    Args:
+        value: The text.
+        unit: What upstream counts its length in: of names it says ``characters``.
+    """
     problems: list[str] = []
     if len(value.encode("utf-8", "surrogatepass")) > _SUBDOMAIN_BYTES_MAX:
-        problems.append(f"must be no more than {_SUBDOMAIN_BYTES_MAX} bytes")
+        problems.append(f"must be no more than {_SUBDOMAIN_BYTES_MAX} {unit}")
     if not _DNS_SUBDOMAIN_PATTERN.fullmatch(value):
         problems.append(_DNS_SUBDOMAIN_RULE)
     return problems

@@ -278,9 +278,9 @@ class Backend:
         options = options or DeleteOptions()
         with self._storage.condition, self._storage.rehearsal(is_wanted=options.dry_run):
             listing = self.list(kind, namespace, query)
-            last = self._remover.delete_all(kind, listing.items, options)
+            self._remover.delete_all(kind, listing.items, options)
         metadata: JSONObject = {"resourceVersion": listing.resource_version}
-        return Answer(200, Listing(self._objects.view(kind), metadata, last).body())
+        return Answer(200, Listing(self._objects.view(kind), metadata, listing.items).body())
 
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
         """Create many objects in one step, and return how many.

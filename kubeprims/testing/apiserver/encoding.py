@@ -96,6 +96,8 @@ def decode_object(body: bytes | JSONObject, kind: Kind) -> JSONObject:
         return body
     prefix = f"the object provided is unrecognized (must be of type {kind.kind}): couldn't get version/kind; "
     value = decode(body, problem=lambda text: prefix + text)
+    if value is None and not kind.custom:
+        return {}  # upstream takes null for an object that says nothing
     if not isinstance(value, dict):
         raise bad_request(f"{prefix}json parse error: cannot unmarshal {json_type(value)} into an object")
     return value

@@ -52,7 +52,8 @@ class Evictor:
             raise bad_request(message)
         options = eviction.get("deleteOptions")
         parsed = parse_delete_options((), encode(options)) if options else DeleteOptions()
-        with self._objects.storage.condition:
+        storage = self._objects.storage
+        with storage.condition, storage.rehearsal(is_wanted=parsed.dry_run):
             pod = decode_tail(self._objects.get(PODS, namespace, name).tail)
             if text(mapping(pod, "status"), "phase") not in _UNGUARDED_PHASES and not _is_going(pod):
                 self._ask_budget(namespace, pod)

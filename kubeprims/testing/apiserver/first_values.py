@@ -19,7 +19,6 @@ PROTECTION_FINALIZERS: Mapping[str, str] = {
     "persistentvolumes": "kubernetes.io/pv-protection",
 }
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
-_NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 _NOT_READY: JSONObject = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 _UID_LABEL = "batch.kubernetes.io/controller-uid"
 
@@ -31,8 +30,6 @@ def with_kind_first_values(obj: JSONObject, kind: Kind) -> JSONObject:
 
 
 def _namespace(obj: JSONObject, _kind: Kind) -> JSONObject:
-    metadata = metadata_of(obj)
-    metadata["labels"] = {**mapping(metadata, "labels"), _NAMESPACE_NAME_LABEL: metadata["name"]}
     spec = mapping(obj, "spec")
     finalizers = spec.get("finalizers")
     names = finalizers if isinstance(finalizers, list) else []

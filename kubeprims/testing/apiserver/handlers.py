@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from kubeprims.clock import Clock
-from kubeprims.errors import BadRequest, MethodNotAllowed, StatusError
+from kubeprims.errors import BadRequest, DecodeError, MethodNotAllowed, StatusError
 from kubeprims.testing.apiserver import discovery, openapi, protobuf
 from kubeprims.testing.apiserver.accept import Form, negotiate
 from kubeprims.testing.apiserver.auth import Authenticator
@@ -26,8 +26,9 @@ from kubeprims.testing.apiserver.queries import (
 )
 from kubeprims.testing.apiserver.routes import ResourcePath, Verb, decode_path, parse_path, parse_query, verb_for
 from kubeprims.testing.apiserver.shapes import ShapedWatch, Shaper
-from kubeprims.testing.apiserver.status import bad_request, unknown_resource, unsupported_media_type
+from kubeprims.testing.apiserver.status import bad_request, not_found, unknown_resource, unsupported_media_type
 from kubeprims.testing.apiserver.tables import has_table, parse_include_object
+from kubeprims.yaml_text import load_documents
 
 # Below it, a list goes out in one piece with its length; above it, in pieces, so that the client can begin at once.
 _ONE_PIECE_BYTES_MAX = 128 * 1024
@@ -118,6 +119,8 @@ class API:
             path, accept, discovery.api_resources(kinds), address=self._address()
         )
         if document is None:
+            if path.startswith("/api/") or any(path.startswith(f"/apis/{kind.group}/") for kind in kinds if kind.group):
+                raise unknown_resource()
             return Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
         if call.request.method not in {"GET", "HEAD"}:
             raise _method_not_allowed()
@@ -132,7 +135,7 @@ class API:
         for subresource in kind.subresources:
             if subresource.name == path.subresource:
                 return kind, subresource
-        raise unknown_resource()
+        raise not_found(kind, path.name) if kind.custom else unknown_resource()
 
     def _dispatch(self, verb: Verb, call: Call, kind: Kind, path: ResourcePath, parameters: Parameters) -> Reply:
         backend = self._backend
@@ -228,18 +231,28 @@ def _json_body(call: Call) -> bytes:
     """Return a request's body as JSON.
 
     Raises:
-        UnsupportedMediaType: It is neither JSON nor protobuf of a built-in kind.
-        BadRequest: It is damaged protobuf.
+        UnsupportedMediaType: It is neither JSON, nor YAML, nor protobuf of a built-in kind.
+        BadRequest: It is damaged protobuf, or no YAML.
     """
     match _media_type(call):
         case "" | "application/json":
             return call.body
+        case "application/yaml":
+            return _json_of_yaml(call.body)
         case protobuf.MEDIA_TYPE:
             return json.dumps(protobuf.decode_object(call.body)).encode()
         case _:
-            accepted = f"application/json, {protobuf.MEDIA_TYPE}"
+            accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
             message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
             raise unsupported_media_type(message)
+
+
+def _json_of_yaml(body: bytes) -> bytes:
+    try:
+        documents = load_documents(body)
+    except DecodeError as error:
+        raise bad_request(f"error converting YAML to JSON: yaml: {error.detail}") from None
+    return json.dumps(documents[0] if documents else None).encode()
 
 
 def _method_not_allowed() -> MethodNotAllowed:

@@ -222,6 +222,26 @@ def _owner_problems(metadata: JSONObject) -> Iterator[FieldProblem]:
         for key in _OWNER_FIELDS:
             if isinstance(owner, dict) and not owner.get(key):
                 yield FieldProblem.required(f"metadata.ownerReferences[{position}].{key}", "must not be empty")
+        if isinstance(owner, dict):
+            yield from _owner_kind_problems(owner, f"metadata.ownerReferences[{position}]")
+    controllers = [owner for owner in _owners(owners) if owner.get("controller") is True]
+    if len(controllers) > 1:
+        first, second = (f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
+        rule = 'Only one reference can have Controller set to true. Found "true" in references for '
+        yield FieldProblem.invalid("metadata.ownerReferences", owners, f"{rule}{first} and {second}")
+
+
+def _owners(value: JSONValue) -> list[JSONObject]:
+    return [owner for owner in value if isinstance(owner, dict)] if isinstance(value, list) else []
+
+
+def _owner_kind_problems(owner: JSONObject, path: str) -> Iterator[FieldProblem]:
+    api_version = text_of(owner, "apiVersion")
+    if api_version.count("/") > 1:
+        yield FieldProblem.invalid(f"{path}.apiVersion", api_version, "must be <group>/<version> or <version>")
+    if owner.get("kind") == "Event" and api_version in {"v1", "events.k8s.io/v1"}:
+        group, _, version = api_version.rpartition("/")
+        yield FieldProblem.invalid(path, owner, f"{group}/{version}, Kind=Event is disallowed from being an owner")
 
 
 def _finalizer_problems(metadata: JSONObject) -> Iterator[FieldProblem]:
@@ -270,7 +290,7 @@ def name_rules_broken(name: str, rule: NameRule) -> list[str]:
     """Return which rules for names of a kind a name breaks."""
     match rule:
         case NameRule.DNS_SUBDOMAIN:
-            return dns_subdomain_problems(name)
+            return dns_subdomain_problems(name, unit="characters")
         case NameRule.DNS_LABEL:
             return _label_name_problems(name)
         case NameRule.DNS_1035_LABEL:

@@ -43,8 +43,11 @@ def media_type_of(content_type: str, *, custom: bool) -> str:
     media_type = content_type.partition(";")[0].strip().lower()
     supported = (JSON_PATCH, MERGE_PATCH, *(() if custom else (STRATEGIC_MERGE_PATCH,)), APPLY_PATCH)
     if media_type not in supported:
-        message = "the body of the request was in an unknown format - accepted media types include: "
-        raise unsupported_media_type(message + ", ".join(supported))
+        message = "415: Unsupported Media Type"
+        if custom:
+            message = "the body of the request was in an unknown format - accepted media types include: "
+            message += ", ".join(supported)
+        raise unsupported_media_type(message)
     return media_type
 
 

@@ -296,7 +296,8 @@ def _delete_options_of_body(body: bytes) -> DeleteOptions:
     if not isinstance(options, dict):
         raise bad_request(f"couldn't get version/kind; json parse error: cannot unmarshal {json_type(options)}")
     if options.get("kind", "DeleteOptions") != "DeleteOptions":
-        raise bad_request(f'no kind "{options["kind"]}" is registered for version "{_META_GROUP}/v1"')
+        version = options.get("apiVersion", f"{_META_GROUP}/v1")
+        raise bad_request(f'no kind "{options["kind"]}" is registered for version "{version}"')
     dry_run = _typed(options, "dryRun", list) or []
     _refuse("DeleteOptions", _dry_run_problems(dry_run))
     preconditions = _typed(options, "preconditions", dict) or {}

@@ -49,11 +49,10 @@ class Remover:
             return Answer(200, render_success(details))
         return Answer(200, self._objects.view(kind).render(last))
 
-    def delete_all(
-        self, kind: Kind, selected: Sequence[StoredObject], options: DeleteOptions
-    ) -> Sequence[StoredObject]:
-        """Delete many objects, and return what there is to say of each; the lock is held by the caller."""
-        return [self._carry_out(kind, split_key(stored.key)[0], stored, options)[0] for stored in selected]
+    def delete_all(self, kind: Kind, selected: Sequence[StoredObject], options: DeleteOptions) -> None:
+        """Delete many objects; the lock is held by the caller."""
+        for stored in selected:
+            self._carry_out(kind, split_key(stored.key)[0], stored, options)
 
     def _carry_out(
         self, kind: Kind, namespace: str, stored: StoredObject, options: DeleteOptions

@@ -72,7 +72,7 @@ def parse_path(path: str) -> ResourcePath | None:
     What is returned need not exist: the registry knows that.
     """
     segments = path.removeprefix("/").removesuffix("/").split("/")
-    if not path.startswith("/") or any(segment in {"", ".", ".."} for segment in segments):
+    if not path.startswith("/") or "" in segments:
         return None
     match segments:
         case ["api", version, *rest] if rest:

@@ -96,20 +96,22 @@ def not_found(kind: Kind, name: str) -> NotFound:
     )
 
 
-def already_exists(kind: Kind, name: str) -> AlreadyExists:
-    """409: an object of that name is there."""
+def already_exists(kind: Kind, name: str, *, is_going: bool = False) -> AlreadyExists:
+    """409: an object of that name is there, or is still there."""
     return AlreadyExists(
-        f'{kind.group_resource} "{name}" already exists',
+        f'{"object is being deleted: " if is_going else ""}{kind.group_resource} "{name}" already exists',
         code=409,
         reason="AlreadyExists",
         details=_resource(kind, name),
     )
 
 
-def conflict(kind: Kind, name: str, rule: str) -> Conflict:
+def conflict(kind: Kind, name: str, rule: str, *, subresource: str = "") -> Conflict:
     """409: the object is not in the state that the request expects."""
-    message = f'Operation cannot be fulfilled on {kind.group_resource} "{name}": {rule}'
-    return Conflict(message, code=409, reason="Conflict", details=_resource(kind, name))
+    below = f"/{subresource}" if subresource else ""
+    message = f'Operation cannot be fulfilled on {kind.group_resource}{below} "{name}": {rule}'
+    details = {**_resource(kind, name), "kind": f"{kind.resource}{below}"}
+    return Conflict(message, code=409, reason="Conflict", details=details)
 
 
 def precondition_failed(kind: Kind, name: str, rule: str) -> Conflict:

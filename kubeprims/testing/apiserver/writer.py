@@ -57,6 +57,8 @@ from kubeprims.testing.apiserver.strategy import (
     with_finalize_update,
     with_first_values,
     with_main_update,
+    with_node,
+    with_own_name,
     with_status_update,
 )
 
@@ -298,6 +300,7 @@ class Writer:
         schema = self._registry.schema(kind)
         obj = with_checked_metadata(self._objects.view(kind).to_storage(pruned(obj, schema)), kind)
         metadata = metadata_of(obj)
+        metadata.pop("selfLink", None)
         if not kind.namespaced:
             metadata.pop("namespace", None)
         elif text_of(metadata, "namespace") not in {"", target.namespace}:
@@ -327,7 +330,7 @@ class Writer:
             metadata["name"] = self._free_name(target, base)
         metadata["uid"] = new_uid(self._rng)
         metadata["creationTimestamp"] = now
-        return obj
+        return with_own_name(obj, target.kind)
 
     def _free_name(self, target: Target, base: str) -> str:
         name = generated_name(base, self._rng)
@@ -341,8 +344,12 @@ class Writer:
         obj = self._checked_new(target, obj, self._content_problems(obj, None, target.kind))
         name = text_of(metadata_of(obj), "name")
         self._check_namespace(target, name)
-        if self._objects.find(target.kind, target.namespace, name) is not None:
-            raise already_exists(target.kind, name)
+        existing = self._objects.find(target.kind, target.namespace, name)
+        if existing is not None:
+            is_going = b'"deletionTimestamp"' in existing.tail and "deletionTimestamp" in metadata_of(
+                decode_tail(existing.tail)
+            )
+            raise already_exists(target.kind, name, is_going=is_going)
         if target.kind is SERVICES:
             obj = self._service_addresses().assign(obj)
         stored = self._objects.put(target.kind, target.namespace, obj)
@@ -457,10 +464,17 @@ class Writer:
     def _bind(self, target: Target, body: bytes | JSONObject) -> Answer:
         assert target.subresource == "binding", "nothing else can be created below an object"
         binding = decode_object(body, target.kind)
-        node = binding.get("target")
-        node_name = node.get("name") if isinstance(node, dict) else None
+        node, metadata = mapping(binding, "target"), mapping(binding, "metadata")
+        node_name = node.get("name")
+        if metadata.get("name", target.name) != target.name:
+            message = "name in URL does not match name in Binding object"
+            raise bad_request(message)
+        if node.get("kind") not in {None, "", "Node"}:
+            problem = FieldProblem.unsupported("target.kind", node["kind"], ("Node", "<empty>"))
+            raise plain_failure(f"{problem.field}: {problem.text}")
         if not isinstance(node_name, str) or not node_name:
-            raise invalid("Binding", target.name, [FieldProblem.required("target.name", "")])
+            message = "target.name: Required value"
+            raise plain_failure(message)
         with self._objects.storage.condition:
             stored = self._objects.get(target.kind, target.namespace, target.name)
             pod = decode_tail(stored.tail)
@@ -468,8 +482,9 @@ class Writer:
             spec = spec if isinstance(spec, dict) else {}
             if spec.get("nodeName"):
                 rule = f"pod {target.name} is already assigned to node {quoted(spec['nodeName'])}"
-                raise conflict(target.kind, target.name, rule)
-            self._objects.put(target.kind, target.namespace, {**pod, "spec": {**spec, "nodeName": node_name}})
+                raise conflict(target.kind, target.name, rule, subresource="binding")
+            bound = with_node(pod, node_name, mapping(metadata, "annotations"), timestamp(self._clock.wall()))
+            self._objects.put(target.kind, target.namespace, bound)
         return Answer(201, render_success({}, code=201))
 
 
