@@ -8,7 +8,9 @@ from enum import Enum
 
 from kubeprims.errors import NotAcceptable
 
-_JSON_RANGES = frozenset({"application/json", "application/*", "*/*"})
+_JSON_RANGES = frozenset({"application/json", "*/*"})
+# What upstream's router lets through; it does not take ``application/*`` for any of these.
+_ROUTED = frozenset({"application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "*/*"})
 _META_GROUP = "meta.k8s.io"
 _META_VERSIONS = frozenset({"v1", "v1beta1"})
 
@@ -54,6 +56,10 @@ def negotiate(values: Sequence[str], *, has_tables: bool = True) -> Representati
     """
     if not "".join(values).strip():
         return OBJECT
+    if not any(media_type in _ROUTED for media_type, _ in _clauses(",".join(values))):
+        known = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        message = f"406: Not Acceptable\n\nAvailable representations: {known}"
+        raise NotAcceptable(message, code=406, reason="NotAcceptable")
     for media_type, parameters in _clauses(",".join(values)):
         if media_type not in _JSON_RANGES:
             continue

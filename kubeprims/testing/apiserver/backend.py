@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.binding import Binder
 from kubeprims.testing.apiserver.collector import Collected, Collector
 from kubeprims.testing.apiserver.encoding import decode_tail, encode
 from kubeprims.testing.apiserver.eviction import Evictor
@@ -100,6 +101,7 @@ class Backend:
         )
         self._collector = Collector(self._objects, self._registry, self._remover)
         self._evictor = Evictor(self._objects, self._remover, self._clock)
+        self._binder = Binder(self._objects, self._clock)
         self.create_many(NAMESPACES, [{"metadata": {"name": name}} for name in _FIRST_NAMESPACES])
 
     @property
@@ -204,6 +206,8 @@ class Backend:
         with self._storage.rehearsal(is_wanted=options.dry_run):
             if subresource == "eviction":
                 return self._evictor.evict(namespace, name, body)
+            if subresource == "binding":
+                return self._binder.bind(namespace, name, body)
             return self._writer.create(Target(kind, namespace, name, subresource), body, options)
 
     def update(

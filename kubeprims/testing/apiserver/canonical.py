@@ -23,6 +23,8 @@ from kubeprims.testing.apiserver.quantities import QUANTITY_RULE, parse_quantity
 from kubeprims.testing.apiserver.status import bad_request, quoted
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+# Upstream reads what it writes, and writes all six digits.
+_MICROSECONDS = re.compile(r"\.\d{6}\D")
 _TIME_LAYOUT = "2006-01-02T15:04:05Z07:00"
 _MICRO_TIME_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 _NULL_WHEN_ZERO = frozenset({"time", "micro-time", "json", "bytes"})
@@ -205,6 +207,8 @@ def _time(code: str, value: JSONValue, place: _Place) -> JSONValue:
     if not isinstance(value, str):
         raise _wrong(code, value, place)
     moment = _moment(value)
+    if code == "micro-time" and _MICROSECONDS.search(value) is None:
+        moment = None
     if moment is None:
         layout = _TIME_LAYOUT if code == "time" else _MICRO_TIME_LAYOUT
         text = f'parsing time {quoted(value)} as "{layout}": cannot parse {quoted(value)} as "2006"'

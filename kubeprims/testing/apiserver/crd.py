@@ -102,9 +102,33 @@ def _kind(crd: JSONObject, version: JSONObject) -> Kind:
         unconditional_update=False,
         scale=_scale(version),
         printer_columns=tuple(map(_column, mappings_at(version, "additionalPrinterColumns"))),
+        deprecation=_deprecation(crd, version),
         schema=custom_schema(raw),
         definition=raw,
     )
+
+
+def _deprecation(crd: JSONObject, version: JSONObject) -> str:
+    """Return what the users of a version are warned of.
+
+    Source:
+        apiextensions-apiserver pkg/apiserver/customresource_handler.go.
+        Same: unless the definition has words of its own, they name the version to use instead, if there is one.
+    """
+    if version.get("deprecated") is not True:
+        return ""
+    own = version.get("deprecationWarning")
+    if isinstance(own, str):
+        return own
+    group, kind = text_at(crd, "spec", "group"), text_at(crd, "spec", "names", "kind")
+    versions = mappings_at(crd, "spec", "versions")
+    good = [item for item in versions if item.get("served") is True and item.get("deprecated") is not True]
+    text = f"{group}/{text_at(version, 'name')} {kind} is deprecated"
+    if not good:
+        return text
+    newest = min(good, key=_preference)
+    is_newer = _preference(newest) < _preference(version)
+    return f"{text}; use {group}/{text_at(newest, 'name')} {kind}" if is_newer else text
 
 
 def _subresources(version: JSONObject, kind: str) -> tuple[Subresource, ...]:

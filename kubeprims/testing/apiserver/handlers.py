@@ -95,18 +95,23 @@ class API:
         resource_path = parse_path(path)
         if resource_path is None or not self._serves(resource_path):
             return self._non_resource(call, path)
+        if resource_path.name in {".", ".."}:
+            raise bad_request(f"Name parameter invalid: \"{resource_path.name}\": may not be '{resource_path.name}'")
         verb = verb_for(call.request.method, resource_path, parameters)
+        kind = self._backend.resolve(*_names_of(resource_path))
+        if kind.custom and resource_path.namespace and not kind.namespaced:
+            return _no_page()
         kind, subresource = self._resolve(resource_path)
         _check_verb(verb, kind, resource_path, subresource)
         assert verb is not None  # checked by the line above
         has_tables = has_table(kind) and resource_path.subresource in {"", "status"}
         representation = negotiate(call.request.headers.get_all("accept"), has_tables=has_tables)
         if representation.form is Form.OBJECT:
-            return self._dispatch(verb, call, kind, resource_path, parameters)
+            return _with_warning(self._dispatch(verb, call, kind, resource_path, parameters), kind)
         include = next((value for name, value in parameters if name == "includeObject"), "")
         shaper = Shaper(kind, representation, include_object=parse_include_object(include), clock=self._clock)
         shaper.check(is_list=verb is Verb.LIST)
-        return _shaped(self._dispatch(verb, call, kind, resource_path, parameters), shaper, verb)
+        return _with_warning(_shaped(self._dispatch(verb, call, kind, resource_path, parameters), shaper, verb), kind)
 
     def _serves(self, path: ResourcePath) -> bool:
         group_version = (path.gvr.group, path.gvr.version)
@@ -119,15 +124,17 @@ class API:
             path, accept, discovery.api_resources(kinds), address=self._address()
         )
         if document is None:
-            if path.startswith("/api/") or any(path.startswith(f"/apis/{kind.group}/") for kind in kinds if kind.group):
+            if path.startswith("/api/") or any(
+                path.startswith(f"/apis/{kind.group}/") for kind in kinds if kind.group and not kind.custom
+            ):
                 raise unknown_resource()
-            return Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
+            return _no_page()
         if call.request.method not in {"GET", "HEAD"}:
             raise _method_not_allowed()
         return Reply(200, document.body, document.content_type, document.headers)
 
     def _resolve(self, path: ResourcePath) -> tuple[Kind, Subresource | None]:
-        kind = self._backend.resolve(path.gvr.group, path.gvr.version, path.gvr.resource)
+        kind = self._backend.resolve(*_names_of(path))
         if kind.namespaced != bool(path.namespace) and (path.namespace or path.name):
             raise unknown_resource()
         if not path.subresource:
@@ -191,6 +198,21 @@ def _warning(text: str) -> str:
     """Return a warning as its header has it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'299 - "{escaped}"'
+
+
+def _with_warning(reply: Reply, kind: Kind) -> Reply:
+    """Return an answer that warns of a version that is deprecated."""
+    if not kind.deprecation:
+        return reply
+    return reply._replace(headers=(*reply.headers, ("Warning", _warning(kind.deprecation))))
+
+
+def _no_page() -> Reply:
+    return Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
+
+def _names_of(path: ResourcePath) -> tuple[str, str, str]:
+    return path.gvr.group, path.gvr.version, path.gvr.resource
 
 
 def _list_reply(listing: Listing) -> Reply:

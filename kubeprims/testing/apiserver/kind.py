@@ -123,6 +123,7 @@ class Kind:
         create_on_update: An update of an object that is not there creates it.
         returns_deleted: A deletion answers with the object rather than with a ``Status``.
         scale: Where its objects keep what their ``scale`` shows; None if they have none.
+        deprecation: What its users are warned of; empty unless its version is deprecated.
         printer_columns: What its definition adds to tables; empty for a built-in kind.
         schema: What its definition says of its objects; None for a built-in kind.
         definition: The same, as it was written.
@@ -150,6 +151,7 @@ class Kind:
     returns_deleted: bool = False
     scale: ScalePaths | None = field(default=None, repr=False)
     printer_columns: tuple[PrinterColumn, ...] = field(default=(), repr=False)
+    deprecation: str = field(default="", repr=False)
     schema: Schema | None = field(default=None, repr=False, compare=False)
     definition: JSONObject | None = field(default=None, repr=False, compare=False)
 

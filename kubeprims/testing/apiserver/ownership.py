@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.canonical import canonical
 from kubeprims.testing.apiserver.field_sets import Path
-from kubeprims.testing.apiserver.kinds import Kind
+from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, Kind
 from kubeprims.testing.apiserver.managed_fields import (
     APPLY,
     BEFORE_FIRST_APPLY,
@@ -92,7 +92,10 @@ class Writing:
         if not known and not metadata_of(existing).get(MANAGED_FIELDS):
             self._record(obj, ())  # what was never tracked is not tracked before the first apply
             return
-        self._record(obj, self._updated(self._shown(existing), self._shown(obj), known))
+        new = self._shown(obj)
+        if self.subresource == "scale" and self.kind.scale is not None and not self.kind.custom:
+            new = _without_zero(new, self.kind.scale.replicas)
+        self._record(obj, self._updated(self._shown(existing), new, known))
 
     def apply(self, config: JSONObject, existing: JSONObject | None, *, force: bool) -> JSONObject:
         """Return an object, in the version of the request, with ``config`` applied to it and its owners recorded.
@@ -144,8 +147,19 @@ def _bare(obj: JSONObject) -> JSONObject:
     return {"metadata": metadata, **rest}
 
 
+def _without_zero(obj: JSONObject, path: tuple[str, ...]) -> JSONObject:
+    """Return an object without a number that is zero: a scale leaves it out, so that nobody has given it."""
+    key, *below = path
+    value = obj.get(key)
+    if below and isinstance(value, dict):
+        return {**obj, key: _without_zero(value, tuple(below))}
+    return {name: member for name, member in obj.items() if name != key or value != 0}
+
+
 def _empty(kind: Kind) -> JSONObject:
     """Return what an object of a kind is before anything was written to it."""
+    if kind is CUSTOM_RESOURCE_DEFINITIONS:
+        return {"metadata": {}, "spec": {"names": {}}}
     return {"metadata": {}} if kind.custom else canonical({"metadata": {}}, kind)
 
 

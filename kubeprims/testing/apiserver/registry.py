@@ -21,6 +21,8 @@ class Registry:
         self._custom: dict[str, tuple[Kind, ...]] = {}
         self._kinds = BUILT_IN_KINDS
         self._by_name = {(kind.group, kind.version, kind.resource): kind for kind in BUILT_IN_KINDS}
+        self.type_names = _type_names(BUILT_IN_KINDS)
+        """Kind and version of everything that is served, as objects name them."""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -57,3 +59,8 @@ class Registry:
         self._custom = custom
         self._kinds = (*BUILT_IN_KINDS, *(kind for kinds in custom.values() for kind in kinds))
         self._by_name = {(kind.group, kind.version, kind.resource): kind for kind in self._kinds}
+        self.type_names = _type_names(self._kinds)
+
+
+def _type_names(kinds: Sequence[Kind]) -> frozenset[tuple[str, str]]:
+    return frozenset((kind.kind, kind.api_version) for kind in kinds)

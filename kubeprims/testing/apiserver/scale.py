@@ -9,10 +9,10 @@ Source:
 
 from __future__ import annotations
 
-from kubeprims.errors import StatusError
+from kubeprims.errors import BadRequest, StatusError
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
-from kubeprims.testing.apiserver.encoding import json_type
+from kubeprims.testing.apiserver.encoding import encode, json_type
 from kubeprims.testing.apiserver.kinds import Kind, ScalePaths
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.status import FieldProblem, bad_request, invalid, plain_failure
@@ -56,14 +56,12 @@ def with_scale(obj: JSONObject, scale: JSONObject, kind: Kind) -> JSONObject:
         InternalError: The object has no place for the number.
     """
     _check_type(scale)
-    replicas: JSONValue = mapping(scale, "spec").get("replicas")
-    if replicas is None:
-        replicas = 0
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        place = "Go struct field ScaleSpec.spec.replicas of type int32"
-        problem_text = f"json: cannot unmarshal {json_type(replicas)} into {place}"
-        raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {problem_text}')
+    replicas = _replicas_of(scale)
     metadata = mapping(scale, "metadata")
+    if replicas < 0 and kind.custom:
+        path = f".{'.'.join(_paths(kind).replicas)}"
+        problem = FieldProblem.invalid(path, replicas, "should be a non-negative integer")
+        raise invalid(kind.kind, text_of(metadata, "name"), [problem], group=kind.group)
     if replicas < 0:
         problem = FieldProblem.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("Scale", text_of(metadata, "name"), [problem], group="autoscaling")
@@ -71,6 +69,31 @@ def with_scale(obj: JSONObject, scale: JSONObject, kind: Kind) -> JSONObject:
     own = {key: value for key, value in metadata_of(obj).items() if key not in {"uid", "resourceVersion"}}
     changed: JSONObject = {**obj, "metadata": {**own, **wanted}}
     return _with(changed, _paths(kind).replicas, replicas)
+
+
+def checked_scale(patched: JSONObject) -> JSONObject:
+    """Return the scale that a patch made; a value that does not fit is the patch's fault.
+
+    Raises:
+        Invalid: There is one.
+    """
+    try:
+        _replicas_of(patched)
+    except BadRequest as error:
+        _, _, problem = error.message.partition(" cannot be handled as a Scale: ")
+        raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)]) from None
+    return patched
+
+
+def _replicas_of(scale: JSONObject) -> int:
+    replicas: JSONValue = mapping(scale, "spec").get("replicas")
+    if replicas is None:
+        return 0
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        place = "Go struct field ScaleSpec.spec.replicas of type int32"
+        problem_text = f"json: cannot unmarshal {json_type(replicas)} into {place}"
+        raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {problem_text}')
+    return replicas
 
 
 def _check_type(scale: JSONObject) -> None:

@@ -10,6 +10,7 @@ from kubeprims.errors import (
     AlreadyExists,
     BadRequest,
     Conflict,
+    Forbidden,
     InternalError,
     Invalid,
     MethodNotAllowed,
@@ -26,6 +27,8 @@ from kubeprims.testing.apiserver.kinds import Kind
 _DETAIL_KEYS = ("name", "group", "kind", "uid")
 # Upstream renders the details of these even where there are none.
 _ALWAYS_DETAILED = frozenset({"NotFound", "MethodNotAllowed", "Invalid"})
+# As are those of what upstream's router refuses before anything of Kubernetes has seen it.
+_ROUTER_PREFIXES = ("406: ", "415: ")
 
 
 class FieldProblem(NamedTuple):
@@ -150,6 +153,20 @@ def method_not_allowed(verb: str, kind: Kind) -> MethodNotAllowed:
     )
 
 
+def namespace_terminating(kind: Kind, namespace: str, name: str) -> Forbidden:
+    """403: nothing new comes into a namespace that is being deleted."""
+    return Forbidden(
+        f'{kind.group_resource} "{name}" is forbidden: unable to create new content in namespace {namespace} because '
+        "it is being terminated",
+        code=403,
+        reason="Forbidden",
+        causes=[
+            StatusCause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
+        ],
+        details={"name": name, "group": kind.group, "kind": kind.resource},
+    )
+
+
 def unsupported_media_type(message: str) -> UnsupportedMediaType:
     """415: the server does not take a body of this type."""
     return UnsupportedMediaType(message, code=415, reason="UnsupportedMediaType")
@@ -186,7 +203,7 @@ def render_status(error: StatusError) -> bytes:
     if error.reason:
         status["reason"] = error.reason
     details = _details(error)
-    if details or error.reason in _ALWAYS_DETAILED:
+    if details or error.reason in _ALWAYS_DETAILED or error.message.startswith(_ROUTER_PREFIXES):
         status["details"] = details
     status["code"] = error.code
     return _encode(status)

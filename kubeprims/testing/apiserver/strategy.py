@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.canonical import zero
-from kubeprims.testing.apiserver.defaulting import items, mapping
+from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults_pods import with_admitted_values
 from kubeprims.testing.apiserver.encoding import encode
 from kubeprims.testing.apiserver.first_values import TEMPLATE_GENERATION, with_kind_first_values
@@ -59,26 +59,6 @@ def with_own_name(obj: JSONObject, kind: Kind) -> JSONObject:
 def with_admission(obj: JSONObject, kind: Kind) -> JSONObject:
     """Return an object with what admission adds to it: nobody is recorded as its owner."""
     return with_admitted_values(obj) if kind is PODS else obj
-
-
-def with_node(pod: JSONObject, node: str, annotations: JSONObject, now: str) -> JSONObject:
-    """Return a pod that is bound to a node: with the annotations of the binding, and the condition that says so."""
-    metadata, status = metadata_of(pod), mapping(pod, "status")
-    scheduled: JSONObject = {
-        "type": "PodScheduled",
-        "status": "True",
-        "lastProbeTime": None,
-        "lastTransitionTime": now,
-    }
-    if annotations:
-        metadata = {**metadata, "annotations": {**mapping(metadata, "annotations"), **annotations}}
-    conditions = [item for item in items(status, "conditions") if item.get("type") != "PodScheduled"]
-    return {
-        **pod,
-        "metadata": metadata,
-        "spec": {**mapping(pod, "spec"), "nodeName": node},
-        "status": {**status, "conditions": [*conditions, scheduled]},
-    }
 
 
 def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:

@@ -236,7 +236,7 @@ def _take(right: list[str], shared: list[str], merged: list[str]) -> None:
 
 
 def without(value: JSONValue, fields: FieldSet, schema: Schema) -> JSONValue:
-    """Return a value without some of its fields, and without the objects and lists that this leaves empty."""
+    """Return a value without some of its fields; an object or a list that this leaves empty becomes null."""
     return _without(value, fields, schema, ()) if fields else value
 
 
@@ -249,10 +249,7 @@ def _without(value: JSONValue, fields: FieldSet, schema: Schema, path: Path) -> 
         if at in fields:
             continue
         if any(other[: len(at)] == at for other in fields):
-            left = _without(part, fields, part_schema, at)
-            if part and not left:
-                continue
-            part = left  # noqa: PLW2901 - what is left of it
+            part = _without(part, fields, part_schema, at) or None  # noqa: PLW2901 - what is left of it
         kept.append((step, part))
     if isinstance(value, dict):
         return {step[2:]: part for step, part in kept}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from kubeprims.clock import Clock, Rng
-from kubeprims.errors import BadRequest, Forbidden, StatusCause
+from kubeprims.errors import BadRequest
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
 from kubeprims.testing.apiserver.configuration import check_configuration, parse_configuration
@@ -15,7 +15,6 @@ from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, is_too_deep
-from kubeprims.testing.apiserver.field_validation import unknown_and_duplicate_fields
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
@@ -34,8 +33,9 @@ from kubeprims.testing.apiserver.ownership import MANAGED_FIELDS, Writing, put_o
 from kubeprims.testing.apiserver.patches import APPLY_PATCH, media_type_of, parse_patch
 from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.queries import WriteOptions, parse_revision
+from kubeprims.testing.apiserver.received import check_type_names, strange_fields, with_owners_once
 from kubeprims.testing.apiserver.registry import Registry
-from kubeprims.testing.apiserver.scale import scale_of, with_scale
+from kubeprims.testing.apiserver.scale import checked_scale, scale_of, with_scale
 from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
 from kubeprims.testing.apiserver.schema_validation import schema_problems
 from kubeprims.testing.apiserver.service_addresses import ServiceAddresses
@@ -46,10 +46,10 @@ from kubeprims.testing.apiserver.status import (
     conflict,
     invalid,
     modified,
+    namespace_terminating,
     not_found,
     plain_failure,
     quoted,
-    render_success,
 )
 from kubeprims.testing.apiserver.strategy import (
     differs,
@@ -57,7 +57,6 @@ from kubeprims.testing.apiserver.strategy import (
     with_finalize_update,
     with_first_values,
     with_main_update,
-    with_node,
     with_own_name,
     with_status_update,
 )
@@ -123,11 +122,10 @@ class Writer:
         self._auto_create_namespaces = auto_create_namespaces
 
     def create(self, target: Target, body: bytes | JSONObject, options: WriteOptions = NO_OPTIONS) -> Answer:
-        """Create an object, or bind a pod."""
-        if target.subresource:
-            return self._bind(target, body)
+        """Create an object."""
+        assert not target.subresource, "what is created below an object is carried out elsewhere"
         request = self._request(target, options)
-        obj = self._received(target, body)
+        obj = self._received(target, body, request)
         self._check_fields(target, body, request)
         if "resourceVersion" in metadata_of(obj):
             message = "resourceVersion should not be set on objects to be created"
@@ -149,9 +147,18 @@ class Writer:
         return _Request(options, writing)
 
     @staticmethod
-    def _check_fields(target: Target, body: bytes | JSONObject, request: _Request) -> None:
+    def _strange_fields(target: Target, body: bytes | JSONObject, request: _Request) -> list[str]:
+        """Return the fields of a body that are to be refused; those to be warned of are noted in the request."""
+        mode = request.options.field_validation
+        found = strange_fields(body, request.writing.schema, target.kind, mode=mode)
+        if mode == "Strict":
+            return found
+        request.warnings.extend(found)
+        return []
+
+    def _check_fields(self, target: Target, body: bytes | JSONObject, request: _Request) -> None:
         """Warn of fields that are not known or come twice, or refuse them, as the request has it."""
-        found = _strange_fields(target, body, request)
+        found = self._strange_fields(target, body, request)
         if found:
             problem = f"strict decoding error: {', '.join(found)}"
             kind = target.kind
@@ -198,7 +205,7 @@ class Writer:
             scale = decode_object(body, target.kind)
             self._check_name(target, mapping(scale, "metadata"))
             return self._scale(target, lambda _current: scale, request)
-        obj = self._received(target, body)
+        obj = self._received(target, body, request)
         self._check_fields(target, body, request)
         self._check_name(target, metadata_of(obj))
         with self._objects.storage.condition:
@@ -223,30 +230,24 @@ class Writer:
             return self._apply(target, parse_configuration(target.kind, target.name, body), request)
         apply = parse_patch(media_type, body, request.writing.schema)
         if target.subresource == "scale":
-            return self._scale(target, lambda current: self._patched(current, apply), request)
+            return self._scale(target, lambda current: checked_scale(self._patched(current, apply)), request)
         with self._objects.storage.condition:
             stored = self._objects.get(kind, target.namespace, target.name)
             patched = self._patched(self._objects.view(kind).decode(stored), apply)
-            found = _strange_fields(target, encode(patched), request)
+            found = self._strange_fields(target, encode(patched), request)
             if found:
                 problem = f"strict decoding error: {', '.join(found)}"
                 raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)])
-            obj = self._received_patched(target, patched)
+            obj = self._received_patched(target, patched, request)
             self._check_name(target, metadata_of(obj))
             return self._replace(target, stored, obj, request)
 
-    def _received_patched(self, target: Target, patched: JSONObject) -> JSONObject:
+    def _received_patched(self, target: Target, patched: JSONObject, request: _Request) -> JSONObject:
         """Return the object of a patch; what does not fit is the patch's fault, not that of the body."""
-        kind = target.kind
-        name, api_version = patched.get("kind"), patched.get("apiVersion")
-        served = {(served.kind, served.api_version) for served in self._registry.kinds}
-        if not kind.custom and name and api_version and (name, api_version) not in served:
-            problem = f'no kind "{name}" is registered for version "{api_version}"'
-            raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)])
         try:
-            return self._received(target, patched)
+            return self._received(target, patched, request)
         except BadRequest as error:
-            _, found, problem = error.message.partition(f" cannot be handled as a {kind.kind}: ")
+            _, found, problem = error.message.partition(f" cannot be handled as a {target.kind.kind}: ")
             if not found:
                 raise
             raise invalid("", "", [FieldProblem.invalid("patch", encode(patched).decode(), problem)]) from None
@@ -262,7 +263,7 @@ class Writer:
             existing = None if stored is None else decode_tail(stored.tail)
             applied = request.writing.apply(config, existing, force=bool(request.options.force))
             names: JSONObject = {"apiVersion": kind.api_version, "kind": kind.kind}
-            obj = self._received(target, names | applied)
+            obj = self._received(target, names | applied, request)
             if stored is not None:
                 return self._replace(target, stored, obj, request, is_owned=True)
             obj = self._fresh(target, obj, request.writing.time)
@@ -292,15 +293,18 @@ class Writer:
             written = self._write(whole, stored, scaled, request)
         return request.answer(200, encode(scale_of(decode_tail(written.tail), target.kind)))
 
-    def _received(self, target: Target, body: bytes | JSONObject) -> JSONObject:
+    def _received(self, target: Target, body: bytes | JSONObject, request: _Request | None = None) -> JSONObject:
         """Return the object of a request, in the form in which it is kept, with its own metadata."""
         kind = target.kind
         obj = decode_object(body, kind)
-        _check_type_names(obj, kind)
+        check_type_names(obj, kind, body, self._registry.type_names)
         schema = self._registry.schema(kind)
         obj = with_checked_metadata(self._objects.view(kind).to_storage(pruned(obj, schema)), kind)
         metadata = metadata_of(obj)
         metadata.pop("selfLink", None)
+        warnings = with_owners_once(metadata)
+        if request is not None:
+            request.warnings.extend(warnings)
         if not kind.namespaced:
             metadata.pop("namespace", None)
         elif text_of(metadata, "namespace") not in {"", target.namespace}:
@@ -308,6 +312,8 @@ class Writer:
             raise bad_request(message)
         else:
             metadata["namespace"] = target.namespace
+        if kind is CUSTOM_RESOURCE_DEFINITIONS:
+            obj = crd.with_defaults(obj)
         return with_schema_defaults(obj, schema) if kind.custom else with_kind_defaults(obj, kind)
 
     @staticmethod
@@ -364,7 +370,7 @@ class Writer:
         kind, metadata = target.kind, metadata_of(obj)
         problems = [*metadata_problems(metadata, kind), *problems]
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
-            obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
+            obj = crd.with_conditions(obj, self._clock.wall())
             problems.extend(definition_problems(obj))
         if problems:
             raise invalid(kind.kind, text_of(metadata, "name"), problems, group=kind.group)
@@ -392,7 +398,7 @@ class Writer:
                 raise not_found(NAMESPACES, namespace)
             self.create(Target(NAMESPACES, ""), {"metadata": {"name": namespace}})
         elif b'"deletionTimestamp"' in stored.tail and "deletionTimestamp" in metadata_of(decode_tail(stored.tail)):
-            raise _terminating(kind, namespace, name)
+            raise namespace_terminating(kind, namespace, name)
 
     def _replace(
         self, target: Target, stored: StoredObject, obj: JSONObject, request: _Request, *, is_owned: bool = False
@@ -429,8 +435,8 @@ class Writer:
         if kind.custom or not target.subresource:
             problems.extend(self._content_problems(obj, existing, kind))
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
-            obj = crd.with_conditions(crd.with_defaults(obj), self._clock.wall())
-            problems.extend([*definition_problems(obj), *definition_update_problems(obj, existing)])
+            obj = crd.with_conditions(obj, self._clock.wall())
+            problems.extend(definition_update_problems(obj, existing) or definition_problems(obj))
         if problems:
             raise invalid(kind.kind, target.name, problems, group=kind.group)
         if ends_with_update(obj, existing, kind):
@@ -461,32 +467,6 @@ class Writer:
         metadata["resourceVersion"] = str(stored.revision)
         metadata.setdefault("uid", stored.uid)
 
-    def _bind(self, target: Target, body: bytes | JSONObject) -> Answer:
-        assert target.subresource == "binding", "nothing else can be created below an object"
-        binding = decode_object(body, target.kind)
-        node, metadata = mapping(binding, "target"), mapping(binding, "metadata")
-        node_name = node.get("name")
-        if metadata.get("name", target.name) != target.name:
-            message = "name in URL does not match name in Binding object"
-            raise bad_request(message)
-        if node.get("kind") not in {None, "", "Node"}:
-            problem = FieldProblem.unsupported("target.kind", node["kind"], ("Node", "<empty>"))
-            raise plain_failure(f"{problem.field}: {problem.text}")
-        if not isinstance(node_name, str) or not node_name:
-            message = "target.name: Required value"
-            raise plain_failure(message)
-        with self._objects.storage.condition:
-            stored = self._objects.get(target.kind, target.namespace, target.name)
-            pod = decode_tail(stored.tail)
-            spec = pod.get("spec")
-            spec = spec if isinstance(spec, dict) else {}
-            if spec.get("nodeName"):
-                rule = f"pod {target.name} is already assigned to node {quoted(spec['nodeName'])}"
-                raise conflict(target.kind, target.name, rule, subresource="binding")
-            bound = with_node(pod, node_name, mapping(metadata, "annotations"), timestamp(self._clock.wall()))
-            self._objects.put(target.kind, target.namespace, bound)
-        return Answer(201, render_success({}, code=201))
-
 
 def _merged(target: Target, obj: JSONObject, existing: JSONObject) -> JSONObject:
     """Return what is stored: the new object, with everything from the old one that this request cannot change."""
@@ -504,42 +484,6 @@ def _merged(target: Target, obj: JSONObject, existing: JSONObject) -> JSONObject
             return with_main_update(obj, existing, target.kind)
 
 
-def _check_type_names(obj: JSONObject, kind: Kind) -> None:
-    api_version, name = obj.get("apiVersion", ""), obj.get("kind", "")
-    if kind.custom:
-        for key, value in (("Kind", name), ("apiVersion", api_version)):
-            if not value:
-                message = (
-                    f"the object provided is unrecognized (must be of type {kind.kind}): Object '{key}' is missing"
-                )
-                raise bad_request(message)
-    if api_version not in {"", kind.api_version}:
-        message = (
-            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
-        )
-        raise bad_request(message)
-    if name not in {"", kind.kind}:
-        if kind.custom:
-            metadata = obj.get("metadata")
-            own_name: JSONValue = metadata.get("name") if isinstance(metadata, dict) else ""
-            problem = FieldProblem.invalid("kind", name, f"must be {kind.kind}")
-            raise invalid(str(name), str(own_name or ""), [problem], group=kind.group)
-        message = f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}'
-        raise bad_request(message)
-
-
-def _strange_fields(target: Target, body: bytes | JSONObject, request: _Request) -> list[str]:
-    """Return the fields of a body that are to be refused; those to be warned of are noted in the request."""
-    mode = request.options.field_validation
-    if mode == "Ignore" or not isinstance(body, bytes):
-        return []
-    found = unknown_and_duplicate_fields(body, request.writing.schema, custom=target.kind.custom)
-    if mode == "Strict":
-        return found
-    request.warnings.extend(found)
-    return []
-
-
 def _content(obj: JSONObject) -> JSONObject:
     return _without(obj, "kind", "apiVersion")
 
@@ -553,17 +497,4 @@ def _uid_rule(target: Target, uid: str, stored_uid: str) -> str:
     return (
         f"StorageError: invalid object, Code: 4, Key: /registry/{target.kind.resource}/{key}, ResourceVersion: 0, "
         f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored_uid}"
-    )
-
-
-def _terminating(kind: Kind, namespace: str, name: str) -> Forbidden:
-    return Forbidden(
-        f'{kind.group_resource} "{name}" is forbidden: unable to create new content in namespace {namespace} because '
-        "it is being terminated",
-        code=403,
-        reason="Forbidden",
-        causes=[
-            StatusCause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
-        ],
-        details={"name": name, "group": kind.group, "kind": kind.resource},
     )

@@ -1,0 +1,82 @@
+"""Bind pods to nodes: what a scheduler asks for."""
+
+from __future__ import annotations
+
+from kubeprims.clock import Clock
+from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
+from kubeprims.testing.apiserver.encoding import decode_object, decode_tail
+from kubeprims.testing.apiserver.kinds import PODS
+from kubeprims.testing.apiserver.metadata import metadata_of, timestamp
+from kubeprims.testing.apiserver.objects import Answer, Objects
+from kubeprims.testing.apiserver.status import (
+    FieldProblem,
+    bad_request,
+    conflict,
+    plain_failure,
+    quoted,
+    render_success,
+)
+
+
+class Binder:
+    """Carries out bindings.
+
+    Concurrency:
+        Safe in any thread: each binding is one step under the storage's lock.
+    """
+
+    def __init__(self, objects: Objects, clock: Clock) -> None:
+        self._objects = objects
+        self._clock = clock
+
+    def bind(self, namespace: str, name: str, body: bytes | JSONObject) -> Answer:
+        """Bind a pod to the node that the body names.
+
+        Raises:
+            BadRequest: The body is for another pod.
+            InternalError: It names no node; upstream answers so.
+            NotFound: There is no such pod.
+            Conflict: The pod is bound already.
+        """
+        binding = decode_object(body, PODS)
+        metadata, node = mapping(binding, "metadata"), mapping(binding, "target")
+        if metadata.get("name", name) != name:
+            message = "name in URL does not match name in Binding object"
+            raise bad_request(message)
+        if node.get("kind") not in {None, "", "Node"}:
+            problem = FieldProblem.unsupported("target.kind", node["kind"], ("Node", "<empty>"))
+            raise plain_failure(f"{problem.field}: {problem.text}")
+        node_name = text(node, "name")
+        if not node_name:
+            message = "target.name: Required value"
+            raise plain_failure(message)
+        with self._objects.storage.condition:
+            pod = decode_tail(self._objects.get(PODS, namespace, name).tail)
+            bound_to = mapping(pod, "spec").get("nodeName")
+            if bound_to:
+                rule = f"pod {name} is already assigned to node {quoted(bound_to)}"
+                raise conflict(PODS, name, rule, subresource="binding")
+            now = timestamp(self._clock.wall())
+            self._objects.put(PODS, namespace, _bound(pod, node_name, mapping(metadata, "annotations"), now))
+        return Answer(201, render_success({}, code=201))
+
+
+def _bound(pod: JSONObject, node: str, annotations: JSONObject, now: str) -> JSONObject:
+    """Return a pod that is bound to a node: with the annotations of the binding, and the condition that says so."""
+    metadata, status = metadata_of(pod), mapping(pod, "status")
+    scheduled: JSONObject = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+    }
+    if annotations:
+        metadata = {**metadata, "annotations": {**mapping(metadata, "annotations"), **annotations}}
+    conditions = [item for item in items(status, "conditions") if item.get("type") != "PodScheduled"]
+    return {
+        **pod,
+        "metadata": metadata,
+        "spec": {**mapping(pod, "spec"), "nodeName": node},
+        "status": {**status, "conditions": [*conditions, scheduled]},
+    }
