@@ -239,9 +239,8 @@ def _owner_kind_problems(owner: JSONObject, path: str) -> Iterator[FieldProblem]
     api_version = text_of(owner, "apiVersion")
     if api_version.count("/") > 1:
         yield FieldProblem.invalid(f"{path}.apiVersion", api_version, "must be <group>/<version> or <version>")
-    if owner.get("kind") == "Event" and api_version in {"v1", "events.k8s.io/v1"}:
-        group, _, version = api_version.rpartition("/")
-        yield FieldProblem.invalid(path, owner, f"{group}/{version}, Kind=Event is disallowed from being an owner")
+    if owner.get("kind") == "Event" and api_version == "v1":
+        yield FieldProblem.invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner")
 
 
 def _finalizer_problems(metadata: JSONObject) -> Iterator[FieldProblem]:

@@ -72,7 +72,8 @@ def parse_path(path: str) -> ResourcePath | None:
     What is returned need not exist: the registry knows that.
     """
     segments = path.removeprefix("/").removesuffix("/").split("/")
-    if not path.startswith("/") or "" in segments:
+    # A last step of dots may be meant for a name: who answers says what is wrong with it.
+    if not path.startswith("/") or "" in segments or any(segment in {".", ".."} for segment in segments[:-1]):
         return None
     match segments:
         case ["api", version, *rest] if rest:

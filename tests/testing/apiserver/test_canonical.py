@@ -61,8 +61,11 @@ def test_times_are_written_in_one_way(text: str, written: str) -> None:
     assert read(EVENTS, firstTimestamp=text)["firstTimestamp"] == written
 
 
-def test_finer_times_keep_microseconds() -> None:
-    assert read(EVENTS, eventTime="2026-01-01T00:00:00.9876543Z")["eventTime"] == "2026-01-01T00:00:00.987654Z"
+def test_finer_times_have_six_digits() -> None:
+    assert read(EVENTS, eventTime="2026-01-01T00:00:00.987654Z")["eventTime"] == "2026-01-01T00:00:00.987654Z"
+    for text in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.9876Z", "2026-01-01T00:00:00.9876543Z"):
+        with pytest.raises(BadRequest, match="parsing time"):
+            read(EVENTS, eventTime=text)
 
 
 # The texts are what a kube-apiserver 1.37 answers.
