@@ -178,7 +178,7 @@ class _Page:
         if not limit:
             return list(objects), metadata
         items = list(islice(objects, limit))
-        start = items[-1].key + "\0" if len(items) == limit else ""
+        start = items[-1].key + "\0" if len(items) == limit and not (self._prefix and self._predicate.names_one) else ""
         # As upstream: another page is promised while anything follows, and may turn out to select nothing.
         if start and next(iter(self._snapshot.scan(self._prefix, start)), None) is not None:
             metadata["continue"] = ContinueToken(self._revision, start.removeprefix(self._base)).encode()

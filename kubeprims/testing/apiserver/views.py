@@ -89,6 +89,14 @@ class Predicate:
         """Whether no object is left out."""
         return not self._labels.requirements and not self._fields.requirements
 
+    @property
+    def names_one(self) -> bool:
+        """Whether the field selector asks for an object by its name: nothing can follow it."""
+        return any(
+            requirement.field == "metadata.name" and not requirement.negated
+            for requirement in self._fields.requirements
+        )
+
     def matches(self, stored: StoredObject) -> bool:
         """Return whether the request is about this state of an object."""
         if self._labels.requirements and not self._labels.matches(dict(stored.labels)):
