@@ -28,13 +28,18 @@ if TYPE_CHECKING:
     from kubeprims.cache.indexer import Indexer
     from kubeprims.cache.lister import Lister
     from kubeprims.client.client import Client
+    from kubeprims.client.conflict import retry_on_conflict
     from kubeprims.client.list_watch import ListWatch
     from kubeprims.client.options import ALL_NAMESPACES, ListOptions, PatchType, WatchOptions
     from kubeprims.client.resource import Resource
+    from kubeprims.client.retry_watcher import RetryWatcher
+    from kubeprims.client.tables import Table
+    from kubeprims.client.until import until
     from kubeprims.client.watch import WatchStream
     from kubeprims.clock import Clock, SystemClock
     from kubeprims.errors import (
         AlreadyExists,
+        ApplyConflict,
         BadRequest,
         CacheSyncTimeout,
         Cancelled,
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
         CredentialError,
         DeadlineExceeded,
         DecodeError,
+        FieldConflict,
         Forbidden,
         Invalid,
         InvalidArgument,
@@ -64,6 +70,8 @@ if TYPE_CHECKING:
         UnknownIndex,
         UnknownResource,
         UnsupportedOperation,
+        WaitTimeout,
+        WatchClosed,
         WatchTooShort,
     )
     from kubeprims.informer.dispatch import HandlerRegistration
@@ -78,6 +86,9 @@ if TYPE_CHECKING:
     from kubeprims.selectors import FieldSelector, LabelSelector
     from kubeprims.threads import Cancel, Deadline
     from kubeprims.transport.config import TransportConfig
+    from kubeprims.transport.exec_policy import ExecPolicy
+    from kubeprims.transport.identity import Identity
+    from kubeprims.transport.rate_limit import RateLimit
     from kubeprims.transport.transport import Transport
 
 _HOME = {
@@ -86,17 +97,21 @@ _HOME = {
     "kubeprims.cache.indexer": "Indexer",
     "kubeprims.cache.lister": "Lister",
     "kubeprims.client.client": "Client",
+    "kubeprims.client.conflict": "retry_on_conflict",
     "kubeprims.client.list_watch": "ListWatch",
     "kubeprims.client.options": "ALL_NAMESPACES ListOptions PatchType WatchOptions",
     "kubeprims.client.resource": "Resource",
+    "kubeprims.client.retry_watcher": "RetryWatcher",
+    "kubeprims.client.tables": "Table",
+    "kubeprims.client.until": "until",
     "kubeprims.client.watch": "WatchStream",
     "kubeprims.clock": "Clock SystemClock",
     "kubeprims.errors": (
-        "AlreadyExists BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError ConnectionLost "
-        "ContentUnavailable CredentialError DeadlineExceeded DecodeError Forbidden Invalid InvalidArgument "
-        "KubeprimsError LifecycleError NotFound ResourceExpired ServerError StatusError StopTimeout TLSError "
-        "TooManyRequests TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource "
-        "UnsupportedOperation WatchTooShort"
+        "AlreadyExists ApplyConflict BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError "
+        "ConnectionLost ContentUnavailable CredentialError DeadlineExceeded DecodeError FieldConflict "
+        "Forbidden Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired ServerError "
+        "StatusError StopTimeout TLSError TooManyRequests TransportError Unauthorized UnexpectedContent "
+        "UnknownIndex UnknownResource UnsupportedOperation WaitTimeout WatchClosed WatchTooShort"
     ),
     "kubeprims.informer.dispatch": "HandlerRegistration",
     "kubeprims.informer.factory": "SharedInformerFactory",
@@ -110,6 +125,9 @@ _HOME = {
     "kubeprims.selectors": "FieldSelector LabelSelector",
     "kubeprims.threads": "Cancel Deadline",
     "kubeprims.transport.config": "TransportConfig",
+    "kubeprims.transport.exec_policy": "ExecPolicy",
+    "kubeprims.transport.identity": "Identity",
+    "kubeprims.transport.rate_limit": "RateLimit",
     "kubeprims.transport.transport": "Transport",
 }
 _MODULE_BY_NAME = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -134,6 +152,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "ALL_NAMESPACES",
     "AlreadyExists",
+    "ApplyConflict",
     "Backoff",
     "BackoffPolicy",
     "BadRequest",
@@ -156,11 +175,14 @@ __all__ = [
     "DeltaFIFO",
     "DeltaType",
     "Deltas",
+    "ExecPolicy",
+    "FieldConflict",
     "FieldSelector",
     "Forbidden",
     "GroupVersionKind",
     "GroupVersionResource",
     "HandlerRegistration",
+    "Identity",
     "Indexer",
     "Invalid",
     "InvalidArgument",
@@ -175,6 +197,7 @@ __all__ = [
     "Notification",
     "ObjectKey",
     "PatchType",
+    "RateLimit",
     "Reason",
     "Reflector",
     "ReflectorMachine",
@@ -183,6 +206,7 @@ __all__ = [
     "Resource",
     "ResourceEventHandler",
     "ResourceExpired",
+    "RetryWatcher",
     "ServerError",
     "SharedInformer",
     "SharedInformerFactory",
@@ -190,6 +214,7 @@ __all__ = [
     "StopTimeout",
     "SystemClock",
     "TLSError",
+    "Table",
     "TooManyRequests",
     "Transport",
     "TransportConfig",
@@ -200,6 +225,8 @@ __all__ = [
     "UnknownResource",
     "Unstructured",
     "UnsupportedOperation",
+    "WaitTimeout",
+    "WatchClosed",
     "WatchEvent",
     "WatchEventType",
     "WatchOptions",
@@ -213,6 +240,8 @@ __all__ = [
     "http1",
     "informer",
     "objects",
+    "retry_on_conflict",
     "testing",
     "transport",
+    "until",
 ]
