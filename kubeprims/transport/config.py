@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -47,7 +47,9 @@ class TransportConfig:
         tls: Whom to trust, and the client certificate.
         credentials: Token or password; sent to https servers only.
         impersonate: Whom to act as; sent to any server.
-        proxy_url: The proxy on the way to the server.
+        proxy_url: The proxy on the way to the server: http, socks5 or socks5h, with a name and password if need be.
+        proxy: A function that names the proxy for a server's URL, or None for none; stands in for ``proxy_url``.
+        proxy_from_environment: Whether ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` count where neither is given.
         disable_compression: Do not ask for gzip.
         namespace: The namespace where none is named.
         context: The name of the kubeconfig context; for display.
@@ -76,6 +78,8 @@ class TransportConfig:
     credentials: Credentials = field(default_factory=Credentials)
     impersonate: Identity | None = None
     proxy_url: str = field(default="", repr=False)
+    proxy: Callable[[str], str | None] | None = field(default=None, repr=False)
+    proxy_from_environment: bool = True
     disable_compression: bool = False
     namespace: str = "default"
     context: str = ""
@@ -207,6 +211,7 @@ class TransportConfig:
                 extra=stock.impersonate_extra,
             ),
             proxy_url=stock.proxy_url,
+            proxy_from_environment=False,  # the package has read it, and may have been told otherwise since
             user_agent=stock.user_agent,
             middleware=stock.middleware,
             server_origin=stock.origin,

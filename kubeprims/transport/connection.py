@@ -16,6 +16,7 @@ from kubeprims.errors import ConnectionLost, ProtocolError, TLSError, TransportE
 from kubeprims.http1.errors import RemoteProtocolError
 from kubeprims.transport.dial import Resolver, dial
 from kubeprims.transport.message import Headers
+from kubeprims.transport.proxies import ProxyRoute, bracketed
 from kubeprims.transport.scope import RequestScope
 from kubeprims.transport.sockets import DeadlineSocket, DeadlineSSLSocket, shut
 from kubeprims.transport.tls import describe_failure
@@ -42,6 +43,13 @@ class Endpoint(NamedTuple):
     dial_timeout_s: float
     tls_handshake_timeout_s: float
     keep_alive_s: float
+    proxy: ProxyRoute | None = None
+
+    @property
+    def forwarding_proxy(self) -> ProxyRoute | None:
+        """The proxy that requests are sent to as they are, there being no tunnel: HTTP in front of HTTP."""
+        proxy = self.proxy
+        return proxy if proxy is not None and self.context is None and not proxy.is_socks else None
 
 
 class Head(NamedTuple):
@@ -137,13 +145,15 @@ class Connection(urllib3.connection.HTTPConnection):
         """Open the socket; the one thing that urllib3's class asks a subclass for."""
         endpoint = self._endpoint
         assert self._scope is not None
+        forwarding = endpoint.forwarding_proxy
         sock = dial(
-            endpoint.host,
-            endpoint.port,
+            endpoint.host if forwarding is None else forwarding.host,
+            endpoint.port if forwarding is None else forwarding.port,
             scope=self._scope,
             resolver=self._resolver,
             timeout_s=endpoint.dial_timeout_s,
             keep_alive_s=endpoint.keep_alive_s,
+            proxy=endpoint.proxy if forwarding is None else None,
         )
         self._wire = sock
         if endpoint.context is not None:
@@ -208,7 +218,12 @@ class Connection(urllib3.connection.HTTPConnection):
     def _send_request(
         self, method: str, target: str, headers: Headers, body: bytes | None, scope: RequestScope
     ) -> None:
+        proxy = self._endpoint.forwarding_proxy
+        if proxy is not None:
+            target = f"http://{bracketed(self._endpoint.host)}:{self._endpoint.port}{target}"
         self.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        if proxy is not None and proxy.authorization:
+            self.putheader("Proxy-Authorization", proxy.authorization)
         for name, value in headers:
             self.putheader(name, value)
         scope.check()

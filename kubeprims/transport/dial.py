@@ -12,11 +12,14 @@ from typing import NamedTuple
 from kubeprims.clock import Clock
 from kubeprims.errors import ConnectError, NameResolutionError
 from kubeprims.threads import Deadline, ThreadGroup
+from kubeprims.transport.proxies import ProxyRoute
 from kubeprims.transport.scope import RequestScope
 from kubeprims.transport.sockets import DeadlineSocket, shut
+from kubeprims.transport.tunnel import HEAD, Handshake, TunnelRefused, handshake
 
 _ATTEMPT_S_MIN = 2.0
 _CLOSE_S_MAX = 1.0
+_HEAD_BYTES_MAX = 64 << 10
 
 _logger = logging.getLogger("kubeprims.transport")
 
@@ -146,7 +149,7 @@ def _literal(host: str, port: int) -> Address | None:
     return Address(socket.AF_INET6, (host, port, 0, 0))
 
 
-def dial(
+def dial(  # noqa: PLR0913 - where to, and how: all but the first two by keyword
     host: str,
     port: int,
     *,
@@ -154,27 +157,97 @@ def dial(
     resolver: Resolver,
     timeout_s: float,
     keep_alive_s: float,
+    proxy: ProxyRoute | None = None,
 ) -> DeadlineSocket:
     """Return a connected TCP socket, whose deadline is that of the request.
-
-    The addresses of the host are tried in turn, each for its share of the time that is left.
 
     Args:
         host: A name or a literal address, IPv6 without brackets.
         port: The port.
+        proxy: What to ask for a tunnel to there; None to go straight.
         scope: The request that needs it; interrupts the socket from now on.
         resolver: Looks the name up.
         timeout_s: How long it may take in all, in seconds.
         keep_alive_s: Idle time before the system probes the peer, and between probes, in seconds.
 
     Raises:
-        NameResolutionError: The host has no address.
-        ConnectError: None of them takes the connection.
+        NameResolutionError: The host, or the proxy, has no address.
+        ConnectError: None of them takes the connection, or the proxy gives no tunnel.
         DeadlineExceeded: The request's deadline passed.
         Cancelled: The request was ended.
     """
     scope.check()
     limit = scope.limit(timeout_s)
+    if proxy is None:
+        return _dial_one(host, port, scope=scope, resolver=resolver, limit=limit, keep_alive_s=keep_alive_s)
+    sock = _dial_one(proxy.host, proxy.port, scope=scope, resolver=resolver, limit=limit, keep_alive_s=keep_alive_s)
+    try:
+        _open_tunnel(sock, handshake(proxy, host, port), scope=scope, limit=limit, what=f"{proxy} to {host}:{port}")
+    except BaseException:
+        scope.let_go()
+        sock.close()
+        raise
+    return sock
+
+
+def _open_tunnel(sock: DeadlineSocket, steps: Handshake, *, scope: RequestScope, limit: Deadline, what: str) -> None:
+    """Say what a proxy wants to hear, until the tunnel stands."""
+    sock.deadline = limit
+    try:
+        step = next(steps)
+        while True:
+            if isinstance(step, bytes):
+                sock.sendall(step)
+                answer = b""
+            else:
+                answer = _receive_head(sock) if step == HEAD else _receive(sock, step)
+            step = steps.send(answer)
+    except StopIteration:
+        sock.deadline = scope.deadline
+    except TimeoutError:
+        raise scope.timed_out(limit, ConnectError, f"no tunnel through the proxy {what}: no answer in time") from None
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise scope.failure(ConnectError, f"no tunnel through the proxy {what}: {problem}") from error
+    except TunnelRefused as error:
+        raise scope.failure(ConnectError, f"no tunnel through the proxy {what}: {error}") from None
+
+
+def _receive(sock: DeadlineSocket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = sock.recv(size - len(data))
+        if not part:
+            message = "it ended the connection"
+            raise ConnectionResetError(message)
+        data += part
+    return data
+
+
+def _receive_head(sock: DeadlineSocket) -> bytes:
+    """Return an HTTP head; nothing may follow it, as in a new tunnel it is our turn to speak."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if len(data) > _HEAD_BYTES_MAX:
+            message = f"its answer is longer than {_HEAD_BYTES_MAX} bytes"
+            raise TunnelRefused(message)
+        part = sock.recv(_HEAD_BYTES_MAX)
+        if not part:
+            message = "it ended the connection"
+            raise ConnectionResetError(message)
+        data += part
+    head, _, rest = data.partition(b"\r\n\r\n")
+    if rest and head.partition(b" ")[2].startswith(b"2"):
+        message = "it speaks out of turn"
+        raise TunnelRefused(message)
+    return head
+
+
+def _dial_one(
+    host: str, port: int, *, scope: RequestScope, resolver: Resolver, limit: Deadline, keep_alive_s: float
+) -> DeadlineSocket:
+    """Connect to a host: its addresses are tried in turn, each for its share of the time that is left."""
+    begun_s = limit.clock.monotonic()
     addresses = resolver.resolve(host, port, scope=scope, limit=limit)
     problem = ""
     for position, address in enumerate(addresses):
@@ -188,7 +261,8 @@ def dial(
             sock.deadline = scope.deadline
             return sock
         if limit.has_passed or scope.is_aborted:
-            raise scope.timed_out(limit, ConnectError, f"no connection to {host}:{port} within {timeout_s:g} s")
+            patience_s = limit.at_s - begun_s
+            raise scope.timed_out(limit, ConnectError, f"no connection to {host}:{port} within {patience_s:.3g} s")
     raise scope.failure(ConnectError, f"no connection to {host}:{port}: {problem}")
 
 

@@ -1,12 +1,11 @@
-"""The transport: one server, one identity, one pool; every request of a client goes through it.
-
-The proxies that the environment names (``HTTPS_PROXY`` and its relatives) are not used.
-"""
+"""The transport: one server, one identity, one pool; every request of a client goes through it."""
 
 from __future__ import annotations
 
 import logging
+import os
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -26,6 +25,7 @@ from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
 from kubeprims.transport.pause import Pause
 from kubeprims.transport.pool import Pool
+from kubeprims.transport.proxies import ProxyRoute, chosen_proxy, parse_proxy_url, proxy_from_environment
 from kubeprims.transport.rate_limit import Limit, RateLimit, RateLimiter, TokenBucket
 from kubeprims.transport.renewal import Renewal, Renewing
 from kubeprims.transport.retry import Retry
@@ -59,7 +59,12 @@ class Transport:
     """
 
     def __init__(
-        self, config: TransportConfig, *, clock: Clock | None = None, look_up: LookUp = system_look_up
+        self,
+        config: TransportConfig,
+        *,
+        clock: Clock | None = None,
+        look_up: LookUp = system_look_up,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """Check the configuration and load what it names; nothing is sent.
 
@@ -67,14 +72,17 @@ class Transport:
             config: The configuration.
             clock: Tells the time for pooled connections and token files; the system's unless given.
             look_up: Looks host names up; the system's resolver unless given.
+            environ: Where proxies may be named; the process's environment unless given.
 
         Raises:
-            ConfigError: Certificate, key, authority or token cannot be loaded; or the configuration asks for what
-                this transport does not do (auth providers, proxies), which is never
-                skipped: the request would go another way, or as another user.
+            ConfigError: Certificate, key, authority or token cannot be loaded; a proxy's URL is none; or the
+                configuration asks for what this transport does not do (auth providers), which is never skipped: the
+                request would go as another user.
         """
         _refuse_unsupported(config)
-        self._set_up(config, _server_of(config, clock=clock or SystemClock(), look_up=look_up))
+        environ = os.environ if environ is None else environ
+        server = _server_of(config, clock=clock or SystemClock(), look_up=look_up, environ=environ)
+        self._set_up(config, server)
 
     def _set_up(
         self,
@@ -221,7 +229,7 @@ class _Server:
     look_up: LookUp
 
 
-def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp) -> _Server:
+def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp, environ: Mapping[str, str]) -> _Server:
     parts = split_server_url(config.server, config.server_origin)
     assert parts.hostname is not None
     is_secure = parts.scheme == "https"
@@ -242,12 +250,22 @@ def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp) -> _Se
             dial_timeout_s=config.dial_timeout_s,
             tls_handshake_timeout_s=config.tls_handshake_timeout_s,
             keep_alive_s=config.keep_alive_s,
+            proxy=_proxy_of(config, environ),
         ),
         authorization=source,
         renewal=_renewal(config, clock=clock) if is_secure else None,
         clock=clock,
         look_up=look_up,
     )
+
+
+def _proxy_of(config: TransportConfig, environ: Mapping[str, str]) -> ProxyRoute | None:
+    """Return the proxy on the way to the server; what is closer to the server's entry wins."""
+    if config.proxy is not None:
+        return chosen_proxy(config.proxy(config.server))
+    if config.proxy_url:
+        return parse_proxy_url(config.proxy_url, origin=config.server_origin)
+    return proxy_from_environment(config.server, environ) if config.proxy_from_environment else None
 
 
 def _tls_context(config: TransportConfig) -> ssl.SSLContext:
@@ -328,11 +346,6 @@ def _refuse_unsupported(config: TransportConfig) -> None:
         ConfigError: There is one.
     """
     credentials, user = config.credentials, config.user_origin
-    refused = (
-        (credentials.auth_provider is not None, user, "auth-provider", "auth providers"),
-        (bool(config.proxy_url), config.server_origin, "proxy-url", "proxies"),
-    )
-    for is_set, origin, field, what in refused:
-        if is_set:
-            rule = f"this version of kubeprims does not support {what}"
-            raise ConfigError(rule, source=origin.source, entry=origin.entry, field=field)
+    if credentials.auth_provider is not None:
+        rule = "this version of kubeprims does not support auth providers; name a credential plugin under exec"
+        raise ConfigError(rule, source=user.source, entry=user.entry, field="auth-provider")

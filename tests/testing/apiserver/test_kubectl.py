@@ -225,7 +225,12 @@ def test_a_token_and_tls(tmp_path: pathlib.Path) -> None:
         assert "Unauthorized" in kubectl.run("get", "namespaces").stderr
 
 
-def test_what_is_not_supported_fails_with_a_reason(kubectl: Kubectl) -> None:
+def test_a_dry_run_on_the_server_leaves_nothing(kubectl: Kubectl) -> None:
     kubectl("create", "configmap", "settings")
-    assert kubectl.run("create", "configmap", "dry", "--dry-run=server").returncode != 0
+    assert "server dry run" in kubectl("create", "configmap", "dry", "--dry-run=server")
     assert kubectl("get", "configmaps", "-o", "jsonpath={.items[*].metadata.name}") == "settings"
+
+
+def test_what_is_not_supported_fails_with_a_reason(kubectl: Kubectl) -> None:
+    kubectl("run", "web", "--image=web:1")
+    assert "could not find the requested resource" in kubectl.run("logs", "web").stderr
