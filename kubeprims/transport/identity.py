@@ -116,7 +116,7 @@ def _pairs(pairs: object) -> Iterator[tuple[str, tuple[str, ...]]]:
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Collection):
         message = f"extra must be several pairs of a key and its values, not {type(pairs).__name__}"
         raise TypeError(message)
-    for pair in cast("Collection[object]", pairs):
+    for pair in cast("Collection[tuple[object, object]]", pairs):
         match pair:
             case (str() as key, values):
                 yield key, _texts("extra", values)

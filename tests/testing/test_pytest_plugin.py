@@ -63,4 +63,5 @@ def test_the_guides_own_test_runs_as_it_stands(tmp_path: pathlib.Path) -> None:
 def test_a_run_that_asks_for_no_fixture_imports_none_of_it(tmp_path: pathlib.Path) -> None:
     shown = "print(sorted(name for name in sys.modules if name.startswith('kubeprims')))"
     done = run(["-c", f"import sys, kubeprims.testing.pytest_plugin; {shown}"], tmp_path)
-    assert done.stdout.strip() == "['kubeprims', 'kubeprims.testing', 'kubeprims.testing.pytest_plugin', 'kubeprims.version']"
+    expected = ["kubeprims", "kubeprims.testing", "kubeprims.testing.pytest_plugin", "kubeprims.version"]
+    assert done.stdout.strip() == str(expected)

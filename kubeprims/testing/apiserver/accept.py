@@ -74,10 +74,10 @@ def negotiate(values: Sequence[str], *, has_tables: bool = True) -> Representati
 
 
 def _clauses(header: str) -> Iterator[tuple[str, dict[str, str]]]:
-    clauses = []
+    clauses: list[tuple[float, str, dict[str, str]]] = []
     for clause in header.split(","):
         media_type, *rest = (part.strip() for part in clause.split(";"))
-        parameters = dict(part.partition("=")[::2] for part in rest)
+        parameters = {name: value for name, _, value in (part.partition("=") for part in rest)}
         clauses.append((_quality(parameters.get("q", "1")), media_type.lower(), parameters))
     for quality, media_type, parameters in sorted(clauses, key=lambda item: -item[0]):
         if quality > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubeprims.clock import Clock
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail
 from kubeprims.testing.apiserver.kinds import PODS
@@ -64,7 +64,8 @@ class Binder:
 
 def _bound(pod: JSONObject, node: str, annotations: JSONObject, now: str) -> JSONObject:
     """Return a pod that is bound to a node: with the annotations of the binding, and the condition that says so."""
-    metadata, status = metadata_of(pod), mapping(pod, "status")
+    metadata: JSONValue = metadata_of(pod)
+    status = mapping(pod, "status")
     scheduled: JSONObject = {
         "type": "PodScheduled",
         "status": "True",
@@ -72,11 +73,10 @@ def _bound(pod: JSONObject, node: str, annotations: JSONObject, now: str) -> JSO
         "lastTransitionTime": now,
     }
     if annotations:
-        metadata = {**metadata, "annotations": {**mapping(metadata, "annotations"), **annotations}}
+        own = metadata_of(pod)
+        metadata = {**own, "annotations": {**mapping(own, "annotations"), **annotations}}
     conditions = [item for item in items(status, "conditions") if item.get("type") != "PodScheduled"]
-    return {
-        **pod,
-        "metadata": metadata,
-        "spec": {**mapping(pod, "spec"), "nodeName": node},
-        "status": {**status, "conditions": [*conditions, scheduled]},
-    }
+    spec: JSONObject = {**mapping(pod, "spec"), "nodeName": node}
+    changed: JSONObject = {**status, "conditions": [*conditions, scheduled]}
+    bound: JSONObject = {**pod, "metadata": metadata, "spec": spec, "status": changed}
+    return bound

@@ -229,7 +229,7 @@ def applied(
 
 def _pruned(merged: JSONValue, schema: Schema, former: FieldSet, owned: Sequence[FieldSet]) -> JSONValue:
     """Return an object without what its applier gave before and nobody gives now."""
-    held = with_parents(frozenset().union(*owned))
+    held = with_parents(path for fields in owned for path in fields)
     dropped = (with_parents(fields_of(merged, schema)) & with_parents(former)) - held
     return without(merged, dropped, schema)
 

@@ -116,7 +116,8 @@ class Writing:
             write = Write(owner=before, time=self.time, schema=self.schema)
             known = updated(write, _empty(self.kind), live, ())
         result, owners = applied(self._write(APPLY), live, _bare(config), known, force=force)
-        result = {**result, "metadata": dict(metadata_of(result))}
+        metadata: JSONValue = dict(metadata_of(result))
+        result = {**result, "metadata": metadata}
         self._record(result, owners)
         return result
 

@@ -51,7 +51,7 @@ NAME = Column(name="Name", format="name")
 
 def columns(text: str) -> tuple[Column, ...]:
     """Return columns from a short text: ``Ready, Current:integer, Node*`` with a type, and wide ones starred."""
-    made = []
+    made: list[Column] = []
     for part in text.split(", "):
         name, _, kind = part.rstrip("*").partition(":")
         wide = int(part.endswith("*"))

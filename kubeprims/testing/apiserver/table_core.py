@@ -197,3 +197,28 @@ def pod_template_cells(obj: JSONObject, _: datetime.datetime) -> Cells:
     template = mapping_at(obj, "template")
     pods = container_cells(mapping_at(template, "spec"))
     return [name_of(obj), *pods, labels_text(mapping_at(template, "metadata", "labels"))]
+
+
+def config_map_cells(obj: JSONObject, now: datetime.datetime) -> list[JSONValue]:
+    """Return the cells of a config map."""
+    return [name_of(obj), len(mapping_at(obj, "data")) + len(mapping_at(obj, "binaryData")), age(obj, now)]
+
+
+def secret_cells(obj: JSONObject, now: datetime.datetime) -> list[JSONValue]:
+    """Return the cells of a secret."""
+    return [name_of(obj), text_at(obj, "type"), len(mapping_at(obj, "data")), age(obj, now)]
+
+
+def namespace_cells(obj: JSONObject, now: datetime.datetime) -> list[JSONValue]:
+    """Return the cells of a namespace."""
+    return [name_of(obj), text_at(obj, "status", "phase"), age(obj, now)]
+
+
+def named_cells(obj: JSONObject, now: datetime.datetime) -> list[JSONValue]:
+    """Return the cells of an object that has no more to show than its name and age."""
+    return [name_of(obj), age(obj, now)]
+
+
+def lease_cells(obj: JSONObject, now: datetime.datetime) -> list[JSONValue]:
+    """Return the cells of a lease."""
+    return [name_of(obj), text_at(obj, "spec", "holderIdentity"), age(obj, now)]

@@ -15,10 +15,15 @@ from kubeprims.testing.apiserver.table_cells import NAME, Column, age, columns, 
 from kubeprims.testing.apiserver.table_columns import custom_cell
 from kubeprims.testing.apiserver.table_core import (
     claim_cells,
+    config_map_cells,
     endpoints_cells,
     event_cells,
+    lease_cells,
+    named_cells,
+    namespace_cells,
     node_cells,
     pod_template_cells,
+    secret_cells,
     service_cells,
     volume_cells,
 )
@@ -97,31 +102,11 @@ _PRINTERS: Mapping[str, _Printer] = {
             volume_cells,
         ),
         ("podtemplates", "Name, Containers, Images, Pod Labels", pod_template_cells),
-        (
-            "configmaps",
-            "Name, Data, Age",
-            lambda obj, now: [
-                name_of(obj),
-                len(mapping_at(obj, "data")) + len(mapping_at(obj, "binaryData")),
-                age(obj, now),
-            ],
-        ),
-        (
-            "secrets",
-            "Name, Type, Data, Age",
-            lambda obj, now: [name_of(obj), text_at(obj, "type"), len(mapping_at(obj, "data")), age(obj, now)],
-        ),
-        (
-            "namespaces",
-            "Name, Status, Age",
-            lambda obj, now: [name_of(obj), text_at(obj, "status", "phase"), age(obj, now)],
-        ),
-        ("serviceaccounts", "Name, Age", lambda obj, now: [name_of(obj), age(obj, now)]),
-        (
-            "leases.coordination.k8s.io",
-            "Name, Holder, Age",
-            lambda obj, now: [name_of(obj), text_at(obj, "spec", "holderIdentity"), age(obj, now)],
-        ),
+        ("configmaps", "Name, Data, Age", config_map_cells),
+        ("secrets", "Name, Type, Data, Age", secret_cells),
+        ("namespaces", "Name, Status, Age", namespace_cells),
+        ("serviceaccounts", "Name, Age", named_cells),
+        ("leases.coordination.k8s.io", "Name, Holder, Age", lease_cells),
     )
 }
 _DEFAULT = columns("Name, Created At:date")

@@ -213,7 +213,7 @@ class Writer:
             if stored is None:
                 if target.subresource or not target.kind.create_on_update:
                     raise not_found(target.kind, target.name)
-                new = {**obj, "metadata": _without(metadata_of(obj), "resourceVersion", "uid")}
+                new: JSONObject = {**obj, "metadata": _without(metadata_of(obj), "resourceVersion", "uid")}
                 return self.create(target, new, options)
             uid = text_of(metadata_of(obj), "uid")
             if uid and uid != stored.uid:
