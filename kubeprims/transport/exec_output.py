@@ -17,7 +17,7 @@ V1BETA1 = "client.authentication.k8s.io/v1beta1"
 API_VERSIONS = (V1, V1BETA1)
 
 _KIND = "ExecCredential"
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _SHOWN_CHARACTERS_MAX = 80
 
 
@@ -147,7 +147,7 @@ def _time(text: str) -> datetime.datetime | None:
     if not text:
         return None
     try:
-        if _TIME.fullmatch(text, re.ASCII):
+        if _TIME.fullmatch(text):
             return datetime.datetime.fromisoformat(text).astimezone(datetime.timezone.utc)
     except (ValueError, OverflowError):
         pass

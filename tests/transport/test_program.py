@@ -1,0 +1,120 @@
+"""Programs that are run for what they print: ended with all that they started, whatever they do."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import pty
+import select
+import signal
+import sys
+import threading
+
+import pytest
+
+from kubeprims.threads import Cancel
+from kubeprims.transport.program import ProgramError, run_program
+from tests.transport.peer import WAIT_S
+
+
+def run(code: str, *, timeout_s: float = WAIT_S, cancel: Cancel | None = None, stdin: int | None = None) -> bytes:
+    return run_program(
+        (sys.executable, "-IS", "-c", code),
+        env={"A": "b"},
+        stdin=stdin,
+        timeout_s=timeout_s,
+        cancel=cancel or Cancel(),
+    )
+
+
+def ends(fifo: int) -> bool:
+    """Whether nobody holds the other end any more, soon."""
+    while select.select([fifo], [], [], WAIT_S)[0]:
+        if not os.read(fifo, 100):
+            return True
+    return False
+
+
+def test_what_is_printed_comes_back_whole() -> None:
+    assert run("import os; print(os.environ['A'], os.environ.get('HOME'))") == b"b None\n"
+    assert len(run("print('x' * 1000000, end='')")) == 1_000_000
+    assert run("import os; os.close(1)") == b""
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("raise SystemExit(3)", "failed with exit code 3"),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+        ("import os; os.kill(os.getpid(), 40)", "was ended by signal 40"),
+        ("while True: print('x' * 100000)", "printed more than"),
+        ("open('/dev/tty')", "failed with exit code 1"),
+        ("import sys; raise SystemExit(1 if sys.stdin.read() == '' else 2)", "exit code 1"),
+    ],
+)
+def test_a_failure_is_named(code: str, what: str) -> None:
+    with pytest.raises(ProgramError, match=what):
+        run(code)
+
+
+def test_what_cannot_be_started_is_named(tmp_path: pathlib.Path) -> None:
+    for argv, what in (((str(tmp_path / "none"),), "No such file"), (("/bin/sh", "a\0b"), "a NUL")):
+        with pytest.raises(ProgramError, match=f"cannot be started: {what}"):
+            run_program(argv, env={}, stdin=None, timeout_s=1, cancel=Cancel())
+
+
+def test_at_the_time_limit_all_that_it_started_is_ended(tmp_path: pathlib.Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        hanging = f"import os; f = open({str(fifo)!r}, 'w'); os.set_inheritable(f.fileno(), True); f.write('x')"
+        code = f"{hanging}; f.flush(); os.system('while :; do read line < /dev/zero; done')"
+        with pytest.raises(ProgramError, match="did not end in time"):
+            run(code, timeout_s=1.0)
+        assert ends(reader)
+    finally:
+        os.close(reader)
+
+
+def test_what_it_leaves_behind_with_the_pipe_open_is_not_waited_for(tmp_path: pathlib.Path) -> None:
+    pid = tmp_path / "pid"
+    # The child would keep standard output open for ten minutes.
+    code = f"""
+import os
+print('done', flush=True)
+child = os.fork()
+if child:
+    open({str(pid)!r}, 'w').write(str(child))
+else:
+    import signal
+    signal.alarm(600)
+    signal.pause()
+"""
+    try:
+        assert run(code) == b"done\n"
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_it_is_ended_when_nobody_waits_any_more() -> None:
+    cancel = Cancel()
+    timer = threading.Timer(0.2, cancel.set)
+    timer.start()
+    with pytest.raises(ProgramError, match="nobody waits"):
+        run("import signal; signal.pause()", cancel=cancel)
+    timer.join()
+    with pytest.raises(ProgramError, match="nobody waits"):
+        run("import signal; signal.pause()", cancel=cancel)
+
+
+def test_it_may_ask_at_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"jane\n")
+        assert run("import sys; print(sys.stdin.isatty(), input())", stdin=theirs) == b"True jane\n"
+        with pytest.raises(ProgramError, match="did not end in time"):
+            run("input()", stdin=theirs, timeout_s=0.5)
+    finally:
+        os.close(ours)
+        os.close(theirs)
