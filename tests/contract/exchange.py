@@ -276,6 +276,8 @@ class Exchange:
         if known is not None:
             assert any(expected.get(key) != value for key, value in known.answer.items()), f"no difference: {known}"
             expected = expected | known.answer
+        if self.backend.name == "real" and step == _without_bookmarks(expected):
+            return  # a busy server drops bookmarks, and has never promised any
         if step != expected:
             self.differences.append(_difference(number, expected, step))
 
@@ -354,6 +356,14 @@ class Watching:
             event = json.loads(line)
             assert isinstance(event, dict), line
             yield event
+
+
+def _without_bookmarks(step: JSONObject) -> JSONObject:
+    events = step.get("events")
+    if not isinstance(events, list):
+        return step
+    kept = [event for event in events if not isinstance(event, dict) or event.get("type") != "BOOKMARK"]
+    return {**step, "events": kept}
 
 
 def _name_in(event: JSONObject) -> JSONValue:
