@@ -43,13 +43,21 @@ def write_kubeconfig(path: str | os.PathLike[str], config: JSONObject) -> Path:
     Raises:
         OSError: The file cannot be written.
     """
+    return write_file(path, json.dumps(config, indent=2).encode() + b"\n")
+
+
+def write_file(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write a file that only its owner can read, in one step: beside it first, then renamed. Return its path.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     target = Path(path)
     staging = target.with_name(f".{target.name}.{os.getpid()}")
     descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(config, file, indent=2)
-            file.write("\n")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         staging.replace(target)
     except BaseException:
         staging.unlink(missing_ok=True)

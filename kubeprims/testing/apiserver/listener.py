@@ -38,7 +38,7 @@ class Listener:
         port: int,
         serve: Callable[[Wire, Listener], None],
         *,
-        tls: ssl.SSLContext | None,
+        tls: Callable[[], ssl.SSLContext] | None,
         clock: Clock,
     ) -> None:
         """Listen, and start to accept.
@@ -47,7 +47,7 @@ class Listener:
             host: An address of this machine.
             port: 0 lets the system choose one.
             serve: Called for each connection on a thread of its own; may leave by :class:`WireClosed`.
-            tls: For TLS; None for plain TCP.
+            tls: Gives what TLS needs, anew for each connection; None for plain TCP.
             clock: What time-outs go by.
 
         Raises:
@@ -111,7 +111,7 @@ class Listener:
     def _run(self, wire: Wire) -> None:
         try:
             if self._tls is not None:
-                wire.start_tls(self._tls)
+                wire.start_tls(self._tls())
             self._serve(wire, self)
         except WireClosed:
             pass

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from kubeprims.clock import Clock, Rng, SystemClock
-from kubeprims.errors import LifecycleError
+from kubeprims.errors import ConfigError, LifecycleError
 from kubeprims.meta import GroupVersionResource, JSONObject
 from kubeprims.testing.apiserver.access_log import AccessLog
 from kubeprims.testing.apiserver.auth import Authenticator, User
@@ -21,10 +21,10 @@ from kubeprims.testing.apiserver.exchange import Conversation, Server
 from kubeprims.testing.apiserver.faults import Faults
 from kubeprims.testing.apiserver.handlers import API
 from kubeprims.testing.apiserver.kinds import Kind
-from kubeprims.testing.apiserver.kubeconfig import make_kubeconfig, write_kubeconfig
+from kubeprims.testing.apiserver.kubeconfig import make_kubeconfig, write_file, write_kubeconfig
 from kubeprims.testing.apiserver.listener import Listener
 from kubeprims.testing.apiserver.queries import DeleteOptions, parse_list_query
-from kubeprims.testing.apiserver.tls import make_server_tls
+from kubeprims.testing.apiserver.tls import Certificates
 from kubeprims.testing.apiserver.wire import Wire
 
 # How long a connection may be idle, or take to send a request.
@@ -91,7 +91,7 @@ class APIServer:
         self._host = host
         self._port = port
         self._authenticator = Authenticator(tokens)
-        self._tls = make_server_tls(host) if tls else None
+        self._certificates = Certificates(host) if tls else None
         self.backend = Backend(clock=self._clock, rng=rng, options=options)
         self.faults = Faults()
         self.requests = AccessLog()
@@ -120,8 +120,13 @@ class APIServer:
             raise LifecycleError(f"the API server is {self._state.value}")
 
     def _open(self) -> None:
-        context = None if self._tls is None else self._tls.context
-        self._listener = Listener(self._host, self._port, self._serve, tls=context, clock=self._clock)
+        self._listener = Listener(
+            self._host,
+            self._port,
+            self._serve,
+            tls=None if self._certificates is None else self._certificates.context,
+            clock=self._clock,
+        )
         self._port = self._listener.port
         self._state = _State.RUNNING
 
@@ -209,12 +214,52 @@ class APIServer:
     @property
     def url(self) -> str:
         """The URL that clients need."""
-        return f"{'http' if self._tls is None else 'https'}://{self._address}"
+        return f"{'http' if self._certificates is None else 'https'}://{self._address}"
 
     @property
     def ca_pem(self) -> bytes | None:
-        """The certificate authority for clients, in PEM; None without TLS."""
-        return None if self._tls is None else self._tls.ca_pem
+        """The certificate authority for clients, in PEM; None without TLS, two after :meth:`prepare_authority`."""
+        return None if self._certificates is None else self._certificates.ca_pem
+
+    def rotate_certificates(self, *, new_authority: bool = False) -> None:
+        """Show a new certificate from the next handshake on; connections that are open live on.
+
+        Files that were written before stay as they are: :meth:`write_kubeconfig` and :meth:`write_ca` replace them in
+        one step each.
+
+        Args:
+            new_authority: Have a new authority sign it, the one of :meth:`prepare_authority` if there is one. The one
+                before is forgotten: client certificates that it signed are refused from then on.
+
+        Raises:
+            ConfigError: The server does not speak TLS.
+        """
+        self._tls().rotate(new_authority=new_authority)
+
+    def prepare_authority(self) -> None:
+        """Make the authority that is to be the next one, so that clients can trust it before it signs.
+
+        From now on :attr:`ca_pem`, and with it every kubeconfig, has both. The server still shows a certificate of the
+        old one, and accepts client certificates of either.
+
+        Raises:
+            ConfigError: The server does not speak TLS.
+        """
+        self._tls().prepare_authority()
+
+    def write_ca(self, path: str | os.PathLike[str]) -> Path:
+        """Write :attr:`ca_pem` to a file, in one step, and return its path.
+
+        Raises:
+            ConfigError: The server does not speak TLS.
+            OSError: The file cannot be written.
+        """
+        return write_file(path, self._tls().ca_pem)
+
+    def _tls(self) -> Certificates:
+        if self._certificates is None:
+            raise ConfigError("it has certificates only with tls=True", source="APIServer", field="tls")
+        return self._certificates
 
     def kubeconfig(self, *, token: str | None = None, namespace: str = "default") -> JSONObject:
         """Return a kubeconfig for this server.

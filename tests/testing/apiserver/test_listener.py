@@ -17,7 +17,7 @@ import pytest
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import ConfigError, StopTimeout
 from kubeprims.testing.apiserver.listener import Listener
-from kubeprims.testing.apiserver.tls import make_server_tls
+from kubeprims.testing.apiserver.tls import Certificates
 from kubeprims.testing.apiserver.wire import Deadlines, Wire, WireClosed
 from kubeprims.transport.listen import listen
 from tests.testing.apiserver.raw import connected, read_to_end
@@ -40,7 +40,10 @@ def echo(wire: Wire, listener: Listener) -> None:
 
 @contextlib.contextmanager
 def listening(
-    serve: Callable[[Wire, Listener], None] = echo, *, tls: ssl.SSLContext | None = None, clock: Clock | None = None
+    serve: Callable[[Wire, Listener], None] = echo,
+    *,
+    tls: Callable[[], ssl.SSLContext] | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[Listener]:
     listener = Listener("127.0.0.1", 0, serve, tls=tls, clock=clock or SystemClock())
     try:
@@ -65,7 +68,7 @@ def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_behind() -> None:
 
 
 def test_tls_with_a_certificate_that_clients_can_check() -> None:
-    tls = make_server_tls("127.0.0.1")
+    tls = Certificates("127.0.0.1")
     context = ssl.create_default_context(cadata=tls.ca_pem.decode())
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listening(tls=tls.context))
@@ -81,7 +84,7 @@ def test_tls_with_a_certificate_that_clients_can_check() -> None:
 
 
 def test_what_is_no_tls_handshake_is_cut() -> None:
-    tls = make_server_tls("localhost")
+    tls = Certificates("localhost")
     with listening(tls=tls.context) as listener, connected(listener.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
@@ -92,7 +95,7 @@ def test_a_handshake_has_its_time() -> None:
     with tcp_pair() as (ours, _theirs):
         wire = Wire(ours, Deadlines(SystemClock()))
         with pytest.raises(WireClosed):
-            wire.start_tls(make_server_tls("127.0.0.1").context, timeout_s=0.2)
+            wire.start_tls(Certificates("127.0.0.1").context(), timeout_s=0.2)
         wire.close()
 
 
@@ -102,7 +105,7 @@ def test_tls_with_a_client_that_is_gone_ends_quietly() -> None:
         theirs.close()
         wire = Wire(ours, Deadlines(SystemClock()))
         with pytest.raises(WireClosed):
-            wire.start_tls(make_server_tls("127.0.0.1").context)
+            wire.start_tls(Certificates("127.0.0.1").context())
         wire.close()
         assert wire.fileno() == -1
 
@@ -125,7 +128,7 @@ def test_out_of_descriptors_it_says_so_and_goes_on_when_there_are_some(caplog: p
 def test_without_trustme_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(ConfigError, match=r"kubeprims\[testing\]"):
-        make_server_tls("127.0.0.1")
+        Certificates("127.0.0.1")
 
 
 def test_a_send_that_the_client_does_not_take_has_its_time() -> None:
@@ -137,14 +140,14 @@ def test_a_send_that_the_client_does_not_take_has_its_time() -> None:
 
 
 def test_so_has_one_over_tls() -> None:
-    tls = make_server_tls("127.0.0.1")
+    tls = Certificates("127.0.0.1")
     context = ssl.create_default_context(cadata=tls.ca_pem.decode())
     outcome: list[type[BaseException]] = []
     with tcp_pair() as (ours, theirs):
         wire = Wire(ours, Deadlines(SystemClock()), send_timeout_s=0.2)
 
         def serve() -> None:
-            wire.start_tls(tls.context)
+            wire.start_tls(tls.context())
             try:
                 wire.send(b"x" * 50_000_000)
             except WireClosed:
