@@ -1,11 +1,15 @@
-"""Who a request is from: bearer tokens, or everybody when none are configured."""
+"""Who a request is from: by client certificate, by bearer token, or everybody when no tokens are configured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from kubeprims.clock import Clock
 from kubeprims.errors import ConfigError, Unauthorized
+from kubeprims.testing.apiserver.tls import PeerCertificate
+
+_CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +18,15 @@ class User:
 
     Attributes:
         name: Such as ``jane`` or ``system:serviceaccount:prod:web``.
-        groups: Without ``system:authenticated``, which every user of a token gets.
+        groups: Without ``system:authenticated``, which everybody who is known gets.
+        uid: Empty if there is none.
+        extra: What else is known, by its name.
     """
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]], hash=False)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -63,17 +71,37 @@ class Authenticator:
         """Return the token that was configured first, for a kubeconfig; empty if there is none."""
         return next(iter(self._users or {}), "")
 
-    def authenticate(self, authorization: str | None) -> User:
-        """Return the user that an Authorization header stands for.
+    def authenticate(self, authorization: str | None, certificate: PeerCertificate | None, clock: Clock) -> User:
+        """Return the user that a request is from.
+
+        Args:
+            authorization: The header of that name.
+            certificate: Of the client; counts before the header, and as nothing once it has expired.
+            clock: Says what has expired.
 
         Raises:
-            Unauthorized: Tokens are configured, and this is none of them.
+            Unauthorized: Tokens are configured and this is none of them, or the certificate has expired.
+
+        Source:
+            apiserver pkg/authentication/request/x509 and union: whichever knows the user first.
         """
+        has_expired = certificate is not None and certificate.expires_at_s < clock.wall().timestamp()
+        if certificate is not None and certificate.common_name and not has_expired:
+            return _known(_certified(certificate))
         users = self._users
-        if users is None:
+        if users is None and not has_expired:
             return ANONYMOUS
         scheme, _, token = (authorization or "").strip().partition(" ")
-        user = users.get(token.strip()) if scheme.lower() == "bearer" else None
+        user = (users or {}).get(token.strip()) if scheme.lower() == "bearer" else None
         if user is None:
             raise Unauthorized("Unauthorized", code=401, reason="Unauthorized")
-        return User(user.name, tuple(dict.fromkeys((*user.groups, "system:authenticated"))))
+        return _known(user)
+
+
+def _certified(certificate: PeerCertificate) -> User:
+    extra = {_CREDENTIAL_ID: (f"X509SHA256={certificate.sha256}",)}
+    return User(certificate.common_name, certificate.organizations, extra=extra)
+
+
+def _known(user: User) -> User:
+    return replace(user, groups=tuple(dict.fromkeys((*user.groups, "system:authenticated"))))

@@ -35,6 +35,7 @@ from kubeprims.testing.apiserver.faults import (
 )
 from kubeprims.testing.apiserver.listener import Listener
 from kubeprims.testing.apiserver.status import render_status
+from kubeprims.testing.apiserver.tls import PeerCertificate
 from kubeprims.testing.apiserver.watch_stream import EventSource, WatchStream
 from kubeprims.testing.apiserver.wire import Wire, WireClosed
 from kubeprims.threads import Deadline
@@ -53,10 +54,12 @@ class Call(NamedTuple):
     Attributes:
         request: Its head.
         body: Its body; empty if it has none.
+        certificate: What the client has shown in the handshake, if anything.
     """
 
     request: Request
     body: bytes
+    certificate: PeerCertificate | None = None
 
     @property
     def user_agent(self) -> str:
@@ -245,7 +248,7 @@ class Conversation:
             else:
                 assert isinstance(event, EndOfMessage)  # PAUSED only comes behind it
                 assert request is not None  # its head came before
-                return Call(request, b"".join(body))
+                return Call(request, b"".join(body), self._wire.certificate)
 
     def _receive(self, deadline: Deadline) -> None:
         data = self._wire.receive(timeout_s=deadline.remaining_s())

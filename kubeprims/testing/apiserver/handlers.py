@@ -80,7 +80,9 @@ class API:
         Raises:
             Unauthorized: Nobody knows who it is from.
         """
-        user = self._authenticator.authenticate(call.request.headers.get("authorization"))
+        user = self._authenticator.authenticate(
+            call.request.headers.get("authorization"), call.certificate, self._clock
+        )
         try:
             reply = self._reply(call)
         except StatusError as error:

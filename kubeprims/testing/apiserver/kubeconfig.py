@@ -7,26 +7,36 @@ import json
 import os
 from pathlib import Path
 
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.tls import ClientCertificate
 
 _NAME = "kubeprims"
 
 
 def make_kubeconfig(
-    url: str, *, ca_pem: bytes | None = None, token: str = "", namespace: str = "default"
+    url: str,
+    *,
+    ca_pem: bytes | None = None,
+    certificate: ClientCertificate | None = None,
+    token: str = "",
+    namespace: str = "default",
 ) -> JSONObject:
     """Return a kubeconfig with one cluster, one user and one context.
 
     Args:
         url: Of the server.
         ca_pem: The certificate authority to trust; None for plain HTTP.
+        certificate: The user's client certificate.
         token: The user's bearer token; empty for none.
         namespace: The context's default namespace.
     """
     cluster: JSONObject = {"server": url}
     if ca_pem is not None:
         cluster["certificate-authority-data"] = base64.b64encode(ca_pem).decode()
-    user: JSONObject = {"token": token} if token else {}
+    user: dict[str, JSONValue] = {"token": token} if token else {}
+    if certificate is not None:
+        user["client-certificate-data"] = base64.b64encode(certificate.certificate_pem).decode()
+        user["client-key-data"] = base64.b64encode(certificate.key_pem).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",

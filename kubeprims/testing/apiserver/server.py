@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ from kubeprims.errors import ConfigError, LifecycleError
 from kubeprims.meta import GroupVersionResource, JSONObject
 from kubeprims.testing.apiserver.access_log import AccessLog
 from kubeprims.testing.apiserver.auth import Authenticator, User
-from kubeprims.testing.apiserver.backend import Backend, BackendOptions
+from kubeprims.testing.apiserver.backend import Backend, BackendOptions, Collected
 from kubeprims.testing.apiserver.exchange import Conversation, Server
 from kubeprims.testing.apiserver.faults import Faults
 from kubeprims.testing.apiserver.handlers import API
@@ -24,7 +25,7 @@ from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.kubeconfig import make_kubeconfig, write_file, write_kubeconfig
 from kubeprims.testing.apiserver.listener import Listener
 from kubeprims.testing.apiserver.queries import DeleteOptions, parse_list_query
-from kubeprims.testing.apiserver.tls import Certificates
+from kubeprims.testing.apiserver.tls import Certificates, ClientCertificate
 from kubeprims.testing.apiserver.wire import Wire
 
 # How long a connection may be idle, or take to send a request.
@@ -75,8 +76,10 @@ class APIServer:
         """Make a server; it listens from :meth:`start` on.
 
         Args:
-            tls: Serve TLS with a certificate made for it; needs the extra ``testing``.
-            tokens: Bearer tokens and whose they are. None lets everybody in; otherwise every request needs one.
+            tls: Serve TLS with a certificate made for it; needs the extra ``testing``. Clients may then show a
+                certificate of :meth:`client_certificate`; the handshake with one that is not valid fails.
+            tokens: Bearer tokens and whose they are. None lets everybody in; otherwise every request needs one, or a
+                client certificate.
             host: An IP address of this machine, or ``localhost``.
             port: 0 has the system choose one; it stays the same over :meth:`crash` and :meth:`restart`.
             clock: What bookmarks, time-outs, delays and timestamps go by.
@@ -261,25 +264,50 @@ class APIServer:
             raise ConfigError("it has certificates only with tls=True", source="APIServer", field="tls")
         return self._certificates
 
-    def kubeconfig(self, *, token: str | None = None, namespace: str = "default") -> JSONObject:
+    def client_certificate(
+        self, user: str, *, groups: Sequence[str] = (), expires_at: datetime.datetime | None = None
+    ) -> ClientCertificate:
+        """Make a client certificate that the server knows a user by, and its key.
+
+        Args:
+            user: Becomes the common name.
+            groups: Each becomes an organization.
+            expires_at: In UTC, if it has no time zone; None is in a far future.
+
+        Raises:
+            ConfigError: The server does not speak TLS, or the name or a group cannot stand in a certificate.
+        """
+        return self._tls().issue_client(user, groups, expires_at)
+
+    def kubeconfig(
+        self, *, token: str | None = None, certificate: ClientCertificate | None = None, namespace: str = "default"
+    ) -> JSONObject:
         """Return a kubeconfig for this server.
 
         Args:
-            token: The user's bearer token; None takes the first that was configured, if any.
+            token: The user's bearer token; None takes the first that was configured, if any, unless there is a
+                certificate.
+            certificate: The user's certificate, of :meth:`client_certificate`.
             namespace: The context's namespace.
         """
-        token = self._authenticator.first_token() if token is None else token
-        return make_kubeconfig(self.url, ca_pem=self.ca_pem, token=token, namespace=namespace)
+        if token is None:
+            token = self._authenticator.first_token() if certificate is None else ""
+        return make_kubeconfig(self.url, ca_pem=self.ca_pem, certificate=certificate, token=token, namespace=namespace)
 
     def write_kubeconfig(
-        self, path: str | os.PathLike[str], *, token: str | None = None, namespace: str = "default"
+        self,
+        path: str | os.PathLike[str],
+        *,
+        token: str | None = None,
+        certificate: ClientCertificate | None = None,
+        namespace: str = "default",
     ) -> Path:
         """Write :meth:`kubeconfig` to a file that only its owner can read, and return its path.
 
         Raises:
             OSError: The file cannot be written.
         """
-        return write_kubeconfig(path, self.kubeconfig(token=token, namespace=namespace))
+        return write_kubeconfig(path, self.kubeconfig(token=token, certificate=certificate, namespace=namespace))
 
     def set_tokens(self, tokens: Mapping[str, User] | None) -> None:
         """Take other bearer tokens from now on, as a rotation does.
@@ -371,6 +399,13 @@ class APIServer:
             StatusError: As a request would be answered.
         """
         self.backend.delete(self._kind(resource), namespace, name, options)
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Do what a garbage collector would do by now, and return the objects that are gone, in their order.
+
+        Nothing of this happens by itself: objects whose owners are gone stay until this is called.
+        """
+        return self.backend.collect_garbage()
 
     def compact(self, revision: int | None = None) -> None:
         """Forget what was before a version: older lists, continue tokens and watches get 410. None is up to now."""

@@ -10,6 +10,7 @@ import struct
 import threading
 
 from kubeprims.clock import Clock
+from kubeprims.testing.apiserver.tls import PeerCertificate, read_peer_certificate
 from kubeprims.threads import Cancel
 
 _RECEIVE_BYTES = 64 * 1024
@@ -30,6 +31,9 @@ class WireClosed(Exception):
 class Wire:
     """An accepted socket, plain or TLS.
 
+    Attributes:
+        certificate: What the client has shown in the handshake, if anything.
+
     Concurrency:
         One thread owns it: receives, sends and closes. Any thread may :meth:`cut` it, which ends a blocked receive or
         send of the owner at once; the descriptor is closed by the owner alone, so it is never one of somebody else.
@@ -37,6 +41,7 @@ class Wire:
 
     def __init__(self, sock: socket.socket, deadlines: Deadlines, *, send_timeout_s: float = _SEND_S) -> None:
         self.cancel = Cancel()
+        self.certificate: PeerCertificate | None = None
         sock.settimeout(send_timeout_s)
         self._sock = sock
         self._send_timeout_s = send_timeout_s
@@ -66,6 +71,7 @@ class Wire:
             sock.settimeout(timeout_s)
             sock.do_handshake()
             sock.settimeout(self._send_timeout_s)
+            self.certificate = read_peer_certificate(sock)
         except OSError as error:
             raise WireClosed from error
 

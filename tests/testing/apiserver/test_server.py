@@ -111,6 +111,16 @@ def test_many_objects_at_once(server: APIServer) -> None:
     assert len(cast("list[JSONObject]", listed["items"])) == 1_000
 
 
+def test_garbage_is_collected_on_request(server: APIServer) -> None:
+    owner = cast("JSONObject", server.create("v1/configmaps", config_map("owner"), namespace="default")["metadata"])
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["uid"]}
+    owned: JSONObject = {"metadata": {"name": "owned", "ownerReferences": [reference]}}
+    server.create("v1/configmaps", owned, namespace="default")
+    assert server.collect_garbage() == ()
+    server.delete("v1/configmaps", "owner", namespace="default")
+    assert [gone.name for gone in server.collect_garbage()] == ["owned"]
+
+
 def test_a_large_list_comes_in_chunks(server: APIServer) -> None:
     server.create_many("v1/configmaps", [config_map(f"map-{i}", a="x" * 10_000) for i in range(100)])
     response, body = request(server.port, "GET", MAPS)
@@ -423,7 +433,7 @@ def test_the_package_offers_its_names_lazily() -> None:
 
 def test_a_bug_does_not_pass_for_a_refusal() -> None:
     with pytest.raises(Unauthorized), APIServer(tokens={}) as server:
-        server._authenticator.authenticate(None)
+        server._authenticator.authenticate(None, None, SystemClock())
 
 
 DRAIN = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import http.client
 import json
 import pathlib
@@ -13,7 +14,8 @@ from typing import cast
 import pytest
 
 from kubeprims.errors import ConfigError
-from kubeprims.testing import APIServer
+from kubeprims.testing import APIServer, User
+from kubeprims.testing.apiserver.tls import ClientCertificate
 from tests.testing.apiserver.raw import TIMEOUT_S
 
 
@@ -113,3 +115,84 @@ def test_without_tls_there_is_nothing_to_rotate(tmp_path: pathlib.Path) -> None:
     for act in (server.rotate_certificates, server.prepare_authority, lambda: server.write_ca(tmp_path / "ca.pem")):
         with pytest.raises(ConfigError, match="tls=True"):
             act()
+
+
+# Client certificates.
+
+
+def showing(server: APIServer, certificate: ClientCertificate, folder: pathlib.Path) -> ssl.SSLContext:
+    context = trusting(server.ca_pem)
+    file = folder / "client.pem"
+    file.write_bytes(certificate.certificate_pem + certificate.key_pem)
+    context.load_cert_chain(file)
+    return context
+
+
+def users(server: APIServer) -> list[str]:
+    return [request.user for request in server.requests]
+
+
+def test_a_client_is_known_by_its_certificate(tmp_path: pathlib.Path) -> None:
+    with APIServer(tls=True, tokens={"bob-token": User("bob")}) as server:
+        context = showing(server, server.client_certificate("jane", groups=("dev", "qa")), tmp_path)
+        with connected(server, context) as connection:
+            assert get(connection, "/version") == 200
+            assert get(connection, "/version", {"authorization": "Bearer nobody"}) == 200
+        with connected(server, trusting(server.ca_pem)) as connection:
+            assert get(connection, "/version", {"authorization": "Bearer bob-token"}) == 200
+            assert get(connection, "/version") == 401
+        assert users(server) == ["jane", "jane", "bob", ""]
+
+
+def test_a_renewed_certificate_counts_on_a_new_connection(server: APIServer, tmp_path: pathlib.Path) -> None:
+    for name in ("jane", "joan"):
+        context = showing(server, server.client_certificate(name), tmp_path)
+        with connected(server, context) as connection:
+            assert get(connection, "/version") == 200
+    assert users(server) == ["jane", "joan"]
+
+
+def refused(server: APIServer, certificate: ClientCertificate, folder: pathlib.Path) -> bool:
+    try:
+        with connected(server, showing(server, certificate, folder)) as connection:
+            get(connection, "/version")
+    except (ssl.SSLError, ConnectionError):
+        return True
+    return False
+
+
+def test_certificates_of_others_and_of_the_past_are_refused(server: APIServer, tmp_path: pathlib.Path) -> None:
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+    assert refused(server, server.client_certificate("jane", expires_at=past), tmp_path)
+    assert refused(server, APIServer(tls=True).client_certificate("jane"), tmp_path)
+    former = server.client_certificate("jane")
+    assert not refused(server, former, tmp_path)
+    server.rotate_certificates()
+    assert not refused(server, former, tmp_path)
+    server.prepare_authority()
+    prepared = server.client_certificate("jane")
+    assert not refused(server, former, tmp_path)
+    assert not refused(server, prepared, tmp_path)
+    server.rotate_certificates(new_authority=True)
+    assert refused(server, former, tmp_path)
+    assert not refused(server, prepared, tmp_path)
+
+
+def test_a_name_that_no_certificate_can_bear_is_refused(server: APIServer) -> None:
+    for name in ("", "x" * 65):
+        with pytest.raises(ConfigError, match="certificate"):
+            server.client_certificate(name)
+
+
+def test_a_key_is_not_shown(server: APIServer) -> None:
+    certificate = server.client_certificate("jane")
+    assert b"PRIVATE KEY" in certificate.key_pem
+    assert "PRIVATE KEY" not in repr(certificate)
+
+
+def test_a_kubeconfig_bears_a_certificate() -> None:
+    server = APIServer(tls=True, tokens={"bob-token": User("bob")})
+    text = json.dumps(server.kubeconfig(certificate=server.client_certificate("jane")))
+    assert "client-certificate-data" in text
+    assert "client-key-data" in text
+    assert "bob-token" not in text
