@@ -14,7 +14,7 @@ REQUESTS_MAX = 10_000
 
 
 class LoggedRequest(NamedTuple):
-    """One request, noted when its answer began.
+    """One request, noted when its answer began. No header of it is kept but the user agent.
 
     Attributes:
         method: Such as ``GET``.
@@ -25,6 +25,9 @@ class LoggedRequest(NamedTuple):
         status: The HTTP status of the answer; 0 if a fault left it without one.
         user_agent: As it came.
         at_s: When, on the server's clock.
+        impersonated_user: Whom it was to be taken for; empty if that was the user.
+        request_bytes: The length of its body.
+        transfer: How the answer went; grows until it has ended.
     """
 
     method: str
@@ -35,6 +38,40 @@ class LoggedRequest(NamedTuple):
     status: int
     user_agent: str
     at_s: float
+    impersonated_user: str
+    request_bytes: int
+    transfer: Transfer
+
+    @property
+    def response_bytes(self) -> int:
+        """How much of the answer has been sent by now: its head, and its body as it went over the wire."""
+        return self.transfer.sent_bytes
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it took from the request to the end of the answer; None while that has not come."""
+        return self.transfer.duration_s
+
+
+class Transfer:
+    """How an answer goes.
+
+    Attributes:
+        sent_bytes: How much has been sent by now.
+        duration_s: From the request to the end of the answer, in seconds of the server's clock; None before the end.
+
+    Concurrency:
+        The connection's thread writes it; any thread may read it.
+    """
+
+    __slots__ = ("duration_s", "sent_bytes")
+
+    def __init__(self) -> None:
+        self.sent_bytes = 0
+        self.duration_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Transfer {self.sent_bytes} bytes, {self.duration_s} s>"
 
 
 class AccessLog:

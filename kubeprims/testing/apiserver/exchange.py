@@ -20,7 +20,7 @@ from kubeprims.http1 import (
     Request,
     ServerConnection,
 )
-from kubeprims.testing.apiserver.access_log import AccessLog, LoggedRequest
+from kubeprims.testing.apiserver.access_log import AccessLog, LoggedRequest, Transfer
 from kubeprims.testing.apiserver.faults import (
     REASONS,
     Answer,
@@ -76,6 +76,7 @@ class Reply(NamedTuple):
         content_type: Of the body.
         headers: More header fields.
         user: Who asked; empty if that was not found out.
+        impersonated_user: Whom the user wanted to be taken for, if anybody.
         watch: What to follow instead of a body.
     """
 
@@ -84,6 +85,7 @@ class Reply(NamedTuple):
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     user: str = ""
+    impersonated_user: str = ""
     watch: EventSource | None = None
 
 
@@ -117,6 +119,7 @@ class ResponseWriter:
         self._http = http
         self._listener = listener
         self._head = b""
+        self.transfer = Transfer()
         self._fault: Fault | None = None
         self._point = FaultPoint.BEFORE_HEAD
         self._left = 0
@@ -180,14 +183,18 @@ class ResponseWriter:
             else:
                 data = self._send_to_the_fault(data)
         if data:
-            self._wire.send(data)
+            self._send_all(data)
+
+    def _send_all(self, data: bytes) -> None:
+        self._wire.send(data)
+        self.transfer.sent_bytes += len(data)
 
     def _send_to_the_fault(self, data: bytes) -> bytes:
         """Send what comes before the fault, have it happen, and return what comes behind it."""
         assert self._fault is not None
         fault, self._fault = self._fault, None
         if self._left:
-            self._wire.send(data[: self._left])
+            self._send_all(data[: self._left])
         self.befall(fault)
         return data[self._left :]
 
@@ -272,20 +279,24 @@ class Conversation:
         self._wire.linger()
 
     def _answer(self, call: Call) -> None:
+        begun_s = self._server.clock.monotonic()
         facts = self._server.application.facts(call)
         fault = self._server.faults.take(facts)
         writer = ResponseWriter(self._wire, self._http, self._listener, fault)
-        reply = None
-        if fault is not None:
-            try:
-                reply = self._fail_early(fault, writer)
-            except WireClosed:
-                self._log(call, facts, code=0, user="")
-                raise
-        if reply is None:
-            reply = self._carry_out(call)
-        self._log(call, facts, code=reply.code, user=reply.user)
-        self._write(call, facts, reply, writer, fault)
+        try:
+            reply = None
+            if fault is not None:
+                try:
+                    reply = self._fail_early(fault, writer)
+                except WireClosed:
+                    self._log(call, facts, Reply(0, b""), writer.transfer)
+                    raise
+            if reply is None:
+                reply = self._carry_out(call)
+            self._log(call, facts, reply, writer.transfer)
+            self._write(call, facts, reply, writer, fault)
+        finally:
+            writer.transfer.duration_s = self._server.clock.monotonic() - begun_s
 
     def _fail_early(self, fault: Fault, writer: ResponseWriter) -> Reply | None:
         """Have happen what happens before the request is carried out; return what is answered instead, if anything."""
@@ -311,11 +322,22 @@ class Conversation:
             message = f"Internal error occurred: {type(error).__name__}"
             return error_reply(InternalError(message, code=500, reason="InternalError"))
 
-    def _log(self, call: Call, facts: RequestFacts, *, code: int, user: str) -> None:
+    def _log(self, call: Call, facts: RequestFacts, reply: Reply, transfer: Transfer) -> None:
         request = call.request
-        now_s = self._server.clock.monotonic()
         self._server.log.add(
-            LoggedRequest(request.method, request.path, request.query, facts.verb, user, code, call.user_agent, now_s)
+            LoggedRequest(
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                verb=facts.verb,
+                user=reply.user,
+                status=reply.code,
+                user_agent=call.user_agent,
+                at_s=self._server.clock.monotonic(),
+                impersonated_user=reply.impersonated_user,
+                request_bytes=len(call.body),
+                transfer=transfer,
+            )
         )
 
     def _write(

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from kubeprims.clock import Clock
 from kubeprims.errors import BadRequest, DecodeError, MethodNotAllowed, StatusError
-from kubeprims.testing.apiserver import discovery, openapi, protobuf
+from kubeprims.testing.apiserver import discovery, openapi, protobuf, reviews
 from kubeprims.testing.apiserver.accept import Form, negotiate
-from kubeprims.testing.apiserver.auth import Authenticator
+from kubeprims.testing.apiserver.auth import Authenticator, User
 from kubeprims.testing.apiserver.backend import Answer, Backend
 from kubeprims.testing.apiserver.exchange import Call, Reply, error_reply
 from kubeprims.testing.apiserver.faults import RequestFacts
+from kubeprims.testing.apiserver.impersonation import impersonated_user
 from kubeprims.testing.apiserver.kinds import Kind, Subresource
 from kubeprims.testing.apiserver.listing import Listing
 from kubeprims.testing.apiserver.patches import APPLY_PATCH
@@ -83,16 +84,20 @@ class API:
         user = self._authenticator.authenticate(
             call.request.headers.get("authorization"), call.certificate, self._clock
         )
+        other: User | None = None
         try:
-            reply = self._reply(call)
+            other = impersonated_user(call.request.headers)
+            reply = self._reply(call, other or user)
         except StatusError as error:
             reply = error_reply(error)
-        return reply._replace(user=user.name)
+        return reply._replace(user=user.name, impersonated_user="" if other is None else other.name)
 
-    def _reply(self, call: Call) -> Reply:
+    def _reply(self, call: Call, user: User) -> Reply:
         path = decode_path(call.request.path)
         if path is None:
             raise bad_request("the path is not valid percent-encoded UTF-8")
+        if path.removesuffix("/") == reviews.PATH:
+            return Reply(201, reviews.review(call.request.method, _review_body(call), user, self._clock.wall()))
         parameters = parse_query(call.request.query)
         resource_path = parse_path(path)
         if resource_path is None or not self._serves(resource_path):
@@ -123,7 +128,7 @@ class API:
         accept = call.request.headers.get("accept") or ""
         kinds = self._backend.kinds()
         document = openapi.answer(path, accept, kinds) or discovery.answer(
-            path, accept, discovery.api_resources(kinds), address=self._address()
+            path, accept, _with_reviews(discovery.api_resources(kinds)), address=self._address()
         )
         if document is None:
             if path.startswith("/api/") or any(
@@ -209,6 +214,12 @@ def _with_warning(reply: Reply, kind: Kind) -> Reply:
     return reply._replace(headers=(*reply.headers, ("Warning", _warning(kind.deprecation))))
 
 
+def _with_reviews(resources: Sequence[discovery.APIResource]) -> Sequence[discovery.APIResource]:
+    """Return what discovery shows; the review stands where upstream has it, before the next group of its own order."""
+    at = next((i for i, resource in enumerate(resources) if resource.group not in {"", "apps", "events.k8s.io"}), 0)
+    return (*resources[:at], reviews.SELF_SUBJECT_REVIEW, *resources[at:])
+
+
 def _no_page() -> Reply:
     return Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
@@ -269,6 +280,12 @@ def _json_body(call: Call) -> bytes:
             accepted = f"application/json, application/yaml, {protobuf.MEDIA_TYPE}"
             message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
             raise unsupported_media_type(message)
+
+
+def _review_body(call: Call) -> bytes:
+    if _media_type(call) == protobuf.MEDIA_TYPE:
+        return json.dumps(protobuf.decode_type(call.body)).encode()
+    return _json_body(call)
 
 
 def _json_of_yaml(body: bytes) -> bytes:

@@ -36,15 +36,29 @@ def decode_object(body: bytes) -> JSONObject:
         UnsupportedMediaType: It is of a kind that is not built in.
         BadRequest: It is damaged, or holds a field that is not known.
     """
+    api_version, kind, content = _open(body)
+    message = structure_of(api_version, kind)
+    if message is None:
+        raise unsupported_media_type(f"protobuf of {api_version} {kind} is not supported: use application/json")
+    return {"apiVersion": api_version, "kind": kind, **_message(message, content)}
+
+
+def decode_type(body: bytes) -> JSONObject:
+    """Return nothing but the version and the kind of the object in a request's body.
+
+    Raises:
+        BadRequest: It is damaged.
+    """
+    api_version, kind, _ = _open(body)
+    return {"apiVersion": api_version, "kind": kind}
+
+
+def _open(body: bytes) -> tuple[str, str, bytes]:
     if not body.startswith(_MAGIC):
         raise _damaged("it does not begin with k8s")
     envelope = dict(_records(body[len(_MAGIC) :]))
     names = {number: _text(value) for number, value in _records(_raw(envelope.get(1, b"")))}
-    api_version, kind = names.get(1, ""), names.get(2, "")
-    message = structure_of(api_version, kind)
-    if message is None:
-        raise unsupported_media_type(f"protobuf of {api_version} {kind} is not supported: use application/json")
-    return {"apiVersion": api_version, "kind": kind, **_message(message, _raw(envelope.get(2, b"")))}
+    return names.get(1, ""), names.get(2, ""), _raw(envelope.get(2, b""))
 
 
 @functools.cache

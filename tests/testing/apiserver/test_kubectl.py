@@ -225,6 +225,18 @@ def test_a_token_and_tls(tmp_path: pathlib.Path) -> None:
         assert "Unauthorized" in kubectl.run("get", "namespaces").stderr
 
 
+def test_who_am_i(tmp_path: pathlib.Path) -> None:
+    with APIServer(tls=True, tokens={}) as server:
+        kubectl = Kubectl(server, tmp_path)
+        certificate = server.client_certificate("jane", groups=("dev", "qa"))
+        server.write_kubeconfig(tmp_path / "kubeconfig", certificate=certificate)
+        lines = [line.split(maxsplit=1) for line in kubectl("auth", "whoami").splitlines()]
+        assert lines[:3] == [["ATTRIBUTE", "VALUE"], ["Username", "jane"], ["Groups", "[dev qa system:authenticated]"]]
+        assert "X509SHA256=" in lines[3][1]
+        assert "bob" in kubectl("auth", "whoami", "--as", "bob")
+        assert "selfsubjectreviews" in kubectl("api-resources")
+
+
 def test_a_dry_run_on_the_server_leaves_nothing(kubectl: Kubectl) -> None:
     kubectl("create", "configmap", "settings")
     assert "server dry run" in kubectl("create", "configmap", "dry", "--dry-run=server")
