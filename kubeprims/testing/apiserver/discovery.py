@@ -1,4 +1,4 @@
-"""The documents that tell clients what is served: groups, versions, resources, version and health.
+"""The documents that tell clients what is served: groups, versions, resources and the version.
 
 Pure: a list of resources in, JSON objects out. Each document is made when it is asked for, because a
 CustomResourceDefinition may change it at any time.
@@ -21,7 +21,6 @@ GIT_VERSION = "v1.37.0+kubeprims"
 _DISCOVERY_GROUP = "apidiscovery.k8s.io"
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 _PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version")
-_HEALTH_PATHS = frozenset(f"/{name}{check}" for name in ("healthz", "livez", "readyz") for check in ("", "/ping"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +129,6 @@ def answer(path: str, accept: str, resources: Sequence[APIResource], *, address:
     """
     path = path.removesuffix("/") or "/"
     segments = path.split("/")[1:]
-    if path in _HEALTH_PATHS:
-        return Document(b"ok", "text/plain; charset=utf-8")
     if segments[0] in {"api", "apis"}:
         return _discovery(segments, accept, resources, address)
     if path == "/version":

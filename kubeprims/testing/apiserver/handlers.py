@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kubeprims.clock import Clock
 from kubeprims.errors import BadRequest, DecodeError, MethodNotAllowed, StatusError
-from kubeprims.testing.apiserver import discovery, openapi, protobuf, reviews
+from kubeprims.testing.apiserver import discovery, health, openapi, protobuf, reviews
 from kubeprims.testing.apiserver.accept import Form, negotiate
 from kubeprims.testing.apiserver.auth import Authenticator, User
 from kubeprims.testing.apiserver.backend import Answer, Backend
@@ -101,7 +101,7 @@ class API:
         parameters = parse_query(call.request.query)
         resource_path = parse_path(path)
         if resource_path is None or not self._serves(resource_path):
-            return self._non_resource(call, path)
+            return self._non_resource(call, path, parameters)
         if resource_path.name in {".", ".."}:
             raise bad_request(f"Name parameter invalid: \"{resource_path.name}\": may not be '{resource_path.name}'")
         verb = verb_for(call.request.method, resource_path, parameters)
@@ -124,7 +124,10 @@ class API:
         group_version = (path.gvr.group, path.gvr.version)
         return any((kind.group, kind.version) == group_version for kind in self._backend.kinds())
 
-    def _non_resource(self, call: Call, path: str) -> Reply:
+    def _non_resource(self, call: Call, path: str, parameters: Parameters) -> Reply:
+        well = health.answer(path, parameters)
+        if well is not None:
+            return Reply(200, well, "text/plain; charset=utf-8", (("x-content-type-options", "nosniff"),))
         accept = call.request.headers.get("accept") or ""
         kinds = self._backend.kinds()
         document = openapi.answer(path, accept, kinds) or discovery.answer(

@@ -139,12 +139,8 @@ def test_the_first_aggregated_form_that_is_known_is_what_the_client_gets(accept:
     assert aggregated_version(accept) == version
 
 
-def test_version_health_and_the_index() -> None:
+def test_version_and_the_index() -> None:
     assert document("/version")["major"] == "1"
-    for path in ("/healthz", "/livez", "/readyz", "/livez/ping"):
-        found = answer(path, "", RESOURCES, address="")
-        assert found is not None
-        assert (found.body, found.content_type) == (b"ok", "text/plain; charset=utf-8")
     assert "/apis/example.com/v1" in json.dumps(document("/"))
 
 
