@@ -21,6 +21,7 @@ from kubeprims.http1 import (
     ServerConnection,
 )
 from kubeprims.testing.apiserver.access_log import AccessLog, LoggedRequest, Transfer
+from kubeprims.testing.apiserver.compression import ABOVE_BYTES, accepts_gzip, compressed
 from kubeprims.testing.apiserver.faults import (
     REASONS,
     Answer,
@@ -314,7 +315,7 @@ class Conversation:
 
     def _carry_out(self, call: Call) -> Reply:
         try:
-            return self._server.application.reply(call)
+            return _compressed(self._server.application.reply(call), call)
         except StatusError as error:
             return error_reply(error)
         except Exception as error:  # our own bug: the client must not wait for an answer for ever
@@ -376,6 +377,20 @@ class Conversation:
         if isinstance(reply.body, bytes) and reply.watch is None:
             headers.append(("content-length", str(len(reply.body))))
         return headers
+
+
+def _compressed(reply: Reply, call: Call) -> Reply:
+    """Return an answer as the client takes it: compressed if it is large; one in pieces is."""
+    body = reply.body
+    is_large = not isinstance(body, bytes) or len(body) > ABOVE_BYTES
+    is_json = reply.content_type.startswith("application/json")
+    if reply.watch is not None or not is_large or not is_json:
+        return reply
+    if not accepts_gzip(call.request.headers.get("accept-encoding") or ""):
+        return reply
+    smaller = b"".join(compressed([body])) if isinstance(body, bytes) else compressed(body)
+    headers = (("content-encoding", "gzip"), ("vary", "Accept-Encoding"))
+    return reply._replace(body=smaller, headers=(*reply.headers, *headers))
 
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
