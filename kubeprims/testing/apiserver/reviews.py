@@ -9,7 +9,7 @@ import datetime
 import json
 
 from kubeprims.errors import MethodNotAllowed
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONValue
 from kubeprims.testing.apiserver.auth import User
 from kubeprims.testing.apiserver.discovery import APIResource
 from kubeprims.testing.apiserver.status import bad_request
@@ -54,9 +54,9 @@ def review(method: str, body: bytes, user: User, now: datetime.datetime) -> byte
 
 def _check(body: bytes) -> None:
     try:
-        given: JSONObject = json.loads(body)
+        given: JSONValue = json.loads(body)
     except (ValueError, RecursionError):
-        given = {"kind": None}
+        given = None
     kind, api_version = SELF_SUBJECT_REVIEW.kind, SELF_SUBJECT_REVIEW.group_version
     names = (given.get("kind", kind), given.get("apiVersion", api_version)) if isinstance(given, dict) else ()
     if names != (kind, api_version):

@@ -141,17 +141,18 @@ class Certificates:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
         try:
-            subject = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, group) for group in groups]
-            subject.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, user))
+            subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+            subject.append(x509.NameAttribute(NameOID.COMMON_NAME, user))
         except ValueError as error:
             raise ConfigError(f"cannot stand in a certificate: {error}", source="client_certificate") from error
         authority = self._authorities[-1]
         signer = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
         assert isinstance(signer, ec.EllipticCurvePrivateKey)  # trustme's default
         key = ec.generate_private_key(ec.SECP256R1())
-        usages = [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(x509.Name(subject))
