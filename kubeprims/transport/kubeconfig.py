@@ -25,6 +25,8 @@ from kubeprims.transport.entries import Entry, resolve_path
 from kubeprims.transport.origin import FILE_BYTES_MAX, FROM_CODE, Origin, read_file
 from kubeprims.yaml_text import load_document
 
+_PROVIDER_PATH = "idp-certificate-authority"
+
 _logger = logging.getLogger("kubeprims.transport")
 
 
@@ -316,7 +318,11 @@ def _auth_provider(entry: Entry) -> AuthProvider | None:
     if not entry.has("auth-provider"):
         return None
     provider = entry.mapping("auth-provider")
-    return AuthProvider(name=provider.text("name"), config=provider.text_map("config"))
+    config = tuple(
+        (name, resolve_path(value, entry.origin) if name == _PROVIDER_PATH else value)
+        for name, value in provider.text_map("config")
+    )
+    return AuthProvider(name=provider.text("name"), config=config)
 
 
 def _context(entry: Entry) -> Context:

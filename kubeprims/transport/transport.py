@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from kubeprims.clock import Clock, SystemClock
-from kubeprims.errors import ConfigError, LifecycleError
+from kubeprims.errors import LifecycleError
 from kubeprims.threads import Cancel
 from kubeprims.transport import tls
 from kubeprims.transport.auth import Authorization, authorization
@@ -21,8 +21,11 @@ from kubeprims.transport.dial import LookUp, Resolver, system_look_up
 from kubeprims.transport.exec_credential import ExecAuthenticator, ExecSettings
 from kubeprims.transport.exec_output import ClusterInfo
 from kubeprims.transport.identity import Impersonating
+from kubeprims.transport.kubeconfig import AuthProvider, ExecPlugin
 from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
+from kubeprims.transport.oidc import OIDCProvider
+from kubeprims.transport.oidc_settings import PROVIDER_NAME, read_settings
 from kubeprims.transport.pause import Pause
 from kubeprims.transport.pool import Pool
 from kubeprims.transport.proxies import ProxyRoute, chosen_proxy, parse_proxy_url, proxy_from_environment
@@ -30,7 +33,8 @@ from kubeprims.transport.rate_limit import Limit, RateLimit, RateLimiter, TokenB
 from kubeprims.transport.renewal import Renewal, Renewing
 from kubeprims.transport.retry import Retry
 from kubeprims.transport.sockets import DeadlineSSLSocket
-from kubeprims.transport.warnings import LogWarnings, Warnings
+from kubeprims.transport.tls import TLSOptions
+from kubeprims.transport.warnings import LogWarnings, Warnings, drop_warnings
 from kubeprims.transport.wire import Wire
 
 _CLOSED = "the transport is closed"
@@ -76,10 +80,10 @@ class Transport:
 
         Raises:
             ConfigError: Certificate, key, authority or token cannot be loaded; a proxy's URL is none; or the
-                configuration asks for what this transport does not do (auth providers), which is never skipped: the
-                request would go as another user.
+                configuration names an auth provider other than ``oidc``, which is never skipped: the requests would go
+                as another user.
         """
-        _refuse_unsupported(config)
+        _refuse_unknown_provider(config)
         environ = os.environ if environ is None else environ
         server = _server_of(config, clock=clock or SystemClock(), look_up=look_up, environ=environ)
         self._set_up(config, server)
@@ -253,7 +257,7 @@ def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp, enviro
             proxy=_proxy_of(config, environ),
         ),
         authorization=source,
-        renewal=_renewal(config, clock=clock) if is_secure else None,
+        renewal=_renewal(config, clock=clock, look_up=look_up, environ=environ) if is_secure else None,
         clock=clock,
         look_up=look_up,
     )
@@ -279,12 +283,31 @@ def _with_certificate(config: TransportConfig, endpoint: Endpoint, certificate: 
     return endpoint._replace(context=tls.client_context(options, sslsocket_class=DeadlineSSLSocket))
 
 
-def _renewal(config: TransportConfig, *, clock: Clock) -> Renewal | None:
-    """Return what runs the credential plugin, unless something else says who we are."""
+def _renewal(config: TransportConfig, *, clock: Clock, look_up: LookUp, environ: Mapping[str, str]) -> Renewal | None:
+    """Return what gets credentials from elsewhere, unless something else says who we are."""
     credentials = config.credentials
-    plugin = credentials.exec_plugin
-    if plugin is None or credentials.says_who or config.tls.has_client_certificate:
+    if credentials.says_who:
         return None
+    if credentials.auth_provider is not None:
+        return _oidc_renewal(config, credentials.auth_provider, clock=clock, look_up=look_up, environ=environ)
+    plugin = credentials.exec_plugin
+    return None if plugin is None or config.tls.has_client_certificate else _exec_renewal(config, plugin, clock=clock)
+
+
+def _oidc_renewal(
+    config: TransportConfig, auth_provider: AuthProvider, *, clock: Clock, look_up: LookUp, environ: Mapping[str, str]
+) -> Renewal:
+    def open_road(server: str, options: TLSOptions) -> Transport:
+        # Neither the cluster's proxy nor its middleware: they are for the cluster.
+        road = TransportConfig(server=server, tls=options, user_agent=config.user_agent, warning_handler=drop_warnings)
+        return Transport(road, clock=clock, look_up=look_up, environ=environ)
+
+    settings = read_settings(auth_provider, config.user_origin)
+    provider = OIDCProvider(settings, open_road=open_road, clock=clock)
+    return Renewal(provider.fetch, name=provider.name, clock=clock, initial=provider.initial)
+
+
+def _exec_renewal(config: TransportConfig, plugin: ExecPlugin, *, clock: Clock) -> Renewal:
     authenticator = ExecAuthenticator(
         plugin,
         cluster=ClusterInfo(
@@ -339,13 +362,15 @@ def _middleware(config: TransportConfig, server: _Server, *, pause: Pause) -> tu
     return (*chain, *config.middleware)
 
 
-def _refuse_unsupported(config: TransportConfig) -> None:
-    """Fail closed on settings that say who we are or which way we go, and that are not acted on.
+def _refuse_unknown_provider(config: TransportConfig) -> None:
+    """Fail closed on a source of credentials that is not there: requests would go as another user.
 
     Raises:
-        ConfigError: There is one.
+        ConfigError: The configuration names one.
     """
-    credentials, user = config.credentials, config.user_origin
-    if credentials.auth_provider is not None:
-        rule = "this version of kubeprims does not support auth providers; name a credential plugin under exec"
-        raise ConfigError(rule, source=user.source, entry=user.entry, field="auth-provider")
+    provider = config.credentials.auth_provider
+    if provider is not None and provider.name != PROVIDER_NAME:
+        rule = (
+            f"there is no provider {provider.name!r} here, only {PROVIDER_NAME!r}; name a credential plugin under exec"
+        )
+        raise config.user_origin.error("auth-provider", rule)
