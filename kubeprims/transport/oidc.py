@@ -196,7 +196,7 @@ class OIDCProvider:
             if code == "invalid_grant":
                 raise _ProviderError(failure, _LOG_IN)
             if not _is_refusal(answer.status):
-                break
+                raise _ProviderError(failure, _ASK_PROVIDER)
         raise _ProviderError(failure, _CHECK_PROVIDER)
 
     def _keep_refresh_token(self, content: JSONObject) -> None:
