@@ -370,7 +370,5 @@ def _refuse_unknown_provider(config: TransportConfig) -> None:
     """
     provider = config.credentials.auth_provider
     if provider is not None and provider.name != PROVIDER_NAME:
-        rule = (
-            f"there is no provider {provider.name!r} here, only {PROVIDER_NAME!r}; name a credential plugin under exec"
-        )
+        rule = f"{provider.name!r} is not supported, only {PROVIDER_NAME!r} is; name a credential plugin under exec"
         raise config.user_origin.error("auth-provider", rule)

@@ -29,6 +29,10 @@ def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
+def context_for(name: str) -> ssl.SSLContext:
+    return _context(CA.issue_cert(name))
+
+
 def server_context() -> ssl.SSLContext:
     return _context(_SERVER)
 

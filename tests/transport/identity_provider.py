@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from urllib.parse import parse_qs
 
 from tests.transport import certificates
@@ -92,7 +92,7 @@ class IdentityProvider:
 
 
 @contextlib.contextmanager
-def identity_provider(*, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[IdentityProvider]:
+def identity_provider(*, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Generator[IdentityProvider]:
     provider = IdentityProvider(host)
     with serve(provider.script, tls=tls or certificates.server_context()) as server:
         provider.server = server

@@ -115,11 +115,7 @@ def test_trusting_anybody_and_an_authority_contradict_each_other(tmp_path: Path,
 @pytest.mark.parametrize(
     ("user", "cluster", "place"),
     [
-        (
-            "{auth-provider: {name: gcp}}",
-            "{server: 'https://a'}",
-            "user \"u\": auth-provider: there is no provider 'gcp'",
-        ),
+        ("{auth-provider: {name: gcp}}", "{server: 'https://a'}", "user \"u\": auth-provider: 'gcp' is not supported"),
         ("{}", "{server: 'https://a', proxy-url: 'https://u:pw@p'}", 'cluster "c": proxy-url: TLS to a proxy'),
     ],
 )

@@ -430,10 +430,8 @@ def test_a_provider_is_verified_although_the_cluster_is_not(api: APIServer, prov
 
 
 def test_the_proxy_of_the_environment_leads_to_the_provider(api: APIServer) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificates.CA.issue_cert("idp.test").configure_cert(context)
     with (
-        identity_provider(host="idp.test", tls=context) as provider,
+        identity_provider(host="idp.test", tls=certificates.context_for("idp.test")) as provider,
         proxy_server() as proxy,
     ):
         provider.claims = {"exp": NOW_S + 3600}
@@ -499,7 +497,9 @@ def test_any_other_provider_is_refused_by_name_with_the_way_out(name: str) -> No
         config = TransportConfig(
             server=server, credentials=Credentials(auth_provider=AuthProvider(name=name)), user_origin=ORIGIN
         )
-        with pytest.raises(ConfigError, match=f"'{name}' here, only 'oidc'; name a credential plugin under exec"):
+        with pytest.raises(
+            ConfigError, match=f"'{name}' is not supported, only 'oidc' is; name a credential plugin under exec"
+        ):
             Transport(config)
 
 
