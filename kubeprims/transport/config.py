@@ -314,6 +314,8 @@ def _is_in_cluster(environ: Mapping[str, str]) -> bool:
 def _in_cluster_tls(ca_file: str) -> TLSOptions:
     options = TLSOptions(ca_file=ca_file, server_origin=_IN_CLUSTER)
     try:
+        if not tls.read_authorities(options).strip():
+            raise _IN_CLUSTER.error("certificate-authority", f"{ca_file} is empty")
         tls.client_context(options)
     except ConfigError as error:
         _logger.warning("the cluster's authority cannot be loaded; the system's are used", extra={"error": str(error)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import math
 import re
 import socket
 import ssl
@@ -117,7 +118,7 @@ class Connection(urllib3.connection.HTTPConnection):
         One request at a time owns it; another thread may shut it down through the request's scope.
     """
 
-    def __init__(self, endpoint: Endpoint, *, resolver: Resolver) -> None:
+    def __init__(self, endpoint: Endpoint, *, resolver: Resolver, generation_number: int = 0) -> None:
         super().__init__(endpoint.host, endpoint.port)
         self.response_class = _HeadReader
         self._endpoint = endpoint
@@ -127,6 +128,10 @@ class Connection(urllib3.connection.HTTPConnection):
         self._wire: DeadlineSocket | DeadlineSSLSocket | None = None
         self.idle_since_s = 0.0
         """When it was given back to the pool."""
+        self.cut_at_s = math.inf
+        """When it is cut off, whatever it does."""
+        self.generation_number = generation_number
+        """Which certificates it was made with."""
 
     def open(self, scope: RequestScope) -> None:
         """Connect, for the request of ``scope``.
@@ -255,6 +260,12 @@ class Connection(urllib3.connection.HTTPConnection):
         if response is not None:
             response.close()
         self._scope = None
+
+    def cut(self, reason: str) -> None:
+        """End the request that is under way, if any, from another thread: it fails as if the connection had ended."""
+        scope = self._scope
+        if scope is not None:
+            scope.abort(reason, ConnectionLost)
 
     def destroy(self) -> None:
         """Close, whatever the state. The scope of a request under way must have been aborted, or be our caller's."""

@@ -20,7 +20,18 @@ class RequestScope:
         scope's lock, so that after :meth:`release` nothing touches a socket that the system may have given to another.
     """
 
-    __slots__ = ("_cancel", "_forget", "_interrupt", "_lock", "_reason", "deadline", "method", "sent", "url")
+    __slots__ = (
+        "_cancel",
+        "_error_class",
+        "_forget",
+        "_interrupt",
+        "_lock",
+        "_reason",
+        "deadline",
+        "method",
+        "sent",
+        "url",
+    )
 
     def __init__(self, *, method: str, url: str, deadline: Deadline, cancel: Cancel | None) -> None:
         """Start to listen to ``cancel``.
@@ -40,15 +51,17 @@ class RequestScope:
         self._lock = threading.Lock()
         self._interrupt: Callable[[], None] | None = None
         self._reason = ""
+        self._error_class: type[TransportError] = Cancelled
         self._forget = cancel.add_callback(self._on_cancel) if cancel is not None else None
 
     def _on_cancel(self) -> None:
         self.abort("cancelled")
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, error_class: type[TransportError] = Cancelled) -> None:
         """End the request; what it waits on fails, and says ``reason``. Only the first reason counts."""
         with self._lock:
-            self._reason = self._reason or reason
+            if not self._reason:
+                self._reason, self._error_class = reason, error_class
             if self._interrupt is not None:
                 self._interrupt()
 
@@ -99,7 +112,7 @@ class RequestScope:
             detail: What happened.
         """
         if self._reason:
-            error_class, detail = Cancelled, self._reason
+            error_class, detail = self._error_class, self._reason
         elif self.deadline.has_passed:
             error_class, detail = DeadlineExceeded, f"the deadline has passed{': ' if detail else ''}{detail}"
         return error_class(detail, method=self.method, url=self.url, request_sent=self.sent)

@@ -8,9 +8,10 @@ import ssl
 import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from kubeprims.errors import ConfigError
+from kubeprims.transport.credential import ClientCertificate
 from kubeprims.transport.origin import FROM_CODE, Origin, read_file
 
 
@@ -66,12 +67,40 @@ class TLSOptions:
         """Whether a client certificate is shown to the server."""
         return bool(self.certificate_data or self.certificate_file)
 
+    @property
+    def names_files(self) -> bool:
+        """Whether anything is in a file, where it may change."""
+        pairs = (
+            (self.ca_data, self.ca_file),
+            (self.certificate_data, self.certificate_file),
+            (self.key_data, self.key_file),
+        )
+        return any(file and not data for data, file in pairs)
 
-def client_context(options: TLSOptions, *, sslsocket_class: type[ssl.SSLSocket] = ssl.SSLSocket) -> ssl.SSLContext:
+
+class Material(NamedTuple):
+    """What a context is made of, once it is read. The repr shows none of it.
+
+    Attributes:
+        authorities: Whom to trust, in PEM; without meaning where the options name none.
+        pair: What to show; None for nothing.
+    """
+
+    authorities: bytes
+    pair: ClientCertificate | None
+
+    def __repr__(self) -> str:
+        return "Material()"
+
+
+def client_context(
+    options: TLSOptions, *, material: Material | None = None, sslsocket_class: type[ssl.SSLSocket] = ssl.SSLSocket
+) -> ssl.SSLContext:
     """Return the context of outgoing connections: TLS 1.2 or later, HTTP/1.1, verified unless ``insecure``.
 
     Args:
         options: What to trust and what to show.
+        material: What its files hold; they are read unless given.
         sslsocket_class: The class of the sockets it makes.
 
     Raises:
@@ -80,8 +109,9 @@ def client_context(options: TLSOptions, *, sslsocket_class: type[ssl.SSLSocket] 
     Source:
         client-go transport/transport.go, ``TLSConfigFor``; Go crypto/x509.
         Same: the authorities replace the system's, and any certificate among them is trusted as it is, an intermediate
-        one or a server's own too.
+        one or a server's own too. An empty file of them trusts nobody.
     """
+    material = material or read_material(options)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = sslsocket_class
@@ -91,16 +121,26 @@ def client_context(options: TLSOptions, *, sslsocket_class: type[ssl.SSLSocket] 
         context.verify_mode = ssl.CERT_NONE
     elif options.ca_data or options.ca_file:
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        _load_authorities(context, options)
+        _load_authorities(context, options, material.authorities)
     else:
         context.load_default_certs()
-    if options.has_client_certificate:
-        _load_certificate(context, options)
+    if material.pair is not None:
+        _load_certificate(context, options, material.pair)
     return context
 
 
-def authorities(options: TLSOptions) -> bytes:
-    """Return the authorities to trust, in PEM; empty: the system's.
+def read_material(options: TLSOptions) -> Material:
+    """Return what a context is made of.
+
+    Raises:
+        ConfigError: A file cannot be read.
+    """
+    pair = read_pair(options) if options.has_client_certificate else None
+    return Material(b"" if options.insecure else read_authorities(options), pair)
+
+
+def read_authorities(options: TLSOptions) -> bytes:
+    """Return the authorities to trust, in PEM; empty where the options name none, and the system's are trusted.
 
     Raises:
         ConfigError: Their file cannot be read.
@@ -110,22 +150,41 @@ def authorities(options: TLSOptions) -> bytes:
     return read_file(options.ca_file, origin=options.server_origin, field="certificate-authority")
 
 
-def _load_authorities(context: ssl.SSLContext, options: TLSOptions) -> None:
+def read_pair(options: TLSOptions) -> ClientCertificate:
+    """Return the client certificate and its key.
+
+    Raises:
+        ConfigError: A file of theirs cannot be read.
+    """
+    origin = options.client_origin
+    certificate_name, key_name = _pair_names(options)
+    certificate = options.certificate_data or read_file(options.certificate_file, origin=origin, field=certificate_name)
+    key = options.key_data or read_file(options.key_file, origin=origin, field=key_name)
+    return ClientCertificate(certificate, key)
+
+
+def _pair_names(options: TLSOptions) -> tuple[str, str]:
+    return (
+        "client-certificate-data" if options.certificate_data else "client-certificate",
+        "client-key-data" if options.key_data else "client-key",
+    )
+
+
+def _load_authorities(context: ssl.SSLContext, options: TLSOptions, content: bytes) -> None:
+    if not content.strip() and not options.ca_data:
+        return
     origin = options.server_origin
     name = "certificate-authority-data" if options.ca_data else "certificate-authority"
-    content = authorities(options)
     try:
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         raise origin.error(name, f"{options.ca_file or 'the data'} holds no PEM certificate") from None
 
 
-def _load_certificate(context: ssl.SSLContext, options: TLSOptions) -> None:
+def _load_certificate(context: ssl.SSLContext, options: TLSOptions, pair: ClientCertificate) -> None:
     origin = options.client_origin
-    certificate_name = "client-certificate-data" if options.certificate_data else "client-certificate"
-    key_name = "client-key-data" if options.key_data else "client-key"
-    certificate = options.certificate_data or read_file(options.certificate_file, origin=origin, field=certificate_name)
-    key = options.key_data or read_file(options.key_file, origin=origin, field=key_name)
+    certificate_name, key_name = _pair_names(options)
+    certificate, key = pair
     if b"-----BEGIN CERTIFICATE-----" not in certificate:
         raise origin.error(certificate_name, "holds no PEM certificate")
     if b"PRIVATE KEY-----" not in key:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -14,13 +13,14 @@ from kubeprims.errors import LifecycleError
 from kubeprims.threads import Cancel
 from kubeprims.transport import tls
 from kubeprims.transport.auth import Authorization, authorization
+from kubeprims.transport.certificates import Certificates
 from kubeprims.transport.config import TransportConfig, default_user_agent, split_server_url
-from kubeprims.transport.connection import Connection, Endpoint
-from kubeprims.transport.credential import ClientCertificate
-from kubeprims.transport.dial import LookUp, Resolver, system_look_up
+from kubeprims.transport.connection import Endpoint
+from kubeprims.transport.dial import LookUp, system_look_up
 from kubeprims.transport.exec_credential import ExecAuthenticator, ExecSettings
 from kubeprims.transport.exec_output import ClusterInfo
 from kubeprims.transport.identity import Impersonating
+from kubeprims.transport.in_flight import InFlight
 from kubeprims.transport.kubeconfig import AuthProvider, ExecPlugin
 from kubeprims.transport.message import Middleware, Request, Response
 from kubeprims.transport.middleware import Authenticate, Log, UserAgent, compose
@@ -32,12 +32,13 @@ from kubeprims.transport.proxies import ProxyRoute, chosen_proxy, parse_proxy_ur
 from kubeprims.transport.rate_limit import Limit, RateLimit, RateLimiter, TokenBucket
 from kubeprims.transport.renewal import Renewal, Renewing
 from kubeprims.transport.retry import Retry
-from kubeprims.transport.sockets import DeadlineSSLSocket
+from kubeprims.transport.shared_pools import shared_pool
 from kubeprims.transport.tls import TLSOptions
 from kubeprims.transport.warnings import LogWarnings, Warnings, drop_warnings
 from kubeprims.transport.wire import Wire
 
 _CLOSED = "the transport is closed"
+_SYSTEM_CLOCK = SystemClock()
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _logger = logging.getLogger("kubeprims.transport")
@@ -85,35 +86,24 @@ class Transport:
         """
         _refuse_unknown_provider(config)
         environ = os.environ if environ is None else environ
-        server = _server_of(config, clock=clock or SystemClock(), look_up=look_up, environ=environ)
-        self._set_up(config, server)
+        server = _server_of(config, clock=clock, look_up=look_up, environ=environ)
+        self._set_up(config, server, pool=_pool_of(config, server))
 
     def _set_up(
-        self,
-        config: TransportConfig,
-        server: _Server,
-        *,
-        limiter: RateLimiter | None = None,
-        lender: Transport | None = None,
+        self, config: TransportConfig, server: _Server, *, pool: Pool, limiter: RateLimiter | None = None
     ) -> None:
-        """Begin without a connection, or with those of ``lender``."""
+        """Begin, with a pool that is held already."""
         self.config = config
         self.base_url = server.base_url
         self._server = server
-        self._lender = lender
-        if lender is None:
-            self._resolver = Resolver(clock=server.clock, look_up=server.look_up)
-            self._pool = Pool(
-                clock=server.clock, idle_max=config.idle_connections_max, idle_timeout_s=config.idle_timeout_s
-            )
-        else:
-            self._resolver, self._pool = lender._resolver, lender._pool  # noqa: SLF001 - one class, two instances
+        self._pool = pool
+        self._in_flight = InFlight()
         wire = Wire(
             base_url=server.base_url,
             base_path=server.base_path,
             host=server.host,
-            pool=self._pool,
-            connect=self._make_connection,
+            pool=pool,
+            in_flight=self._in_flight,
             asks_for_gzip=not config.disable_compression,
         )
         self._limiter = limiter or _limiter(config, clock=server.clock)
@@ -121,12 +111,8 @@ class Transport:
         pause = Pause(clock=server.clock, closing=self._closing)
         outer = _pacing(config, self._limiter, pause=pause)
         self._chain = compose(wire, (*outer, *_middleware(config, server, pause=pause)))
-        self._endpoint = server.endpoint
-        if server.renewal is not None:
-            server.renewal.hold(self, self._show_certificate)
-            certificate = server.renewal.certificate()
-            if certificate is not None:
-                self._endpoint = _with_certificate(config, server.endpoint, certificate)
+        if server.renewal is not None and pool.certificates is not None:
+            server.renewal.hold(self, pool.certificates.show)
 
     def with_options(
         self, *, user_agent_suffix: str = "", rate_limit: RateLimit | None = None, own_pool: bool = True
@@ -134,13 +120,12 @@ class Transport:
         """Return a transport to the same server, as the same user, that differs in some options.
 
         Certificates, credentials and rate limit are those of this one, which are not loaded again; nothing is connected
-        before it is used. The caller closes it. Either may be closed first: closing the new one never cuts this one's
-        requests, and closing this one cuts those of the new one only where they share connections.
+        before it is used. The caller closes it. Either may be closed first: each cuts only its own requests.
 
         Args:
             user_agent_suffix: What to add to the user agent, after a slash.
             rate_limit: A limit of its own; None: the one of this transport, together.
-            own_pool: Use connections of its own; else those of this transport.
+            own_pool: Use connections of its own; else share those of this transport.
 
         Raises:
             ConfigError: The suffix is not printable ASCII.
@@ -158,22 +143,16 @@ class Transport:
             rate_limit=rate_limit or self.config.rate_limit,
             rate_limiter=None if rate_limit else self.config.rate_limiter,
         )
+        pool = self._pool
+        if own_pool:
+            pool = _make_pool(config, self._server, pool.certificates)
+        elif not pool.hold():
+            raise LifecycleError(_CLOSED)
         derived = type(self).__new__(type(self))
         derived._set_up(  # noqa: SLF001 - one class, two instances
-            config,
-            self._server,
-            limiter=None if rate_limit else self._limiter,
-            lender=None if own_pool else self,
+            config, self._server, pool=pool, limiter=None if rate_limit else self._limiter
         )
         return derived
-
-    def _make_connection(self) -> Connection:
-        return Connection(self._endpoint, resolver=self._resolver)
-
-    def _show_certificate(self, certificate: ClientCertificate | None) -> None:
-        """Use another client certificate: for new connections at once, and the idle ones are closed."""
-        self._endpoint = _with_certificate(self.config, self._endpoint, certificate)
-        self._pool.close_idle()
 
     def round_trip(self, request: Request) -> Response:
         """Send a request, and return its answer once the head is there, whatever its status.
@@ -198,16 +177,17 @@ class Transport:
         self._pool.close_idle()
 
     def close(self) -> None:
-        """Close the idle connections and cut the busy ones; their readers get ``Cancelled``. May be called again.
+        """Cut the requests under way; their readers get ``Cancelled``. May be called again.
 
-        One that shares the connections of another leaves them to that, and sends nothing any more.
+        The connections are closed with the last transport that uses them.
         """
+        if self._closing.is_set:
+            return
         self._closing.set()
         if self._server.renewal is not None:
             self._server.renewal.let_go(self)
-        if self._lender is None:
-            self._pool.close()
-            self._resolver.close()
+        self._in_flight.close()
+        self._pool.let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -227,17 +207,19 @@ class _Server:
     base_path: str
     host: str
     endpoint: Endpoint
+    is_secure: bool
     authorization: Authorization | None
     renewal: Renewal | None
     clock: Clock
     look_up: LookUp
 
 
-def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp, environ: Mapping[str, str]) -> _Server:
+def _server_of(config: TransportConfig, *, clock: Clock | None, look_up: LookUp, environ: Mapping[str, str]) -> _Server:
     parts = split_server_url(config.server, config.server_origin)
     assert parts.hostname is not None
     is_secure = parts.scheme == "https"
     base_url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    clock = clock or _SYSTEM_CLOCK
     source = authorization(config.credentials, clock=clock)
     if source is not None and not is_secure:
         _logger.warning("credentials are not sent to an http server", extra={"url": base_url})
@@ -249,17 +231,51 @@ def _server_of(config: TransportConfig, *, clock: Clock, look_up: LookUp, enviro
         endpoint=Endpoint(
             host=parts.hostname,
             port=parts.port or _DEFAULT_PORTS[parts.scheme],
-            context=_tls_context(config) if is_secure else None,
+            context=None,
             server_name=config.tls.server_name or parts.hostname.rstrip("."),
             dial_timeout_s=config.dial_timeout_s,
             tls_handshake_timeout_s=config.tls_handshake_timeout_s,
             keep_alive_s=config.keep_alive_s,
             proxy=_proxy_of(config, environ),
         ),
+        is_secure=is_secure,
         authorization=source,
         renewal=_renewal(config, clock=clock, look_up=look_up, environ=environ) if is_secure else None,
         clock=clock,
         look_up=look_up,
+    )
+
+
+def _pool_of(config: TransportConfig, server: _Server) -> Pool:
+    """Return the pool of all who reach the server in this way, or one alone for whom nobody can tell what that is."""
+    renewal = server.renewal
+
+    def make() -> Pool:
+        if not server.is_secure:
+            return _make_pool(config, server, None)
+        certificates = Certificates(config.tls, clock=server.clock, is_renewed=renewal is not None)
+        return _make_pool(config, server, certificates)
+
+    if config.proxy is not None or renewal is not None:
+        return make()
+    tls_options = config.tls if server.is_secure else None
+    key = (server.endpoint, tls_options, server.clock, server.look_up, *_pool_options(config))
+    return shared_pool(key, make)
+
+
+def _pool_options(config: TransportConfig) -> tuple[int, float]:
+    return config.idle_connections_max, config.idle_timeout_s
+
+
+def _make_pool(config: TransportConfig, server: _Server, certificates: Certificates | None) -> Pool:
+    idle_max, idle_timeout_s = _pool_options(config)
+    return Pool(
+        server.endpoint,
+        certificates=certificates,
+        clock=server.clock,
+        look_up=server.look_up,
+        idle_max=idle_max,
+        idle_timeout_s=idle_timeout_s,
     )
 
 
@@ -270,17 +286,6 @@ def _proxy_of(config: TransportConfig, environ: Mapping[str, str]) -> ProxyRoute
     if config.proxy_url:
         return parse_proxy_url(config.proxy_url, origin=config.server_origin)
     return proxy_from_environment(config.server, environ) if config.proxy_from_environment else None
-
-
-def _tls_context(config: TransportConfig) -> ssl.SSLContext:
-    return tls.client_context(config.tls, sslsocket_class=DeadlineSSLSocket)
-
-
-def _with_certificate(config: TransportConfig, endpoint: Endpoint, certificate: ClientCertificate | None) -> Endpoint:
-    if certificate is None:
-        return endpoint._replace(context=_tls_context(config))
-    options = replace(config.tls, certificate_data=certificate.certificate, key_data=certificate.key)
-    return endpoint._replace(context=tls.client_context(options, sslsocket_class=DeadlineSSLSocket))
 
 
 def _renewal(config: TransportConfig, *, clock: Clock, look_up: LookUp, environ: Mapping[str, str]) -> Renewal | None:
@@ -314,7 +319,7 @@ def _exec_renewal(config: TransportConfig, plugin: ExecPlugin, *, clock: Clock) 
             server=config.server,
             tls_server_name=config.tls.server_name,
             insecure=config.tls.insecure,
-            ca_data=tls.authorities(config.tls),
+            ca_data=tls.read_authorities(config.tls),
             proxy_url=config.proxy_url,
             disable_compression=config.disable_compression,
             config=plugin.cluster_config,

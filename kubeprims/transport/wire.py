@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubeprims.errors import Cancelled, ConnectionLost, InvalidArgument
 from kubeprims.http1.errors import RemoteProtocolError
 from kubeprims.transport.body import Body, frame
 from kubeprims.transport.connection import Connection, Head, explain
+from kubeprims.transport.in_flight import InFlight
 from kubeprims.transport.message import Headers, Request, Response
 from kubeprims.transport.pool import Pool
 from kubeprims.transport.redaction import redact_url
@@ -34,7 +35,7 @@ class Wire:
         base_path: The path in it.
         host: The ``Host`` header.
         pool: The connections.
-        connect: Makes a connection that is not open yet.
+        in_flight: The requests under way.
         asks_for_gzip: Whether answers may come gzipped.
 
     Concurrency:
@@ -45,7 +46,7 @@ class Wire:
     base_path: str
     host: str
     pool: Pool
-    connect: Callable[[], Connection]
+    in_flight: InFlight
     asks_for_gzip: bool
 
     def round_trip(self, request: Request) -> Response:
@@ -63,15 +64,15 @@ class Wire:
         headers, unpack = self._headers(request)
         scope = RequestScope(method=request.method, url=url, deadline=request.deadline, cancel=request.cancel)
         try:
-            self.pool.enter(scope)
+            self.in_flight.enter(scope)
             scope.check()
             connection, head = self._send(request, headers, scope)
         except BaseException:
             scope.release()
-            self.pool.leave(scope)
+            self.in_flight.leave(scope)
             raise
-        exchange = _Exchange(connection, scope, self.pool, keeps_alive=head.keeps_alive)
-        if not self.pool.answered(scope, exchange.close):
+        exchange = _Exchange(connection, scope, self, keeps_alive=head.keeps_alive)
+        if not self.in_flight.answered(scope, exchange.close):
             exchange.close()
             raise scope.failure(Cancelled, "the transport was closed")
         return exchange.respond(head, unpack=unpack)
@@ -87,8 +88,7 @@ class Wire:
                     raise
                 _logger.debug("a pooled connection had died; sending again", extra={"url": scope.url})
                 scope.sent = False
-        connection = self.connect()
-        connection.open(scope)
+        connection = self.pool.open(scope)
         return connection, self._exchange_heads(connection, request, headers)
 
     def _exchange_heads(self, connection: Connection, request: Request, headers: Headers) -> Head:
@@ -96,7 +96,7 @@ class Wire:
             target = self.base_path + request.target
             return connection.exchange_heads(request.method, target, headers, request.body)
         except BaseException:
-            connection.destroy()
+            self.pool.discard(connection)
             raise
 
     def _headers(self, request: Request) -> tuple[Headers, bool]:
@@ -125,12 +125,12 @@ class _Exchange:
         One reader; :meth:`close` from any thread.
     """
 
-    __slots__ = ("_connection", "_done", "_keeps_alive", "_lock", "_pool", "_scope")
+    __slots__ = ("_connection", "_done", "_keeps_alive", "_lock", "_scope", "_wire")
 
-    def __init__(self, connection: Connection, scope: RequestScope, pool: Pool, *, keeps_alive: bool) -> None:
+    def __init__(self, connection: Connection, scope: RequestScope, wire: Wire, *, keeps_alive: bool) -> None:
         self._connection = connection
         self._scope = scope
-        self._pool = pool
+        self._wire = wire
         self._keeps_alive = keeps_alive
         self._lock = threading.Lock()
         self._done = False
@@ -185,9 +185,9 @@ class _Exchange:
                 return
             self._done = True
         self._scope.release()
-        self._pool.leave(self._scope)
+        self._wire.in_flight.leave(self._scope)
         if reusable and not self._scope.is_aborted:
             self._connection.finish()
-            self._pool.give_back(self._connection)
+            self._wire.pool.give_back(self._connection)
         else:
-            self._connection.destroy()
+            self._wire.pool.discard(self._connection)

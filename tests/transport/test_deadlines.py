@@ -198,7 +198,7 @@ def test_cancelling_and_closing_end_what_it_waits_on_at_once(name: str, how: str
         if how == "cancel":
             cancel.set()
         else:
-            phase.transport._pool.close()
+            phase.transport._in_flight.close()
         assert threads.join(Deadline.after(SOON_S)) == ()
         assert [type(error) for error in errors] == [Cancelled]
         assert errors[0].detail == ("cancelled" if how == "cancel" else "the transport was closed")

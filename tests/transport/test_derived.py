@@ -63,10 +63,10 @@ def test_one_that_shares_connections_leaves_them_to_their_owner() -> None:
             sharing.round_trip(get())
         assert read(transport.round_trip(get())) == b"ok"
         assert server.connections == 1
-        again = transport.with_options(own_pool=False)
-        transport.close()
-        with pytest.raises(LifecycleError):
-            again.round_trip(get())
+        with transport.with_options(own_pool=False) as again:
+            transport.close()
+            assert read(again.round_trip(get())) == b"ok"
+        assert server.connections == 1
 
 
 def test_a_rate_limit_is_shared_unless_a_derived_one_has_its_own() -> None:

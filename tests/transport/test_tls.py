@@ -65,11 +65,18 @@ def test_files_are_read_and_comments_in_any_language_are_fine(tmp_path: Path) ->
     loaded(ca_file=str(tmp_path / "ca"), certificate_file=str(tmp_path / "crt"), key_file=str(tmp_path / "key"))
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize("content", [b"junk", b"-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n"])
 def test_an_authority_that_is_none_is_an_error_and_not_the_systems(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "ca").write_bytes(content)
     with pytest.raises(ConfigError, match=r'/k: user "u": certificate-authority: .* holds no PEM certificate'):
         loaded(ca_file=str(tmp_path / "ca"))
+
+
+def test_an_empty_file_of_authorities_trusts_nobody_and_not_the_systems(tmp_path: Path) -> None:
+    (tmp_path / "ca").write_bytes(b"\n")
+    context = loaded(ca_file=str(tmp_path / "ca"))
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.cert_store_stats()["x509"] == 0
 
 
 def encrypted(key: bytes) -> bytes:

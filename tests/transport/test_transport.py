@@ -542,7 +542,7 @@ def test_a_response_read_after_close_leaves_no_connection() -> None:
         transport = Transport(config(server))
         response = transport.round_trip(get())
         parts = response.chunks()
-        transport._pool._closed = True
+        transport._pool.close()
         assert list(parts) == [b"ok"]
         assert transport._pool.idle_count == 0
         transport.close()
