@@ -90,10 +90,20 @@ def pod_problems(pod: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a pod breaks."""
     spec = mapping(pod, "spec")
     yield from pod_spec_problems(spec, "spec")
+    if not spec.get("serviceAccountName"):
+        yield from _token_problems(spec)
     if old is not None:
         yield from _update_problems(spec, mapping(old, "spec"))
     elif items(spec, "ephemeralContainers"):
         yield FieldProblem.forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
+def _token_problems(spec: JSONObject) -> Problems:
+    for field, volume in indexed(spec, "volumes", "spec"):
+        for place, source in indexed(mapping(volume, "projected"), "sources", f"{field}.projected"):
+            if "serviceAccountToken" in source:
+                rule = "must not be specified when serviceAccountName is not set"
+                yield FieldProblem.forbidden(f"{place}.serviceAccountToken", rule)
 
 
 def template_problems(template: JSONObject, path: str) -> Problems:
