@@ -10,7 +10,6 @@ PENDING: frozenset[str] = frozenset(
         "bookmarks/a_bookmark_names_the_kind_and_nothing_else",
         "crds/definitions_that_are_refused",
         "crds/rules_of_the_schema",
-        "defaults/workloads",
         "patches/merge_patches_that_do_not_apply",
         "subresources/custom_resources_have_them_too",
         "tables/columns_of_every_kind",

@@ -110,6 +110,29 @@ def test_workloads_that_cannot_be(exchange: Exchange) -> None:
     exchange.patch("apps/v1/deployments/web", {"spec": {"replicas": -2}})
 
 
+def test_templates_of_daemon_sets_are_counted(exchange: Exchange) -> None:
+    count = "deprecated.daemonset.template.generation"
+    content: JSONObject = {"spec": {"selector": SELECTOR, "template": TEMPLATE}}
+    other: JSONObject = {
+        "spec": {"selector": SELECTOR, "template": {**TEMPLATE, "spec": {"containers": [CONTAINER | {"image": "b"}]}}}
+    }
+    exchange.post("apps/v1/daemonsets", content | {"metadata": {"name": "a"}})
+    exchange.put("apps/v1/daemonsets/a", other | {"metadata": {"name": "a"}})
+    exchange.put("apps/v1/daemonsets/a", other | {"metadata": {"name": "a", "annotations": {count: "9", "x": "y"}}})
+    exchange.patch("apps/v1/daemonsets/a", {"metadata": {"annotations": {count: None}}})
+    exchange.patch("apps/v1/daemonsets/a", content)
+    exchange.put("apps/v1/daemonsets/a/status", other | {"metadata": {"name": "a"}})
+    exchange.patch("apps/v1/daemonsets/a/status", {"status": {"desiredNumberScheduled": 2}})
+    exchange.post("apps/v1/daemonsets", content | {"metadata": {"name": "b", "annotations": {count: "+007"}}})
+    exchange.post("apps/v1/daemonsets", content | {"metadata": {"name": "c", "annotations": {count: "-1"}}})
+    for odd in ("", "many", "1_0", " 1", "9223372036854775808"):
+        exchange.post("apps/v1/daemonsets", content | {"metadata": {"name": "d", "annotations": {count: odd}}})
+    names: JSONObject = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "e"}}
+    exchange.apply("apps/v1/daemonsets/e", names | content)
+    exchange.apply("apps/v1/daemonsets/e", names | other)
+    exchange.apply("apps/v1/daemonsets/e", other | names | {"metadata": {"name": "e", "annotations": {count: "5"}}})
+
+
 def test_services(exchange: Exchange) -> None:
     ports: list[JSONValue] = [{"port": 80}]
     exchange.post("services", {"metadata": {"name": "a"}, "spec": {"ports": ports}})

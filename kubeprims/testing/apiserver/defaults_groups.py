@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import Defaults, items, mapping, text
 from kubeprims.testing.apiserver.defaults_pods import CLAIM, TEMPLATE
+from kubeprims.testing.apiserver.template_count import read_template_count
 
 _BACKOFF_LIMIT = 6
 _BACKOFF_LIMIT_PER_INDEX = 2**31 - 1
@@ -114,12 +115,13 @@ GROUP_DEFAULTS: Mapping[str, Defaults] = {
     ),
     "replicasets.apps": Defaults(members={"spec": Defaults(values={"replicas": 1}, members={"template": TEMPLATE})}),
     "daemonsets.apps": Defaults(
+        rule=read_template_count,
         members={
             "spec": Defaults(
                 values=_WORKLOAD,
                 members={"updateStrategy": _rolling({"maxUnavailable": 1, "maxSurge": 0}), "template": TEMPLATE},
             )
-        }
+        },
     ),
     "statefulsets.apps": Defaults(
         members={

@@ -13,12 +13,12 @@ from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.defaulting import items, mapping
 from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.metadata import finalizers_of, metadata_of
+from kubeprims.testing.apiserver.template_count import begin_template_count
 
 PROTECTION_FINALIZERS: Mapping[str, str] = {
     "persistentvolumeclaims": "kubernetes.io/pvc-protection",
     "persistentvolumes": "kubernetes.io/pv-protection",
 }
-TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _NOT_READY: JSONObject = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 _UID_LABEL = "batch.kubernetes.io/controller-uid"
 
@@ -54,8 +54,7 @@ def _node(obj: JSONObject, _kind: Kind) -> JSONObject:
 
 
 def _daemon_set(obj: JSONObject, _kind: Kind) -> JSONObject:
-    metadata = metadata_of(obj)
-    metadata["annotations"] = {**mapping(metadata, "annotations"), TEMPLATE_GENERATION: "1"}
+    begin_template_count(obj)
     return obj
 
 

@@ -9,10 +9,11 @@ from kubeprims.testing.apiserver.canonical import zero
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults_pods import with_admitted_values
 from kubeprims.testing.apiserver.encoding import encode
-from kubeprims.testing.apiserver.first_values import TEMPLATE_GENERATION, with_kind_first_values
+from kubeprims.testing.apiserver.first_values import with_kind_first_values
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.service_addresses import with_kept_addresses
+from kubeprims.testing.apiserver.template_count import count_template
 
 # Kubelets register a node together with its status.
 _STATUS_KEPT_ON_CREATE = frozenset({"nodes"})
@@ -37,7 +38,9 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
     if kind.has_generation:
         metadata["generation"] = 1
     given = obj.get("status")
-    obj = with_admission(with_kind_first_values(obj, kind), kind)
+    obj = with_kind_first_values(obj, kind)
+    if kind is PODS:
+        obj = with_admitted_values(obj)
     if not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
         return obj
     if keep_status and given and given != zero(kind, "status"):
@@ -56,9 +59,13 @@ def with_own_name(obj: JSONObject, kind: Kind) -> JSONObject:
     return obj
 
 
-def with_admission(obj: JSONObject, kind: Kind) -> JSONObject:
-    """Return an object with what admission adds to it: nobody is recorded as its owner."""
-    return with_admitted_values(obj) if kind is PODS else obj
+def with_unowned_values(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:
+    """Return a changed object with what the server itself puts there: nobody is recorded as its owner."""
+    if kind is PODS:
+        return with_admitted_values(obj)
+    if kind.group_resource == "daemonsets.apps":
+        count_template(obj, existing, is_other=differs(_template(obj), _template(existing)))
+    return obj
 
 
 def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:
@@ -122,25 +129,14 @@ def with_main_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONO
         # What stands between a namespace and its end is written through `finalize` alone.
         obj = with_finalize_update(existing, obj)
     metadata, old_metadata = metadata_of(obj), metadata_of(existing)
-    if kind.group_resource == "daemonsets.apps":
-        _count_template(obj, existing)
     if kind.has_generation and content_changed(obj, existing, kind):
         generation = old_metadata.get("generation")
         metadata["generation"] = (generation if isinstance(generation, int) else 0) + 1
     return obj
 
 
-def _count_template(obj: JSONObject, existing: JSONObject) -> None:
-    """Keep the count of the templates that a daemon set has had, in the annotation that is left of the field."""
-    metadata, old_metadata = metadata_of(obj), metadata_of(existing)
-    count = str(mapping(old_metadata, "annotations").get(TEMPLATE_GENERATION, "0"))
-    if count.isdecimal() and differs(_spec(obj).get("template"), _spec(existing).get("template")):
-        count = str(int(count) + 1)
-    metadata["annotations"] = {**mapping(metadata, "annotations"), TEMPLATE_GENERATION: count}
-
-
-def _spec(obj: JSONObject) -> JSONObject:
-    return mapping(obj, "spec")
+def _template(obj: JSONObject) -> JSONValue:
+    return mapping(obj, "spec").get("template")
 
 
 def with_status_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:

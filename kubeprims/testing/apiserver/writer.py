@@ -53,12 +53,12 @@ from kubeprims.testing.apiserver.status import (
 )
 from kubeprims.testing.apiserver.strategy import (
     differs,
-    with_admission,
     with_finalize_update,
     with_first_values,
     with_main_update,
     with_own_name,
     with_status_update,
+    with_unowned_values,
 )
 
 NO_OPTIONS = WriteOptions(field_manager="kubeprims.testing")
@@ -426,8 +426,7 @@ class Writer:
             put_owners(obj, owners)
         else:
             request.writing.update(obj, existing, owners)
-        if not target.subresource:
-            obj = with_admission(obj, kind)
+        obj = with_unowned_values(obj, existing, kind)
         problems = [
             *metadata_problems(metadata_of(obj), kind),
             *update_problems(metadata_of(obj), metadata_of(existing)),
