@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from kubeprims.errors import ConfigError, InvalidArgument
 from kubeprims.transport import kubeconfig, tls
+from kubeprims.transport.addresses import AddressPolicy
 from kubeprims.transport.auth import Credentials
 from kubeprims.transport.exec_policy import EXEC_TIMEOUT_S, ExecPolicy
 from kubeprims.transport.from_kubernetes import read_kubernetes
@@ -47,9 +48,10 @@ class TransportConfig:
         tls: Whom to trust, and the client certificate.
         credentials: Token or password; sent to https servers only.
         impersonate: Whom to act as; sent to any server.
-        proxy_url: The proxy on the way to the server: http, socks5 or socks5h, with a name and password if need be.
+        proxy_url: The proxy on the way to the server: http, https, socks5 or socks5h, with a name and password if any.
         proxy: A function that names the proxy for a server's URL, or None for none; stands in for ``proxy_url``.
         proxy_from_environment: Whether ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY`` count where neither is given.
+        address_policy: Which addresses may be connected to; any unless given.
         disable_compression: Do not ask for gzip.
         namespace: The namespace where none is named.
         context: The name of the kubeconfig context; for display.
@@ -80,6 +82,7 @@ class TransportConfig:
     proxy_url: str = field(default="", repr=False)
     proxy: Callable[[str], str | None] | None = field(default=None, repr=False)
     proxy_from_environment: bool = True
+    address_policy: AddressPolicy | None = None
     disable_compression: bool = False
     namespace: str = "default"
     context: str = ""
@@ -223,14 +226,15 @@ class TransportConfig:
             config = replace(config, idle_connections_max=stock.idle_connections_max)
         return config
 
-    def override(
+    def override(  # noqa: PLR0913 - options, all by keyword
         self,
         *,
         server: str | None = None,
         insecure: bool | None = None,
         ca_file: str | None = None,
         ca_data: bytes | None = None,
-        certificate: tuple[str, str] | None = None,
+        certificate: tuple[str, str] | tuple[bytes, bytes] | None = None,
+        token: str | None = None,
         namespace: str | None = None,
     ) -> TransportConfig:
         """Return this with some settings replaced, along with those that no longer fit them.
@@ -240,7 +244,9 @@ class TransportConfig:
             insecure: Whether to trust any server; True clears the authority.
             ca_file: Another authority; clears ``insecure`` and the authority's other form.
             ca_data: Likewise.
-            certificate: Files of another client certificate and its key; clears both forms of the old ones.
+            certificate: Another client certificate and its key, as the names of files or as PEM in bytes; clears both
+                forms of the old ones.
+            token: Another token, in place of every credential but a client certificate; empty: none.
             namespace: Another namespace.
 
         Raises:
@@ -261,12 +267,22 @@ class TransportConfig:
         elif insecure is False:
             options = replace(options, insecure=False)
         if certificate is not None:
-            certificate_file, key_file = certificate
-            options = replace(
-                options, certificate_file=certificate_file, key_file=key_file, certificate_data=b"", key_data=b""
-            )
+            options = _with_certificate(options, certificate)
+        credentials = self.credentials
+        if token is not None:
+            credentials = Credentials(token=token, origin=credentials.origin)
         server = self.server if server is None else server
-        return replace(self, server=server, tls=options, namespace=namespace or self.namespace)
+        namespace = namespace or self.namespace
+        return replace(self, server=server, tls=options, credentials=credentials, namespace=namespace)
+
+
+def _with_certificate(options: TLSOptions, pair: tuple[str, str] | tuple[bytes, bytes]) -> TLSOptions:
+    certificate, key = pair
+    if isinstance(certificate, bytes) and isinstance(key, bytes):
+        return replace(options, certificate_data=certificate, key_data=key, certificate_file="", key_file="")
+    if isinstance(certificate, str) and isinstance(key, str):
+        return replace(options, certificate_file=certificate, key_file=key, certificate_data=b"", key_data=b"")
+    raise ConfigError("must be two file names or two PEM texts", field="certificate")
 
 
 def split_server_url(url: str, origin: Origin) -> SplitResult:

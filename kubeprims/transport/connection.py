@@ -9,17 +9,17 @@ import math
 import re
 import socket
 import ssl
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import urllib3.connection
 
 from kubeprims.errors import ConnectionLost, ProtocolError, TLSError, TransportError
 from kubeprims.http1.errors import RemoteProtocolError
-from kubeprims.transport.dial import Resolver, dial
+from kubeprims.transport.dial import DialOptions, Resolver, dial
 from kubeprims.transport.message import Headers
 from kubeprims.transport.proxies import ProxyRoute, bracketed
 from kubeprims.transport.scope import RequestScope
-from kubeprims.transport.sockets import DeadlineSocket, DeadlineSSLSocket, shut
+from kubeprims.transport.secure import NestedTLSSocket, Wire, interrupt, secure
 from kubeprims.transport.tls import describe_failure
 
 READ_BYTES_MAX = 256 << 10
@@ -41,16 +41,13 @@ class Endpoint(NamedTuple):
     port: int
     context: ssl.SSLContext | None
     server_name: str
-    dial_timeout_s: float
     tls_handshake_timeout_s: float
-    keep_alive_s: float
-    proxy: ProxyRoute | None = None
+    dialing: DialOptions
 
     @property
     def forwarding_proxy(self) -> ProxyRoute | None:
         """The proxy that requests are sent to as they are, there being no tunnel: HTTP in front of HTTP."""
-        proxy = self.proxy
-        return proxy if proxy is not None and self.context is None and not proxy.is_socks else None
+        return self.dialing.proxy if self.dialing.is_forwarded else None
 
 
 class Head(NamedTuple):
@@ -125,7 +122,7 @@ class Connection(urllib3.connection.HTTPConnection):
         self._resolver = resolver
         self._scope: RequestScope | None = None
         self._response: http.client.HTTPResponse | None = None
-        self._wire: DeadlineSocket | DeadlineSSLSocket | None = None
+        self._wire: Wire | None = None
         self.idle_since_s = 0.0
         """When it was given back to the pool."""
         self.cut_at_s = math.inf
@@ -148,56 +145,35 @@ class Connection(urllib3.connection.HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Open the socket; the one thing that urllib3's class asks a subclass for."""
-        endpoint = self._endpoint
-        assert self._scope is not None
-        forwarding = endpoint.forwarding_proxy
-        sock = dial(
-            endpoint.host if forwarding is None else forwarding.host,
-            endpoint.port if forwarding is None else forwarding.port,
-            scope=self._scope,
-            resolver=self._resolver,
-            timeout_s=endpoint.dial_timeout_s,
-            keep_alive_s=endpoint.keep_alive_s,
-            proxy=endpoint.proxy if forwarding is None else None,
+        endpoint, scope = self._endpoint, self._scope
+        assert scope is not None
+        self._wire = wire = dial(
+            endpoint.host, endpoint.port, scope=scope, resolver=self._resolver, options=endpoint.dialing
         )
-        self._wire = sock
         if endpoint.context is not None:
-            self._wire = self._shake_hands(sock, endpoint.context, self._scope)
-        return self._wire
-
-    def _shake_hands(self, sock: DeadlineSocket, context: ssl.SSLContext, scope: RequestScope) -> DeadlineSSLSocket:
-        endpoint = self._endpoint
-        where = f"{endpoint.host}:{endpoint.port}"
-        wrapped = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=endpoint.server_name)
-        assert isinstance(wrapped, DeadlineSSLSocket)
-        limit = scope.limit(endpoint.tls_handshake_timeout_s)
-        wrapped.deadline = limit
-        scope.interrupt_with(shut(wrapped))
-        self._wire = wrapped
-        try:
-            wrapped.do_handshake()
-        except TimeoutError:
-            detail = f"{where} did not complete the TLS handshake within {endpoint.tls_handshake_timeout_s:g} s"
-            raise scope.timed_out(limit, TLSError, detail) from None
-        except ssl.SSLError as error:
-            raise scope.failure(TLSError, f"{where}: {describe_failure(error)}") from error
-        except OSError as error:
-            detail = f"{where}: the connection ended during the TLS handshake: {error.strerror or error}"
-            raise scope.failure(TLSError, detail) from error
-        return wrapped
+            self._wire = secure(
+                wire,
+                endpoint.context,
+                server_name=endpoint.server_name,
+                scope=scope,
+                limit=scope.limit(endpoint.tls_handshake_timeout_s),
+                where=f"{endpoint.host}:{endpoint.port}",
+            )
+        # A stream inside another is a socket in all that http.client asks of it.
+        return cast("socket.socket", self._wire)
 
     def use(self, scope: RequestScope) -> None:
         """Put an open connection at the service of a request."""
         assert self._wire is not None
         self._scope = scope
         self._wire.deadline = scope.deadline
-        scope.interrupt_with(shut(self._wire))
+        scope.interrupt_with(interrupt(self._wire))
 
     @property
     def is_fit(self) -> bool:
         """Whether an idle connection still stands, and the server has not said anything unasked."""
         wire = self._wire
-        if wire is None or (isinstance(wire, ssl.SSLSocket) and wire.pending()):
+        if wire is None or (isinstance(wire, ssl.SSLSocket | NestedTLSSocket) and wire.pending()):
             return False
         return self.is_connected
 

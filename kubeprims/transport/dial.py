@@ -12,14 +12,19 @@ from typing import NamedTuple
 from kubeprims.clock import Clock
 from kubeprims.errors import ConnectError, NameResolutionError
 from kubeprims.threads import Deadline, ThreadGroup
+from kubeprims.transport import tls
+from kubeprims.transport.addresses import AddressPolicy
 from kubeprims.transport.proxies import ProxyRoute
 from kubeprims.transport.scope import RequestScope
-from kubeprims.transport.sockets import DeadlineSocket, shut
+from kubeprims.transport.secure import secure
+from kubeprims.transport.sockets import DeadlineSocket, DeadlineSSLSocket, shut
 from kubeprims.transport.tunnel import HEAD, Handshake, TunnelRefused, handshake
 
 _ATTEMPT_S_MIN = 2.0
 _CLOSE_S_MAX = 1.0
 _HEAD_BYTES_MAX = 64 << 10
+_KEEP_ALIVE_OPTIONS = ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL")  # macOS names the first one otherwise
+_NOT_PERMITTED = "the address policy does not permit it"
 
 _logger = logging.getLogger("kubeprims.transport")
 
@@ -149,38 +154,61 @@ def _literal(host: str, port: int) -> Address | None:
     return Address(socket.AF_INET6, (host, port, 0, 0))
 
 
-def dial(  # noqa: PLR0913 - where to, and how: all but the first two by keyword
-    host: str,
-    port: int,
-    *,
-    scope: RequestScope,
-    resolver: Resolver,
-    timeout_s: float,
-    keep_alive_s: float,
-    proxy: ProxyRoute | None = None,
-) -> DeadlineSocket:
-    """Return a connected TCP socket, whose deadline is that of the request.
+class DialOptions(NamedTuple):
+    """How a server is reached.
+
+    Attributes:
+        timeout_s: How long it may take in all, in seconds.
+        keep_alive_s: Idle time before the system probes the peer, and between probes, in seconds.
+        proxy: What stands in between; None to go straight.
+        proxy_authorities: Whom to trust, beside the system's authorities, if the proxy speaks TLS, in PEM.
+        is_forwarded: Whether the proxy is sent requests as they are, and not asked for a tunnel.
+        policy: Which addresses may be connected to; None: any.
+    """
+
+    timeout_s: float
+    keep_alive_s: float
+    proxy: ProxyRoute | None = None
+    proxy_authorities: bytes = b""
+    is_forwarded: bool = False
+    policy: AddressPolicy | None = None
+
+    def __repr__(self) -> str:
+        return f"DialOptions(timeout_s={self.timeout_s:g}, proxy={self.proxy})"
+
+
+def dial(
+    host: str, port: int, *, scope: RequestScope, resolver: Resolver, options: DialOptions
+) -> DeadlineSocket | DeadlineSSLSocket:
+    """Return a connection, whose deadline is that of the request.
 
     Args:
         host: A name or a literal address, IPv6 without brackets.
         port: The port.
-        proxy: What to ask for a tunnel to there; None to go straight.
         scope: The request that needs it; interrupts the socket from now on.
         resolver: Looks the name up.
-        timeout_s: How long it may take in all, in seconds.
-        keep_alive_s: Idle time before the system probes the peer, and between probes, in seconds.
+        options: How to get there.
 
     Raises:
         NameResolutionError: The host, or the proxy, has no address.
-        ConnectError: None of them takes the connection, or the proxy gives no tunnel.
+        ConnectError: None of them takes the connection or may be asked, or the proxy gives no tunnel.
+        TLSError: The proxy cannot be trusted.
         DeadlineExceeded: The request's deadline passed.
         Cancelled: The request was ended.
     """
     scope.check()
-    limit = scope.limit(timeout_s)
+    limit = scope.limit(options.timeout_s)
+    proxy = options.proxy
     if proxy is None:
-        return _dial_one(host, port, scope=scope, resolver=resolver, limit=limit, keep_alive_s=keep_alive_s)
-    sock = _dial_one(proxy.host, proxy.port, scope=scope, resolver=resolver, limit=limit, keep_alive_s=keep_alive_s)
+        return _dial_one(host, port, scope=scope, resolver=resolver, limit=limit, options=options)
+    _judge_behind_proxy(host, port, scope=scope, policy=options.policy)
+    plain = _dial_one(proxy.host, proxy.port, scope=scope, resolver=resolver, limit=limit, options=options)
+    sock: DeadlineSocket | DeadlineSSLSocket = plain
+    if proxy.is_tls:
+        sock = _secure_proxy(plain, proxy, options.proxy_authorities, scope=scope, limit=limit)
+    if options.is_forwarded:
+        sock.deadline = scope.deadline
+        return sock
     try:
         _open_tunnel(sock, handshake(proxy, host, port), scope=scope, limit=limit, what=f"{proxy} to {host}:{port}")
     except BaseException:
@@ -190,7 +218,30 @@ def dial(  # noqa: PLR0913 - where to, and how: all but the first two by keyword
     return sock
 
 
-def _open_tunnel(sock: DeadlineSocket, steps: Handshake, *, scope: RequestScope, limit: Deadline, what: str) -> None:
+def _judge_behind_proxy(host: str, port: int, *, scope: RequestScope, policy: AddressPolicy | None) -> None:
+    """Hold an address that a proxy is to be asked for to the policy; a name is the proxy's to look up.
+
+    Raises:
+        ConnectError: The policy does not permit it.
+    """
+    literal = _literal(host, port)
+    if literal is not None and policy is not None and not policy.permits(host):
+        raise scope.failure(ConnectError, f"no connection to {host}:{port}: {_NOT_PERMITTED}")
+
+
+def _secure_proxy(
+    sock: DeadlineSocket, proxy: ProxyRoute, authorities: bytes, *, scope: RequestScope, limit: Deadline
+) -> DeadlineSSLSocket:
+    context = tls.proxy_context(authorities, DeadlineSSLSocket)
+    server_name = proxy.host.rstrip(".")
+    wrapped = secure(sock, context, server_name=server_name, scope=scope, limit=limit, where=f"the proxy {proxy}")
+    assert isinstance(wrapped, DeadlineSSLSocket)
+    return wrapped
+
+
+def _open_tunnel(
+    sock: DeadlineSocket | DeadlineSSLSocket, steps: Handshake, *, scope: RequestScope, limit: Deadline, what: str
+) -> None:
     """Say what a proxy wants to hear, until the tunnel stands."""
     sock.deadline = limit
     try:
@@ -213,7 +264,7 @@ def _open_tunnel(sock: DeadlineSocket, steps: Handshake, *, scope: RequestScope,
         raise scope.failure(ConnectError, f"no tunnel through the proxy {what}: {error}") from None
 
 
-def _receive(sock: DeadlineSocket, size: int) -> bytes:
+def _receive(sock: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         part = sock.recv(size - len(data))
@@ -224,7 +275,7 @@ def _receive(sock: DeadlineSocket, size: int) -> bytes:
     return data
 
 
-def _receive_head(sock: DeadlineSocket) -> bytes:
+def _receive_head(sock: socket.socket) -> bytes:
     """Return an HTTP head; nothing may follow it, as in a new tunnel it is our turn to speak."""
     data = b""
     while b"\r\n\r\n" not in data:
@@ -244,15 +295,15 @@ def _receive_head(sock: DeadlineSocket) -> bytes:
 
 
 def _dial_one(
-    host: str, port: int, *, scope: RequestScope, resolver: Resolver, limit: Deadline, keep_alive_s: float
+    host: str, port: int, *, scope: RequestScope, resolver: Resolver, limit: Deadline, options: DialOptions
 ) -> DeadlineSocket:
     """Connect to a host: its addresses are tried in turn, each for its share of the time that is left."""
     begun_s = limit.clock.monotonic()
-    addresses = resolver.resolve(host, port, scope=scope, limit=limit)
-    problem = ""
+    addresses = _permitted(resolver.resolve(host, port, scope=scope, limit=limit), options.policy)
+    problem = _NOT_PERMITTED
     for position, address in enumerate(addresses):
         try:
-            sock = _connect(address, _share(limit, len(addresses) - position), scope=scope, keep_alive_s=keep_alive_s)
+            sock = _connect(address, _share(limit, len(addresses) - position), scope=scope, options=options)
         except TimeoutError:
             problem = "it did not answer in time"
         except OSError as error:
@@ -266,12 +317,18 @@ def _dial_one(
     raise scope.failure(ConnectError, f"no connection to {host}:{port}: {problem}")
 
 
-def _connect(address: Address, deadline: Deadline, *, scope: RequestScope, keep_alive_s: float) -> DeadlineSocket:
+def _permitted(addresses: Sequence[Address], policy: AddressPolicy | None) -> Sequence[Address]:
+    if policy is None:
+        return addresses
+    return [address for address in addresses if policy.permits(str(address.socket_address[0]))]
+
+
+def _connect(address: Address, deadline: Deadline, *, scope: RequestScope, options: DialOptions) -> DeadlineSocket:
     sock = DeadlineSocket(address.family, socket.SOCK_STREAM)
     sock.deadline = deadline
     try:
         scope.interrupt_with(shut(sock))
-        _set_options(sock, keep_alive_s)
+        _set_options(sock, options.keep_alive_s)
         sock.connect(address.socket_address)
         scope.check()  # an attempt that was shut down can look like one that succeeded
     except BaseException:
@@ -296,5 +353,7 @@ def _set_options(sock: socket.socket, keep_alive_s: float) -> None:
     seconds = max(1, round(keep_alive_s))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
+    for name in _KEEP_ALIVE_OPTIONS:
+        option = getattr(socket, name, None)  # not every system has each
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, seconds)

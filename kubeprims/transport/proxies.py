@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from kubeprims.errors import ConfigError
 from kubeprims.transport.origin import FROM_CODE, Origin
 
-_DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "socks5": 1080, "socks5h": 1080}
+_DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _ENVIRONMENT = Origin("environment")
 _CREDENTIAL_BYTES_MAX = 255
 
@@ -23,7 +23,7 @@ class ProxyRoute:
     """A proxy, and how it is spoken to.
 
     Attributes:
-        scheme: ``http``, ``socks5`` or ``socks5h``; the proxy looks names up in each case.
+        scheme: ``http``, ``https``, ``socks5`` or ``socks5h``; the proxy looks names up in each case.
         host: Its name or address, IPv6 without brackets.
         port: Its port.
         username: The name that it asks for; empty for none.
@@ -39,7 +39,12 @@ class ProxyRoute:
     @property
     def is_socks(self) -> bool:
         """Whether it speaks SOCKS5."""
-        return self.scheme != "http"
+        return self.scheme.startswith("socks5")
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it is spoken to through TLS."""
+        return self.scheme == "https"
 
     @property
     def authorization(self) -> str:
@@ -74,10 +79,8 @@ def parse_proxy_url(url: str, *, origin: Origin = FROM_CODE, field_name: str = "
         port = parts.port
     except ValueError:
         raise origin.error(field_name, "is not a URL") from None
-    if parts.scheme == "https":
-        raise origin.error(field_name, "TLS to a proxy is not supported: name one of http, socks5 or socks5h")
     if parts.scheme not in _DEFAULT_PORTS:
-        raise origin.error(field_name, "must be a URL of the scheme http, socks5 or socks5h")
+        raise origin.error(field_name, "must be a URL of the scheme http, https, socks5 or socks5h")
     if not parts.hostname:
         raise origin.error(field_name, "names no host")
     username, password = unquote(parts.username or ""), unquote(parts.password or "")

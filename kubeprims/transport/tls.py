@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import ssl
 import tempfile
@@ -126,6 +127,35 @@ def client_context(
         context.load_default_certs()
     if material.pair is not None:
         _load_certificate(context, options, material.pair)
+    return context
+
+
+@functools.lru_cache(maxsize=8)
+def proxy_context(authorities: bytes, sslsocket_class: type[ssl.SSLSocket] = ssl.SSLSocket) -> ssl.SSLContext:
+    """Return the context for a proxy that speaks TLS: never one that shows our client certificate to it.
+
+    Args:
+        authorities: Whom to trust beside the system's authorities, in PEM.
+        sslsocket_class: The class of the sockets it makes.
+
+    Raises:
+        ConfigError: There is no certificate in the authorities.
+
+    Source:
+        Go net/http/transport.go, ``(*Transport).dialConn``.
+        Differs: there a proxy is trusted as the server is, by its authorities alone or not at all (``insecure``), and
+        is shown the client certificate.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = sslsocket_class
+    context.set_alpn_protocols(["http/1.1"])
+    if authorities.strip():
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            context.load_verify_locations(cadata=authorities.decode("ascii", "ignore"))
+        except (ssl.SSLError, ValueError):
+            raise ConfigError("holds no PEM certificate", field="certificate-authority") from None
     return context
 
 

@@ -16,7 +16,7 @@ from kubeprims.transport.auth import Authorization, authorization
 from kubeprims.transport.certificates import Certificates
 from kubeprims.transport.config import TransportConfig, default_user_agent, split_server_url
 from kubeprims.transport.connection import Endpoint
-from kubeprims.transport.dial import LookUp, system_look_up
+from kubeprims.transport.dial import DialOptions, LookUp, system_look_up
 from kubeprims.transport.exec_credential import ExecAuthenticator, ExecSettings
 from kubeprims.transport.exec_output import ClusterInfo
 from kubeprims.transport.identity import Impersonating
@@ -33,6 +33,7 @@ from kubeprims.transport.rate_limit import Limit, RateLimit, RateLimiter, TokenB
 from kubeprims.transport.renewal import Renewal, Renewing
 from kubeprims.transport.retry import Retry
 from kubeprims.transport.shared_pools import shared_pool
+from kubeprims.transport.sockets import DeadlineSSLSocket
 from kubeprims.transport.tls import TLSOptions
 from kubeprims.transport.warnings import LogWarnings, Warnings, drop_warnings
 from kubeprims.transport.wire import Wire
@@ -233,10 +234,8 @@ def _server_of(config: TransportConfig, *, clock: Clock | None, look_up: LookUp,
             port=parts.port or _DEFAULT_PORTS[parts.scheme],
             context=None,
             server_name=config.tls.server_name or parts.hostname.rstrip("."),
-            dial_timeout_s=config.dial_timeout_s,
             tls_handshake_timeout_s=config.tls_handshake_timeout_s,
-            keep_alive_s=config.keep_alive_s,
-            proxy=_proxy_of(config, environ),
+            dialing=_dialing(config, environ, is_secure=is_secure),
         ),
         is_secure=is_secure,
         authorization=source,
@@ -276,6 +275,22 @@ def _make_pool(config: TransportConfig, server: _Server, certificates: Certifica
         look_up=server.look_up,
         idle_max=idle_max,
         idle_timeout_s=idle_timeout_s,
+    )
+
+
+def _dialing(config: TransportConfig, environ: Mapping[str, str], *, is_secure: bool) -> DialOptions:
+    proxy = _proxy_of(config, environ)
+    authorities = b""
+    if proxy is not None and proxy.is_tls and not config.tls.insecure:
+        authorities = tls.read_authorities(config.tls)
+        tls.proxy_context(authorities, DeadlineSSLSocket)  # what is wrong with them is told now
+    return DialOptions(
+        timeout_s=config.dial_timeout_s,
+        keep_alive_s=config.keep_alive_s,
+        proxy=proxy,
+        proxy_authorities=authorities,
+        is_forwarded=proxy is not None and not is_secure and not proxy.is_socks,
+        policy=config.address_policy,
     )
 
 

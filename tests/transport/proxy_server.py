@@ -1,16 +1,19 @@
-"""Proxies of the kinds that there are, on loopback: HTTP with CONNECT and forwarding, and SOCKS5."""
+"""Proxies of the kinds that there are, on loopback: HTTP and HTTPS with CONNECT and forwarding, and SOCKS5."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Generator
 from urllib.parse import urlsplit
 
 from kubeprims.threads import Deadline, ThreadGroup
 from kubeprims.transport.listen import listen
+from tests.transport import certificates
 from tests.transport.peer import WAIT_S
 
 
@@ -36,7 +39,7 @@ class ProxyServer:
 
     @property
     def url(self) -> str:
-        return f"{'http' if self.kind == 'http' else 'socks5'}://127.0.0.1:{self._port}"
+        return f"{self.kind}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         self._listener = listen("127.0.0.1", self._port)
@@ -70,7 +73,11 @@ class ProxyServer:
     def _serve(self, sock: socket.socket) -> None:
         try:
             sock.settimeout(WAIT_S)
-            (self._serve_http if self.kind == "http" else self._serve_socks)(sock)
+            if self.kind == "https":
+                sock = certificates.server_context().wrap_socket(sock, server_side=True)
+                with self._lock:
+                    self._open.add(sock)
+            (self._serve_socks if self.kind == "socks5" else self._serve_http)(sock)
         except (OSError, ValueError, IndexError):
             pass  # the client went
         finally:
@@ -144,6 +151,9 @@ class ProxyServer:
             self._open.add(server)
         try:
             begin(server)
+            if isinstance(sock, ssl.SSLSocket):
+                _copy_both(sock, server)
+                return
             back = ThreadGroup("proxy relay")
             back.spawn(functools.partial(_copy, server, sock), name="back")
             _copy(sock, server)
@@ -162,6 +172,18 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
             raise ConnectionResetError
         data += part
     return data
+
+
+def _copy_both(secure: ssl.SSLSocket, plain: socket.socket) -> None:
+    """As :func:`_copy`, both ways on one thread: a TLS socket is not for two."""
+    with contextlib.suppress(OSError):
+        while True:
+            ready = [secure] if secure.pending() else select.select([secure, plain], [], [], WAIT_S)[0]
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                (plain if source is secure else secure).sendall(data)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

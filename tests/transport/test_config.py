@@ -13,9 +13,11 @@ from kubeprims.errors import ConfigError
 from kubeprims.transport.auth import Credentials
 from kubeprims.transport.config import TransportConfig, default_user_agent
 from kubeprims.transport.identity import Identity
+from kubeprims.transport.message import Request
 from kubeprims.transport.tls import TLSOptions
 from kubeprims.transport.transport import Transport
 from tests.parity import case
+from tests.transport.peer import OK, Peer, serve
 from tests.transport.test_kubeconfig import minimal, write
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -116,7 +118,6 @@ def test_trusting_anybody_and_an_authority_contradict_each_other(tmp_path: Path,
     ("user", "cluster", "place"),
     [
         ("{auth-provider: {name: gcp}}", "{server: 'https://a'}", "user \"u\": auth-provider: 'gcp' is not supported"),
-        ("{}", "{server: 'https://a', proxy-url: 'https://u:pw@p'}", 'cluster "c": proxy-url: TLS to a proxy'),
     ],
 )
 def test_what_a_transport_cannot_do_is_refused_and_not_skipped(
@@ -286,3 +287,38 @@ def test_the_user_agent_names_program_platform_and_us(
     agent = default_user_agent()
     assert agent.startswith(f"{program}/unknown (linux/")
     assert " kubeprims/" in agent
+
+
+def test_a_certificate_in_bytes_and_a_token_replace_all_that_stood_in_their_place() -> None:
+    old = TransportConfig(
+        server="https://a",
+        tls=TLSOptions(certificate_file="c", key_file="k"),
+        credentials=Credentials(username="u", password="p"),
+    )
+    changed = old.override(certificate=(b"C", b"K"), token="t")
+    assert (changed.tls.certificate_data, changed.tls.key_data) == (b"C", b"K")
+    assert (changed.tls.certificate_file, changed.tls.key_file) == ("", "")
+    assert changed.credentials == Credentials(token="t")
+    assert old.override(token="").credentials == Credentials()
+    with pytest.raises(ConfigError, match="two file names"):
+        old.override(certificate=("c", b"K"))  # type: ignore[arg-type] # what is refused
+
+
+@case("IM-189")
+def test_the_identity_of_a_kubeconfig_goes_with_every_request_of_rest(tmp_path: Path) -> None:
+    asked: list[dict[str, str]] = []
+
+    def note(peer: Peer) -> None:
+        while (request := peer.read_request())[0]:
+            asked.append({name: value for name, value in request[1].items() if name.startswith("impersonate")})
+            peer.send(OK)
+
+    user = "{as: jane, as-uid: '7', as-groups: [dev], as-user-extra: {example.org/a: [b]}}"
+    with serve(note) as server:
+        cluster = f"{{server: 'http://127.0.0.1:{server.port}'}}"
+        path = write(tmp_path / "config", minimal(user=user, cluster=cluster))
+        with Transport(TransportConfig.from_config(path)) as transport:
+            for method in ("GET", "POST", "DELETE"):
+                transport.round_trip(Request(method, "/api/v1/pods")).drain()
+    who = {"impersonate-user": "jane", "impersonate-uid": "7", "impersonate-group": "dev"}
+    assert asked == [{**who, "impersonate-extra-example.org%2fa": "b"}] * 3

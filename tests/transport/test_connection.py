@@ -12,7 +12,7 @@ from kubeprims.errors import Cancelled, ConnectionLost, DeadlineExceeded, Protoc
 from kubeprims.http1.errors import RemoteProtocolError
 from kubeprims.threads import Deadline
 from kubeprims.transport.connection import Connection, Endpoint, explain
-from kubeprims.transport.dial import Resolver
+from kubeprims.transport.dial import DialOptions, Resolver
 from kubeprims.transport.message import NO_HEADERS
 from kubeprims.transport.scope import RequestScope
 from tests.transport.peer import OK, WAIT_S, Peer, answer, serve
@@ -23,7 +23,7 @@ def scope_of() -> RequestScope:
 
 
 def connection_to(port: int) -> Connection:
-    endpoint = Endpoint("127.0.0.1", port, None, "", 30.0, 10.0, 30.0)
+    endpoint = Endpoint("127.0.0.1", port, None, "", 10.0, DialOptions(30.0, 30.0))
     return Connection(endpoint, resolver=Resolver(clock=SystemClock()))
 
 

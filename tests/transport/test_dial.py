@@ -12,7 +12,7 @@ import pytest
 from kubeprims.clock import SystemClock
 from kubeprims.errors import ConnectError, LifecycleError, NameResolutionError
 from kubeprims.threads import Deadline
-from kubeprims.transport.dial import Address, LookUp, Resolver, dial, system_look_up
+from kubeprims.transport.dial import Address, DialOptions, LookUp, Resolver, dial, system_look_up
 from kubeprims.transport.listen import listen
 from kubeprims.transport.scope import RequestScope
 from tests.transport.peer import WAIT_S
@@ -102,10 +102,10 @@ def test_a_connection_goes_to_the_first_address_that_takes_it() -> None:
         gone.close()
         resolver = Resolver(clock=SystemClock(), look_up=lambda host, port: addresses)
         scope = scope_of()
-        with dial("a.example", 1, scope=scope, resolver=resolver, timeout_s=WAIT_S, keep_alive_s=30) as sock:
+        with dial("a.example", 1, scope=scope, resolver=resolver, options=DialOptions(WAIT_S, 30.0)) as sock:
             assert sock.getpeername() == there.getsockname()
             assert sock.deadline is scope.deadline
         there.close()
         with pytest.raises(ConnectError, match=r"no connection to a.example:1: connection refused"):
-            dial("a.example", 1, scope=scope_of(), resolver=resolver, timeout_s=WAIT_S, keep_alive_s=30)
+            dial("a.example", 1, scope=scope_of(), resolver=resolver, options=DialOptions(WAIT_S, 30.0))
         resolver.close()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeprims.errors import ConfigError, ConnectError, DeadlineExceeded
+from kubeprims.errors import ConfigError, ConnectError, DeadlineExceeded, TLSError
 from kubeprims.testing.apiserver.server import APIServer
+from kubeprims.transport import tls
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.message import Request
 from kubeprims.transport.proxies import (
@@ -24,7 +26,9 @@ from kubeprims.transport.tls import TLSOptions
 from kubeprims.transport.transport import Transport
 from kubeprims.transport.tunnel import HEAD, Handshake, TunnelRefused, connect, socks5
 from tests.parity import case
-from tests.transport.peer import Peer, get, serve
+from tests.transport import certificates
+from tests.transport.certificates import mutual_context, server_context
+from tests.transport.peer import Peer, answer, config, get, serve
 from tests.transport.proxy_server import ProxyServer, proxy_server
 
 ROUTE = ProxyRoute(scheme="http", host="p", port=80)
@@ -39,6 +43,7 @@ SERVER = "https://api.example.com:6443"
     [
         ("http://p", "http", "p", 80),
         ("http://p:3128/", "http", "p", 3128),
+        ("https://p", "https", "p", 443),
         ("socks5://[::1]:1081", "socks5", "::1", 1081),
         ("socks5h://p", "socks5h", "p", 1080),
     ],
@@ -62,7 +67,6 @@ def test_name_and_password_are_decoded_and_never_shown() -> None:
         "http://",
         "http://p:x",
         "http://[::1",
-        "https://p",
         "http://a%0Ab@p",
         f"http://{'n' * 256}@p",
     ],
@@ -274,15 +278,73 @@ def test_an_http_proxy_gets_requests_to_http_servers_whole(server: APIServer) ->
     assert proxy.authorizations[0] == "Basic bWU6cHc="
 
 
-@pytest.mark.parametrize("kind", ["http", "socks5"])
+def trusting_both(server: APIServer) -> TLSOptions:
+    return TLSOptions(ca_data=(trusting(server).ca_data + certificates.CA.cert_pem.bytes()))
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
 def test_tls_goes_through_a_tunnel(kind: str) -> None:
     with APIServer(tls=True) as server, proxy_server(kind) as proxy:
-        options = through(proxy, server, tls=trusting(server))
+        options = through(proxy, server, tls=trusting_both(server))
         with Transport(options) as transport:
             for _ in range(3):
                 assert transport.round_trip(get("/version")).read()
-        name = "CONNECT" if kind == "http" else "SOCKS"
+        name = "SOCKS" if kind == "socks5" else "CONNECT"
         assert proxy.seen == [f"{name} 127.0.0.1:{server.port}"]
+
+
+def test_a_proxy_that_speaks_tls_gets_requests_to_http_servers_too(server: APIServer) -> None:
+    tls_options = TLSOptions(ca_data=certificates.CA.cert_pem.bytes())
+    with proxy_server("https") as proxy, Transport(through(proxy, server, tls=tls_options)) as transport:
+        assert transport.round_trip(get("/version")).read().startswith(b"{")
+    assert proxy.seen == [f"GET {server.url}/version"]
+
+
+def test_large_answers_and_watches_come_through_tls_in_tls() -> None:
+    body = b"x" * 3_000_000
+    with (
+        serve(answer(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + body), tls=server_context()) as server,
+        proxy_server("https") as proxy,
+    ):
+        settings = config(server, scheme="https", tls=certificates.TRUSTING, proxy_url=proxy.url)
+        with Transport(settings) as transport:
+            for _ in range(2):
+                assert transport.round_trip(get()).read() == body
+        assert server.connections == 1
+
+
+def test_a_proxy_is_verified_even_where_the_server_is_not() -> None:
+    with APIServer(tls=True) as server, proxy_server("https") as proxy:
+        insecure = through(proxy, server, tls=TLSOptions(insecure=True), retries_max=0)
+        for settings in (insecure, through(proxy, server, tls=trusting(server), retries_max=0)):
+            with (
+                Transport(settings) as transport,
+                pytest.raises(TLSError, match=r"the proxy https://.* is not trusted"),
+            ):
+                transport.round_trip(get("/version"))
+        assert proxy.seen == []
+
+
+def test_a_proxy_is_never_shown_our_certificate() -> None:
+    context = tls.proxy_context(certificates.CA.cert_pem.bytes())
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    with pytest.raises(ConfigError, match="holds no PEM certificate"):
+        tls.proxy_context(b"junk")
+    with serve(mute, tls=mutual_context()) as proxy:
+        settings = config(
+            proxy,
+            scheme="https",
+            tls=certificates.WITH_CERTIFICATE,
+            proxy_url=f"https://127.0.0.1:{proxy.port}",
+            retries_max=0,
+        )
+        with Transport(settings) as transport, pytest.raises((TLSError, ConnectError)):
+            transport.round_trip(get())
+
+
+def mute(peer: Peer) -> None:
+    pytest.fail("the proxy was shown a certificate")
 
 
 def test_socks_with_a_password_carries_http_too(server: APIServer) -> None:
@@ -324,7 +386,7 @@ def silent(peer: Peer) -> None:
     peer.wait_for_end()
 
 
-@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
 def test_a_proxy_that_says_nothing_holds_nobody_past_the_deadline(scheme: str) -> None:
     with serve(silent) as proxy:
         config = TransportConfig(server="https://api.test", proxy_url=f"{scheme}://127.0.0.1:{proxy.port}")
@@ -373,12 +435,12 @@ def test_the_environment_counts_unless_it_is_told_not_to() -> None:
         transport.round_trip(get())
 
 
-@pytest.mark.parametrize("kind", ["http", "socks5"])
+@pytest.mark.parametrize("kind", ["http", "https", "socks5"])
 def test_a_proxy_may_restart_between_reads(kind: str) -> None:
     with (
         APIServer(tls=True) as server,
         proxy_server(kind) as proxy,
-        Transport(through(proxy, server, tls=trusting(server))) as transport,
+        Transport(through(proxy, server, tls=trusting_both(server))) as transport,
     ):
         for _ in range(3):
             assert transport.round_trip(Request("GET", "/version")).read()
