@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
     from kubeprims.selectors import FieldSelector, LabelSelector
     from kubeprims.threads import Cancel, Deadline
+    from kubeprims.transport.addresses import AddressPolicy
     from kubeprims.transport.config import TransportConfig
     from kubeprims.transport.exec_policy import ExecPolicy
     from kubeprims.transport.identity import Identity
@@ -127,6 +128,7 @@ _HOME = {
     "kubeprims.transport.config": "TransportConfig",
     "kubeprims.transport.exec_policy": "ExecPolicy",
     "kubeprims.transport.identity": "Identity",
+    "kubeprims.transport.addresses": "AddressPolicy",
     "kubeprims.transport.rate_limit": "RateLimit",
     "kubeprims.transport.transport": "Transport",
 }
@@ -151,6 +153,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ALL_NAMESPACES",
+    "AddressPolicy",
     "AlreadyExists",
     "ApplyConflict",
     "Backoff",
