@@ -19,7 +19,7 @@ from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.encoding import json_type
 from kubeprims.testing.apiserver.go_types import GoField, structure_of, structures
 from kubeprims.testing.apiserver.kinds import Kind
-from kubeprims.testing.apiserver.quantities import QUANTITY_RULE, parse_quantity
+from kubeprims.testing.apiserver.quantities import QUANTITY_RULE, Quantity, parse_amount, parse_quantity
 from kubeprims.testing.apiserver.status import bad_request, quoted
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -34,6 +34,7 @@ _ZEROS: Mapping[str, JSONValue] = {
     "int64": 0,
     "bool": False,
     "quantity": "0",
+    "amount": "0",
     "int-or-string": 0,
 }
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
@@ -142,7 +143,8 @@ def _value(code: str, value: JSONValue, place: _Place) -> JSONValue:
     if not isinstance(value, dict):
         raise _wrong(code, value, place)
     if code.startswith("{}"):
-        return {key: _value(code[2:], item, place) for key, item in sorted(value.items())}
+        below = "amount" if code == "{}quantity" else code[2:]
+        return {key: _value(below, item, place) for key, item in sorted(value.items())}
     return _structure(code, value, place)
 
 
@@ -165,10 +167,18 @@ def _flag(code: str, value: JSONValue, place: _Place) -> JSONValue:
 
 
 def _quantity(_code: str, value: JSONValue, place: _Place) -> JSONValue:
+    return _read_quantity(value, place, parse_quantity)
+
+
+def _amount(_code: str, value: JSONValue, place: _Place) -> JSONValue:
+    return _read_quantity(value, place, parse_amount)
+
+
+def _read_quantity(value: JSONValue, place: _Place, parse: Callable[[str], Quantity]) -> JSONValue:
     if isinstance(value, bool | list | dict):
         raise _refused(place, QUANTITY_RULE)
     try:
-        return parse_quantity(str(value).strip()).text
+        return parse(str(value).strip()).text
     except ValueError as error:
         raise _refused(place, str(error)) from None
 
@@ -234,6 +244,7 @@ _SCALARS: Mapping[str, Callable[[str, JSONValue, _Place], JSONValue]] = {
     "bool": _flag,
     "bytes": _bytes,
     "quantity": _quantity,
+    "amount": _amount,
     "int-or-string": _int_or_string,
     "json": _json,
     "time": _time,

@@ -90,18 +90,23 @@ def _subject(subject: JSONObject) -> JSONObject:
     return subject
 
 
+def _pod_condition(pattern: JSONObject) -> None:
+    pattern["status"] = text(pattern, "status") or "True"
+
+
+_JOB_TEMPLATE_MEMBERS = {
+    "template": TEMPLATE,
+    "podFailurePolicy": Defaults(
+        members={"rules": Defaults(members={"onPodConditions": Defaults(rule=_pod_condition)})}
+    ),
+}
 _JOB_SPEC = Defaults(
     values={"completionMode": "NonIndexed", "suspend": False, "manualSelector": False},
     rule=_job_spec,
-    members={
-        "template": TEMPLATE,
-        "podFailurePolicy": Defaults(
-            members={"rules": Defaults(members={"onPodConditions": Defaults(values={"status": "True"})})}
-        ),
-    },
+    members=_JOB_TEMPLATE_MEMBERS,
 )
 # The jobs that a schedule makes are completed when they are made.
-_JOB_TEMPLATE_SPEC = Defaults(members={"template": TEMPLATE})
+_JOB_TEMPLATE_SPEC = Defaults(members=_JOB_TEMPLATE_MEMBERS)
 _WORKLOAD = {"revisionHistoryLimit": 10}
 
 GROUP_DEFAULTS: Mapping[str, Defaults] = {

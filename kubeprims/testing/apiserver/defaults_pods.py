@@ -11,6 +11,7 @@ _FILE_MODE = 0o644
 _TOKEN_LIFETIME_S = 3600
 _TOLERATION_S = 300
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 # What follows the last slash: a name, perhaps a tag, perhaps a digest.
 _IMAGE = re.compile(r"[^:@]*(?::(?P<tag>[^@]*))?(?P<digest>@.*)?")
 _MISSING_LATEST = "latest"
@@ -109,10 +110,6 @@ def _template_spec(spec: JSONObject) -> None:
     account = text(spec, "serviceAccountName") or text(spec, "serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
-    if spec.get("hostNetwork"):
-        for key in ("containers", "initContainers"):
-            if key in spec:
-                spec[key] = [_with_host_ports(container) for container in items(spec, key)]
 
 
 def _with_host_ports(container: JSONObject) -> JSONObject:
@@ -146,8 +143,9 @@ def _pod_spec(spec: JSONObject) -> None:
     if isinstance(grace_s, int) and grace_s < 0:
         spec["terminationGracePeriodSeconds"] = 1
     for key in ("containers", "initContainers"):
-        if isinstance(spec.get(key), list):
-            spec[key] = [_with_requests(container) for container in items(spec, key)]
+        if key in spec:
+            containers = [_with_requests(container) for container in items(spec, key)]
+            spec[key] = [*map(_with_host_ports, containers)] if spec.get("hostNetwork") else [*containers]
 
 
 def _with_requests(container: JSONObject) -> JSONObject:
@@ -164,7 +162,8 @@ def with_admitted_values(pod: JSONObject) -> JSONObject:
     spec = mapping(pod, "spec")
     tolerations = items(spec, "tolerations")
     missing = [_toleration(taint) for taint in _TAINTS if not any(_tolerates(item, taint) for item in tolerations)]
-    admitted: JSONObject = {"priority": 0, "preemptionPolicy": "PreemptLowerPriority", **spec}
+    priority = _PRIORITIES.get(text(spec, "priorityClassName"), 0)
+    admitted: JSONObject = {"priority": priority, "preemptionPolicy": "PreemptLowerPriority", **spec}
     if missing:
         admitted["tolerations"] = [*tolerations, *missing]
     return {**pod, "spec": admitted}

@@ -19,6 +19,7 @@ _DECIMAL_EXPONENTS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, 
 _DECIMAL_SUFFIXES = {exponent: suffix for suffix, exponent in _DECIMAL_EXPONENTS.items()}
 _BINARY_SUFFIXES = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _NANO = Decimal("1e-9")
+_MILLI = Decimal("1e-3")
 _MAX = Decimal(2**63 - 1)
 _TEXT_LENGTH_MAX = 256
 _KILO = 1000
@@ -51,6 +52,26 @@ def parse_quantity(text: str) -> Quantity:
     Raises:
         ValueError: It is not an amount; the message says so in upstream's words.
     """
+    value, form = _read(text)
+    return Quantity(value, _render(value, form))
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_amount(text: str) -> Quantity:
+    """Return an amount of a resource: nobody counts in smaller units than thousandths.
+
+    Raises:
+        ValueError: It is not an amount; the message says so in upstream's words.
+
+    Source:
+        kubernetes pkg/apis/core/v1/defaults.go, ``SetDefaults_ResourceList``.
+    """
+    value, form = _read(text)
+    value = _rounded_away(value, _MILLI)
+    return Quantity(value, _render(value, form))
+
+
+def _read(text: str) -> tuple[Decimal, _Format]:
     match = _QUANTITY.fullmatch(text) if len(text) <= _TEXT_LENGTH_MAX else None
     if match is None or not match[2].strip("."):
         raise ValueError(QUANTITY_RULE)
@@ -66,21 +87,20 @@ def parse_quantity(text: str) -> Quantity:
         else:
             form = _Format.EXPONENT
             value = number.scaleb(int(suffix[1:]))
-        value = min(_rounded_away(value, _NANO), _MAX)
-        return Quantity(value, _render(value, form))
+        return min(_rounded_away(value, _NANO), _MAX), form
 
 
 def _rounded_away(value: Decimal, unit: Decimal) -> Decimal:
     """Return the value with no digits below a unit: what is lost makes it larger."""
-    rounded = abs(value).quantize(unit, rounding=ROUND_CEILING)
+    rounded = abs(value).quantize(unit, rounding=ROUND_CEILING, context=_EXACT)
     return rounded if value >= 0 else -rounded
 
 
 def _render(value: Decimal, form: _Format) -> str:
     if value == 0:
         return "0"
-    if form is _Format.BINARY and abs(value) >= _KIBI:
-        whole, power = int(_rounded_away(value, Decimal(1))), 0
+    if form is _Format.BINARY and abs(value) >= _KIBI and value == value.to_integral_value():
+        whole, power = int(value), 0
         while whole % _KIBI == 0 and power < len(_BINARY_SUFFIXES) - 1:
             whole, power = whole // _KIBI, power + 1
         return f"{whole}{_BINARY_SUFFIXES[power]}"

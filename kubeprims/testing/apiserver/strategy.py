@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.canonical import zero
@@ -12,6 +12,7 @@ from kubeprims.testing.apiserver.encoding import encode
 from kubeprims.testing.apiserver.first_values import with_kind_first_values
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.pod_status import first_pod_status
 from kubeprims.testing.apiserver.service_addresses import with_kept_addresses
 from kubeprims.testing.apiserver.template_count import count_template
 
@@ -70,7 +71,7 @@ def with_unowned_values(obj: JSONObject, existing: JSONObject, kind: Kind) -> JS
 
 def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:
     if kind is PODS:
-        return {"phase": "Pending", "qosClass": _quality_of_service(obj)}
+        return first_pod_status(obj)
     empty = zero(kind, "status")
     status = dict(empty) if isinstance(empty, dict) else {}
     phase = _PHASE_ON_CREATE.get(kind.group_resource)
@@ -79,44 +80,6 @@ def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:
     if kind.group_resource == "persistentvolumes":
         status["lastPhaseTransitionTime"] = metadata_of(obj).get("creationTimestamp")
     return status
-
-
-def _quality_of_service(pod: JSONObject) -> str:
-    """Return the class of a pod.
-
-    Source:
-        kubernetes pkg/apis/core/v1/helper/qos/qos.go.
-    """
-    requested = limited = False
-    guaranteed = True
-    for resources in _container_resources(pod):
-        requests, limits = _amounts(resources, "requests"), _amounts(resources, "limits")
-        requested, limited = requested or bool(requests), limited or bool(limits)
-        guaranteed = (
-            guaranteed
-            and len(limits) == len(_COUNTED)
-            and all(requests.get(name, limits[name]) == limits[name] for name in limits)
-        )
-    if not requested and not limited:
-        return "BestEffort"
-    return "Guaranteed" if guaranteed else "Burstable"
-
-
-_COUNTED = ("cpu", "memory")
-
-
-def _container_resources(pod: JSONObject) -> Iterator[JSONObject]:
-    spec = pod.get("spec")
-    for key in ("containers", "initContainers"):
-        containers = spec.get(key) if isinstance(spec, dict) else None
-        for container in containers if isinstance(containers, list) else ():
-            resources = container.get("resources") if isinstance(container, dict) else None
-            yield resources if isinstance(resources, dict) else {}
-
-
-def _amounts(resources: JSONObject, key: str) -> JSONObject:
-    amounts = resources.get(key)
-    return {name: amounts[name] for name in _COUNTED if name in amounts} if isinstance(amounts, dict) else {}
 
 
 def with_main_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:

@@ -10,6 +10,7 @@ CONTAINER: JSONObject = {"name": "c", "image": "i"}
 TEMPLATE: JSONObject = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}}
 ONCE: JSONObject = {"spec": {"containers": [CONTAINER], "restartPolicy": "Never"}}
 SELECTOR: JSONObject = {"matchLabels": {"a": "b"}}
+IGNORED: JSONObject = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
 
 APPS = "apps/v1"
 BATCH = "batch/v1"
@@ -141,11 +142,50 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
     ),
     "pod-on-host-without-ports": ("v1/pods", pod({"resources": {}}, {"name": "d"}, hostNetwork=True)),
     "pod-any-registry": ("v1/pods", pod({"image": "registry.example.com/a/b@sha256:" + "0" * 64})),
+    "pod-requests-of-its-own": ("v1/pods", pod(resources={"requests": {"cpu": "2"}})),
+    "pod-guaranteed-as-a-whole": (
+        "v1/pods",
+        pod(
+            {"resources": {"requests": {"cpu": "1", "memory": "1Mi"}}},
+            resources={"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "2", "memory": "1024Mi"}},
+        ),
+    ),
+    "pod-of-nothing": ("v1/pods", pod({"resources": {"requests": {"cpu": "0"}, "limits": {"memory": "0"}}})),
+    "pod-of-two-classes": (
+        "v1/pods",
+        pod({"resources": {"limits": {"cpu": "1", "memory": "1"}}}, {"name": "d"}),
+    ),
+    "pod-tiny-amounts": (
+        "v1/pods",
+        pod({"resources": {"limits": {"cpu": "0.0001", "memory": "1.0001Ki"}, "requests": {"cpu": "1u"}}}),
+    ),
+    "pod-size-of-memory": ("v1/pods", volumes({"emptyDir": {"medium": "Memory", "sizeLimit": "1.0001Ki"}})),
+    "pod-critical": ("v1/pods", pod(priorityClassName="system-node-critical")),
+    "pod-account-by-its-old-name": ("v1/pods", pod(serviceAccount="s")),
+    "pod-tolerates-all": ("v1/pods", pod(tolerations=[{"operator": "Exists"}])),
+    "pod-tolerates-new-pods": (
+        "v1/pods",
+        pod(tolerations=[{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoSchedule"}]),
+    ),
+    "pod-host-network-at-start": (
+        "v1/pods",
+        pod(hostNetwork=True, initContainers=[{"name": "i", "image": "i", "ports": [{"containerPort": 5}]}]),
+    ),
     "podtemplate": ("v1/podtemplates", {"template": TEMPLATE}),
     "replicationcontroller": ("v1/replicationcontrollers", {"spec": {"template": TEMPLATE}}),
     "deployment": ("apps/v1/deployments", workload()),
     "deployment-recreate": ("apps/v1/deployments", workload(replicas=0, strategy={"type": "Recreate"})),
     "deployment-surge": ("apps/v1/deployments", workload(strategy={"rollingUpdate": {"maxSurge": 2}})),
+    "deployment-host-network": (
+        "apps/v1/deployments",
+        workload(
+            template={**TEMPLATE, **pod({"ports": [{"containerPort": 80}]}, hostNetwork=True)},
+        ),
+    ),
+    "deployment-limits": (
+        "apps/v1/deployments",
+        workload(template={**TEMPLATE, **pod({"resources": {"limits": {"cpu": "1"}}})}),
+    ),
     "replicaset": ("apps/v1/replicasets", workload()),
     "statefulset": ("apps/v1/statefulsets", workload(serviceName="s")),
     "statefulset-on-delete": ("apps/v1/statefulsets", workload(updateStrategy={"type": "OnDelete"})),
@@ -161,12 +201,51 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
             ],
         ),
     ),
+    "statefulset-retention": (
+        "apps/v1/statefulsets",
+        workload(
+            serviceName="s",
+            persistentVolumeClaimRetentionPolicy={"whenDeleted": "Delete"},
+            updateStrategy={"type": "RollingUpdate"},
+        ),
+    ),
+    "statefulset-partition": (
+        "apps/v1/statefulsets",
+        workload(serviceName="s", updateStrategy={"rollingUpdate": {"partition": 2}}),
+    ),
+    "daemonset-on-delete": ("apps/v1/daemonsets", workload(updateStrategy={"type": "OnDelete"})),
+    "daemonset-surge": (
+        "apps/v1/daemonsets",
+        workload(updateStrategy={"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
+    ),
     "daemonset": ("apps/v1/daemonsets", workload()),
     "controllerrevision": ("apps/v1/controllerrevisions", {"revision": 1, "data": {"a": 1}}),
     "job": ("batch/v1/jobs", {"spec": {"template": ONCE}}),
     "job-labels": ("batch/v1/jobs", {"metadata": {"labels": {"x": "y"}}, "spec": {"template": {**TEMPLATE, **ONCE}}}),
     "job-of-template": ("batch/v1/jobs", {"spec": {"template": {**TEMPLATE, **ONCE}}}),
     "job-parallel": ("batch/v1/jobs", {"spec": {"template": ONCE, "parallelism": 3, "backoffLimit": 0}}),
+    "job-completions": ("batch/v1/jobs", {"spec": {"template": ONCE, "completions": 3}}),
+    "job-indexed": (
+        "batch/v1/jobs",
+        {
+            "spec": {
+                "template": ONCE,
+                "completions": 3,
+                "completionMode": "Indexed",
+                "backoffLimitPerIndex": 1,
+            }
+        },
+    ),
+    "job-failures": ("batch/v1/jobs", {"spec": {"template": ONCE, "podFailurePolicy": {"rules": [IGNORED]}}}),
+    "cronjob-failures": (
+        "batch/v1/cronjobs",
+        {
+            "spec": {
+                "schedule": "@daily",
+                "jobTemplate": {"spec": {"template": ONCE, "podFailurePolicy": {"rules": [IGNORED]}}},
+            }
+        },
+    ),
     "cronjob": ("batch/v1/cronjobs", {"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": ONCE}}}}),
     "service": ("v1/services", service()),
     "service-headless": ("v1/services", service(clusterIP="None", selector={"a": "b"})),

@@ -58,6 +58,10 @@ def _refused(resource: str, **cases: JSONObject) -> dict[str, Refused]:
 
 
 REFUSED: Mapping[str, Refused] = {
+    "pod-token-without-account": Refused(
+        "v1/pods",
+        pod(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),
+    ),
     **_pods(
         port_names_odd=pod({"ports": [{"containerPort": 80, "name": "1"}, {"containerPort": 81, "name": "-a--b-"}]}),
         env_sources=pod(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubeprims.testing.apiserver.quantities import QUANTITY_RULE, parse_quantity
+from kubeprims.testing.apiserver.quantities import QUANTITY_RULE, parse_amount, parse_quantity
 
 
 # The right column is what a kube-apiserver 1.37 makes of the left.
@@ -37,10 +37,29 @@ from kubeprims.testing.apiserver.quantities import QUANTITY_RULE, parse_quantity
         ("-0.1n", "-1n"),
         ("1Ei", "1Ei"),
         ("100u", "100u"),
+        ("1.0001Ki", "1024102400u"),
+        ("1025.5Mi", "1050112Ki"),
     ],
 )
 def test_an_amount_has_one_canonical_form(text: str, canonical: str) -> None:
     assert parse_quantity(text).text == canonical
+
+
+# As above.
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [("1u", "1m"), ("-1u", "-1m"), ("1.5", "1500m"), ("1.0001Ki", "1024103m"), ("1e-5", "1e-3"), ("0", "0")],
+)
+def test_amounts_of_resources_are_counted_in_thousandths(text: str, canonical: str) -> None:
+    assert parse_amount(text).text == canonical
+
+
+@given(st.decimals(-(10**9), 10**9, places=9), st.sampled_from(["", "m", "k", "Ki", "Mi"]))
+def test_rounding_takes_nothing_away_and_adds_less_than_a_thousandth(number: Decimal, suffix: str) -> None:
+    exact = parse_quantity(f"{number:f}{suffix}").value
+    rounded = parse_amount(f"{number:f}{suffix}")
+    assert 0 <= abs(rounded.value) - abs(exact) < Decimal("0.001")
+    assert parse_amount(rounded.text) == rounded
 
 
 @pytest.mark.parametrize("text", ["", ".", "x", "1x", "1 Gi", "1kk", "--1", "1e", "1e99999", "1" * 300, "1Gi\n"])

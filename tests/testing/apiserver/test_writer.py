@@ -685,3 +685,24 @@ def test_nothing_new_comes_into_a_namespace_that_is_going(server: Server) -> Non
         ],
     }
     server.update(CM, "a", {"metadata": {"name": "a"}, "data": {"still": "possible"}}, "n")
+
+
+def test_a_pod_with_gates_says_why_nobody_schedules_it(server: Server) -> None:
+    gates: list[JSONValue] = [{"name": "example.com/gate"}]
+    pod = server.create(
+        PODS,
+        {
+            "metadata": {"name": "p"},
+            "spec": {"containers": [{"name": "c", "image": "i"}], "schedulingGates": gates},
+        },
+    )
+    assert part(pod, "status", "conditions") == [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": part(pod, "metadata", "creationTimestamp"),
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }
+    ]
