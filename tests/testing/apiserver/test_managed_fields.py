@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kubeprims.errors import Conflict
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.testing.apiserver.field_sets import FieldSet, Path, with_parents
+from kubeprims.testing.apiserver.field_sets import NO_FIELDS, FieldSet, Path, with_parents
 from kubeprims.testing.apiserver.managed_fields import (
     APPLY,
     UPDATE,
@@ -193,7 +193,7 @@ def test_what_an_applier_gives_no_more_goes_unless_somebody_else_owns_it() -> No
     live, owners = applied(write(owner("b", APPLY)), live, spec(colour="red"), owners, force=False)
     live, owners = applied(write(owner("a", APPLY)), live, spec(), owners, force=False)
     assert live == spec(colour="red")
-    assert COLOUR not in owned(owners).get("a", frozenset())
+    assert COLOUR not in owned(owners).get("a", NO_FIELDS)
     assert COLOUR in owned(owners)["b"]
 
 
@@ -399,7 +399,7 @@ class Writers(RuleBasedStateMachine):
             return
         for item in others:
             # What nobody else was asked about, nobody else has lost.
-            kept = next((now.fields for now in self.owners if now.owner == item.owner), frozenset())
+            kept = next((now.fields for now in self.owners if now.owner == item.owner), NO_FIELDS)
             assert item.fields & fields_of(live, SCHEMA) <= with_parents(kept) | fields_of(config, SCHEMA)
         self.live = live
         self._check_given(manager, config)
@@ -407,7 +407,7 @@ class Writers(RuleBasedStateMachine):
     def _check_given(self, manager: str, config: JSONObject) -> None:
         wanted = fields_of(config, SCHEMA)
         assert wanted <= with_parents(fields_of(self.live, SCHEMA))
-        mine = next((item.fields for item in self.owners if item.owner == owner(manager, APPLY)), frozenset())
+        mine = next((item.fields for item in self.owners if item.owner == owner(manager, APPLY)), NO_FIELDS)
         assert mine <= wanted
         assert wanted - mine <= {("f:metadata",)}
 
