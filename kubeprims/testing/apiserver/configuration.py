@@ -26,7 +26,7 @@ def parse_configuration(kind: Kind, name: str, body: bytes) -> JSONObject:
         documents = load_documents(body)
     except DecodeError as error:
         raise bad_request(f"error decoding patch: error converting YAML to JSON: {_in_go(error.detail)}") from None
-    config: JSONValue = documents[0] if documents else {}
+    config: JSONValue = {} if not documents or documents[0] is None else documents[0]
     if not isinstance(config, dict):
         found = f"json: cannot unmarshal {json_type(config)} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: {found}")

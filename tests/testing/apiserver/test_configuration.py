@@ -41,6 +41,7 @@ def test_of_several_documents_the_first_is_applied() -> None:
         (b"text", "cannot unmarshal string into Go value of type map[string]interface {}"),
         (b"", "invalid object type: /, Kind="),
         (b"{}", "invalid object type: /, Kind="),
+        (b"---\n---\nkind: Pod", "invalid object type: /, Kind="),
         (b"apiVersion: v1\nkind: Node\nmetadata: {name: a}", "invalid object type: /v1, Kind=Node"),
         (b"apiVersion: apps/v1\nkind: Pod\nmetadata: {name: a}", "invalid object type: apps/v1, Kind=Pod"),
         (b"apiVersion: v1\nkind: Pod", "undeterminable: name must be provided"),
