@@ -6,9 +6,11 @@ from kubeprims.clock import Clock
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail
-from kubeprims.testing.apiserver.kinds import PODS
+from kubeprims.testing.apiserver.history import StoredObject
+from kubeprims.testing.apiserver.kind_rules import named
+from kubeprims.testing.apiserver.kinds import PODS, NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, timestamp
-from kubeprims.testing.apiserver.objects import Answer, Objects
+from kubeprims.testing.apiserver.objects import Answer, Objects, key_of
 from kubeprims.testing.apiserver.status import (
     FieldProblem,
     bad_request,
@@ -16,6 +18,7 @@ from kubeprims.testing.apiserver.status import (
     plain_failure,
     quoted,
     render_success,
+    unmet,
 )
 
 
@@ -37,11 +40,11 @@ class Binder:
             BadRequest: The body is for another pod.
             InternalError: It names no node; upstream answers so.
             NotFound: There is no such pod.
-            Conflict: The pod is bound already.
+            Conflict: The pod is bound already, is not to be yet, goes away, or is not the one that the body expects.
         """
         binding = decode_object(body, PODS)
         metadata, node = mapping(binding, "metadata"), mapping(binding, "target")
-        if metadata.get("name", name) != name:
+        if metadata.get("name") != name:
             message = "name in URL does not match name in Binding object"
             raise bad_request(message)
         if node.get("kind") not in {None, "", "Node"}:
@@ -51,15 +54,36 @@ class Binder:
         if not node_name:
             message = "target.name: Required value"
             raise plain_failure(message)
+        for problem in named(node_name, "target.name", NameRule.DNS_SUBDOMAIN):
+            raise plain_failure(f"{problem.field}: {problem.text}")
         with self._objects.storage.condition:
-            pod = decode_tail(self._objects.get(PODS, namespace, name).tail)
-            bound_to = mapping(pod, "spec").get("nodeName")
-            if bound_to:
-                rule = f"pod {name} is already assigned to node {quoted(bound_to)}"
-                raise conflict(PODS, name, rule, subresource="binding")
+            stored = self._objects.get(PODS, namespace, name)
+            _check_preconditions(metadata, namespace, name, stored)
+            pod = decode_tail(stored.tail)
+            rule = _why_not_bindable(pod)
+            if rule:
+                raise conflict(PODS, name, f"pod {name} {rule}", subresource="binding")
             now = timestamp(self._clock.wall())
             self._objects.put(PODS, namespace, _bound(pod, node_name, mapping(metadata, "annotations"), now))
         return Answer(201, render_success({}, code=201))
+
+
+def _check_preconditions(metadata: JSONObject, namespace: str, name: str, stored: StoredObject) -> None:
+    found = {"UID": ("uid", stored.uid), "ResourceVersion": ("resourceVersion", str(stored.revision))}
+    for what, (key, value) in found.items():
+        wanted = text(metadata, key)
+        if wanted and wanted != value:
+            raise conflict(PODS, name, unmet(PODS, key_of(PODS, namespace, name), what, wanted, value))
+
+
+def _why_not_bindable(pod: JSONObject) -> str:
+    """Return why a pod cannot be bound; empty if it can."""
+    spec = mapping(pod, "spec")
+    if "deletionTimestamp" in metadata_of(pod):
+        return "is being deleted, cannot be assigned to a host"
+    if spec.get("nodeName"):
+        return f"is already assigned to node {quoted(spec['nodeName'])}"
+    return "has non-empty .spec.schedulingGates" if spec.get("schedulingGates") else ""
 
 
 def _bound(pod: JSONObject, node: str, annotations: JSONObject, now: str) -> JSONObject:

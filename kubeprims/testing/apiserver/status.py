@@ -124,6 +124,22 @@ def precondition_failed(kind: Kind, name: str, rule: str) -> Conflict:
     return Conflict(message, code=409, reason="Conflict", details=details)
 
 
+def unmet(kind: Kind, key: str, what: str, wanted: str, found: str) -> str:
+    """Return the rule of a conflict with what a write expects, as upstream's storage says it.
+
+    Args:
+        kind: Of the object.
+        key: Its namespace and name.
+        what: What is expected of it, such as ``UID``.
+        wanted: What the request says of that.
+        found: What the object says.
+    """
+    return (
+        f"StorageError: invalid object, Code: 4, Key: /registry/{kind.resource}/{key}, ResourceVersion: 0, "
+        f"AdditionalErrorMsg: Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+    )
+
+
 def modified(kind: Kind, name: str) -> Conflict:
     """409: somebody else wrote first."""
     rule = "the object has been modified; please apply your changes to the latest version and try again"

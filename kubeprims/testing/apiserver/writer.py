@@ -50,6 +50,7 @@ from kubeprims.testing.apiserver.status import (
     not_found,
     plain_failure,
     quoted,
+    unmet,
 )
 from kubeprims.testing.apiserver.strategy import (
     differs,
@@ -492,8 +493,4 @@ def _without(obj: JSONObject, *keys: str) -> JSONObject:
 
 
 def _uid_rule(target: Target, uid: str, stored_uid: str) -> str:
-    key = key_of(target.kind, target.namespace, target.name)
-    return (
-        f"StorageError: invalid object, Code: 4, Key: /registry/{target.kind.resource}/{key}, ResourceVersion: 0, "
-        f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored_uid}"
-    )
+    return unmet(target.kind, key_of(target.kind, target.namespace, target.name), "UID", uid, stored_uid)

@@ -560,19 +560,6 @@ def test_what_was_created_in_bulk_has_no_owners_before_somebody_applies(server: 
     assert "managedFields" not in str(updated)
 
 
-def test_a_pod_is_bound_once(server: Server) -> None:
-    kind = server.kind(PODS)
-    server.create(PODS, {"metadata": {"name": "p"}, **POD})
-    answer = server.backend.create(kind, "default", b'{"target":{"name":"n1"}}', name="p", subresource="binding")
-    status = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}'
-    assert (answer.code, answer.body) == (201, status)
-    assert part(server.get(PODS, "p"), "spec", "nodeName") == "n1"
-    with pytest.raises(Conflict, match='pod p is already assigned to node "n1"'):
-        server.backend.create(kind, "default", b'{"target":{"name":"n2"}}', name="p", subresource="binding")
-    with pytest.raises(InternalError, match=r"target\.name: Required value"):
-        server.backend.create(kind, "default", b"{}", name="p", subresource="binding")
-
-
 def test_bulk_creation_is_one_step_and_keeps_the_status(server: Server) -> None:
     watch = server.watch(PODS, resource_version="4")
     pods: list[JSONObject] = [
