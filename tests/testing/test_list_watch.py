@@ -6,8 +6,9 @@ import pytest
 
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.errors import Cancelled, ResourceExpired
+from kubeprims.objects.event import WatchEvent, WatchEventType
 from kubeprims.testing.list_watch import FakeListerWatcher
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
 
 
 def test_objects_without_a_namespace_are_known_by_their_name_alone() -> None:
@@ -50,3 +51,54 @@ def test_a_request_that_is_cancelled_before_it_is_made_is_refused_and_one_after_
         source.list(ListOptions(), cancel=cancel)
     with pytest.raises(Cancelled):
         source.watch(WatchOptions(resource_version="0"), cancel=cancel)
+
+
+def test_a_change_that_is_kept_silent_is_seen_by_lists_alone() -> None:
+    source = FakeListerWatcher()
+    with source.watch(WatchOptions(resource_version="0"), cancel=Cancel()) as watch:
+        source.put("a", silently=True)
+        source.put("b", spec={"nodeName": "n"})
+        source.delete("b", silently=True)
+        source.end_watches()
+        [batch] = [*watch.batches()]
+    assert [(event.type.value, event.resource_version) for event in batch] == [("ADDED", "2")]
+    assert [record[0] for record in source.list(ListOptions(), cancel=Cancel())] == ["default/a"]
+
+
+def test_a_test_can_send_bookmarks_and_events_of_its_own_and_end_a_watch_by_an_error() -> None:
+    source = FakeListerWatcher()
+    source.put("a")
+    with source.watch(WatchOptions(resource_version="1"), cancel=Cancel()) as watch:
+        source.bookmark()
+        source.send(WatchEvent(WatchEventType.BOOKMARK, None, "7", True, None, None))
+        source.end_watches(ResourceExpired("too old", code=410, reason="Expired"))
+        batches = watch.batches()
+        assert [event.resource_version for event in next(batches)] == ["1", "7"]
+        with pytest.raises(ResourceExpired, match="too old"):
+            next(batches)
+
+
+def test_lists_and_watches_fail_as_often_as_a_test_wants() -> None:
+    source = FakeListerWatcher()
+    source.fail_lists(Cancelled("first"), Cancelled("second"))
+    source.fail_watches(Cancelled("third"))
+    for message in ("first", "second"):
+        with pytest.raises(Cancelled, match=message):
+            source.list(ListOptions(), cancel=Cancel())
+    with pytest.raises(Cancelled, match="third"):
+        source.watch(WatchOptions(), cancel=Cancel())
+    with source.list(ListOptions(), cancel=Cancel()) as listed:
+        assert (listed.resource_version, [*listed]) == ("0", [])
+    assert len(source.lists) == 3
+    assert len(source.watches) == 1
+
+
+def test_a_test_can_wait_for_what_a_reflector_does() -> None:
+    source = FakeListerWatcher()
+    options = WatchOptions(resource_version="0")
+    opener = ThreadGroup("opener")
+    opener.spawn(lambda: source.watch(options, cancel=Cancel()), name="opener")
+    assert source.wait_for(lambda it: it.open_watches == 1)
+    assert opener.join(Deadline.after(10.0)) == ()
+    assert source.watches == [options]
+    assert not source.wait_for(lambda it: it.open_watches == 2, timeout_s=0.0)
