@@ -97,7 +97,11 @@ def test_a_test_can_wait_for_what_a_reflector_does() -> None:
     source = FakeListerWatcher()
     options = WatchOptions(resource_version="0")
     opener = ThreadGroup("opener")
-    opener.spawn(lambda: source.watch(options, cancel=Cancel()), name="opener")
+
+    def open_watch() -> None:
+        source.watch(options, cancel=Cancel())
+
+    opener.spawn(open_watch, name="opener")
     assert source.wait_for(lambda it: it.open_watches == 1)
     assert opener.join(Deadline.after(10.0)) == ()
     assert source.watches == [options]

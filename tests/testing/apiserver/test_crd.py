@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from kubeprims.errors import NotFound
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.crd import kinds_of, with_conditions, with_defaults
 from kubeprims.testing.apiserver.json_paths import mappings_at
 from kubeprims.testing.apiserver.kinds import PODS
@@ -82,3 +82,34 @@ def test_a_field_can_be_selected_that_was_not_when_the_object_was_written() -> N
     for selector, count in (("size=1,big=true", 1), ("size=2", 0), ("big=", 0)):
         query = parse_list_query([("fieldSelector", selector)])
         assert server.backend.list(kind, "", query).body().count(b'"name":"a"') == count
+
+
+def versions(*given: JSONObject) -> JSONObject:
+    crd = definition()
+    spec = crd["spec"]
+    assert isinstance(spec, dict)
+    listed: list[JSONValue] = [{"served": True, "schema": {"openAPIV3Schema": {"type": "object"}}, **v} for v in given]
+    return {**crd, "spec": {**spec, "versions": listed}}
+
+
+@pytest.mark.parametrize(
+    ("given", "warning"),
+    [
+        ([{"name": "v1"}], ""),
+        ([{"name": "v1", "deprecated": True}], "example.com/v1 Widget is deprecated"),
+        (
+            [{"name": "v1beta1", "deprecated": True}, {"name": "v1"}, {"name": "v1alpha1"}],
+            "example.com/v1beta1 Widget is deprecated; use example.com/v1 Widget",
+        ),
+        ([{"name": "v1", "deprecated": True}, {"name": "v1beta1"}], "example.com/v1 Widget is deprecated"),
+        (
+            [{"name": "v1beta1", "deprecated": True}, {"name": "v1", "served": False}],
+            "example.com/v1beta1 Widget is deprecated",
+        ),
+        ([{"name": "v1", "deprecated": True, "deprecationWarning": "Use something else"}], "Use something else"),
+    ],
+)
+def test_the_users_of_a_deprecated_version_are_told_of_a_better_one(given: list[JSONObject], warning: str) -> None:
+    by_name = {kind.version: kind.deprecation for kind in kinds_of(versions(*given))}
+    assert by_name[str(given[0]["name"])] == warning
+    assert not any(text for name, text in by_name.items() if name != given[0]["name"])
