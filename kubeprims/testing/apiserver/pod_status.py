@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import items, mapping
 from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.pod_resources import COUNTED, is_claimed_by_pods
 from kubeprims.testing.apiserver.quantities import parse_quantity
 
-_COUNTED = ("cpu", "memory")
-_LARGE_PAGES = "hugepages-"
 _BEST_EFFORT, _BURSTABLE, _GUARANTEED = "BestEffort", "Burstable", "Guaranteed"
 
 
@@ -37,8 +36,7 @@ def _quality_of_service(spec: JSONObject) -> str:
         kubernetes pkg/apis/core/v1/helper/qos/qos.go.
     """
     own = mapping(spec, "resources")
-    named = {*mapping(own, "requests"), *mapping(own, "limits")}
-    if any(name in _COUNTED or name.startswith(_LARGE_PAGES) for name in named):
+    if any(is_claimed_by_pods(name) for name in {*mapping(own, "requests"), *mapping(own, "limits")}):
         return _class_of(own)
     containers = [*items(spec, "initContainers"), *items(spec, "containers")]
     return _shared(_class_of(mapping(container, "resources")) for container in containers)
@@ -46,7 +44,7 @@ def _quality_of_service(spec: JSONObject) -> str:
 
 def _class_of(resources: JSONObject) -> str:
     requests, limits = mapping(resources, "requests"), mapping(resources, "limits")
-    return _shared(_class_of_one(requests.get(name, "0"), limits.get(name, "0")) for name in _COUNTED)
+    return _shared(_class_of_one(requests.get(name, "0"), limits.get(name, "0")) for name in COUNTED)
 
 
 def _class_of_one(request: JSONValue, limit: JSONValue) -> str:

@@ -71,6 +71,18 @@ def parse_amount(text: str) -> Quantity:
     return Quantity(value, _render(value, form))
 
 
+def sum_of_amounts(first: str, second: str) -> str:
+    """Return how much two amounts are together, written as the first is unless that is nothing."""
+    (value, form), (more, other_form) = _read(first), _read(second)
+    with localcontext(_EXACT):
+        return _render(min(value + more, _MAX), form if value else other_form)
+
+
+def larger_amount(first: str, second: str) -> str:
+    """Return the larger of two amounts; the first if they are the same."""
+    return second if parse_quantity(second).value > parse_quantity(first).value else first
+
+
 def _read(text: str) -> tuple[Decimal, _Format]:
     match = _QUANTITY.fullmatch(text) if len(text) <= _TEXT_LENGTH_MAX else None
     if match is None or not match[2].strip("."):

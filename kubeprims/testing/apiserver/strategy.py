@@ -12,6 +12,7 @@ from kubeprims.testing.apiserver.encoding import encode
 from kubeprims.testing.apiserver.first_values import with_kind_first_values
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.pod_resources import with_kept_resources, with_pod_resources
 from kubeprims.testing.apiserver.pod_status import first_pod_status
 from kubeprims.testing.apiserver.service_addresses import with_kept_addresses
 from kubeprims.testing.apiserver.template_count import count_template
@@ -41,7 +42,7 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
     given = obj.get("status")
     obj = with_kind_first_values(obj, kind)
     if kind is PODS:
-        obj = with_admitted_values(obj)
+        obj = with_pod_resources(with_admitted_values(obj))
     if not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
         return obj
     if keep_status and given and given != zero(kind, "status"):
@@ -63,7 +64,7 @@ def with_own_name(obj: JSONObject, kind: Kind) -> JSONObject:
 def with_unowned_values(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:
     """Return a changed object with what the server itself puts there: nobody is recorded as its owner."""
     if kind is PODS:
-        return with_admitted_values(obj)
+        return with_admitted_values(with_kept_resources(obj, existing))
     if kind.group_resource == "daemonsets.apps":
         count_template(obj, existing, is_other=differs(_template(obj), _template(existing)))
     return obj

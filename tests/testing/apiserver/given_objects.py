@@ -142,6 +142,42 @@ GIVEN: Mapping[str, tuple[str, JSONObject]] = {
     ),
     "pod-on-host-without-ports": ("v1/pods", pod({"resources": {}}, {"name": "d"}, hostNetwork=True)),
     "pod-any-registry": ("v1/pods", pod({"image": "registry.example.com/a/b@sha256:" + "0" * 64})),
+    "pod-limits-of-its-own": ("v1/pods", pod(resources={"limits": {"cpu": "2", "memory": "1Gi"}})),
+    "pod-claims-of-containers": (
+        "v1/pods",
+        pod(
+            {"resources": {"requests": {"cpu": "100m"}}},
+            {"name": "d", "resources": {"limits": {"cpu": "1"}}},
+            resources={"limits": {"cpu": "2", "memory": "1Gi"}},
+        ),
+    ),
+    "pod-claims-at-start": (
+        "v1/pods",
+        pod(
+            {"resources": {"limits": {"memory": "1Gi"}}},
+            initContainers=[
+                {"name": "s", "image": "i", "restartPolicy": "Always", "resources": {"limits": {"memory": "512Mi"}}},
+                {"name": "i", "image": "i", "resources": {"limits": {"memory": "1.5Gi"}}},
+            ],
+            resources={"requests": {"cpu": "1"}},
+        ),
+    ),
+    "pod-claims-more-than-its-containers": (
+        "v1/pods",
+        pod({"resources": {"limits": {"cpu": "1"}}}, resources={"requests": {"cpu": "3"}}),
+    ),
+    "pod-large-pages": (
+        "v1/pods",
+        pod(
+            {"resources": {"limits": {"cpu": "1", "memory": "1Gi", "hugepages-2Mi": "4Mi"}}},
+            resources={"limits": {"cpu": "2", "memory": "2Gi"}},
+        ),
+    ),
+    "pod-empty-resources": ("v1/pods", pod({"resources": {"limits": {"cpu": "1"}}}, resources={})),
+    "deployment-of-pods-with-limits": (
+        "apps/v1/deployments",
+        workload(template={**TEMPLATE, **pod(resources={"limits": {"cpu": "2"}})}),
+    ),
     "pod-requests-of-its-own": ("v1/pods", pod(resources={"requests": {"cpu": "2"}})),
     "pod-guaranteed-as-a-whole": (
         "v1/pods",
