@@ -11,24 +11,11 @@ import pytest
 
 from kubeprims.testing import APIServer
 from tests.contract.backends import Backend, EmbeddedBackend, RealBackend
-from tests.contract.exchange import ContractBroken, Exchange, exchange_name
-from tests.contract.pending import PENDING
+from tests.contract.exchange import Exchange, exchange_name
 from tests.real.cluster import RealCluster, default_assets, find_assets
 
 _IS_RECORDING = bool(os.environ.get("KUBEPRIMS_RECORD_CONTRACT"))
 _TIMEOUT_S = 180  # the first test starts the cluster
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if isinstance(item, pytest.Function) and "exchange" in item.fixturenames:
-            is_embedded = item.callspec.params["backend"] == "embedded"
-            if is_embedded and exchange_name(item.function) in PENDING:
-                # Not strict: several parts of the server are on their way to agree, each at its own time.
-                mark = pytest.mark.xfail(
-                    reason="the embedded server is not true yet", raises=ContractBroken, strict=False
-                )
-                item.add_marker(mark)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

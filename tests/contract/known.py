@@ -25,7 +25,68 @@ class Known:
     answer: JSONObject
 
 
-KNOWN: Mapping[tuple[str, int], Known] = {}
+_CEL = 'rules in CEL are not supported by this server, which could not carry out "self.low <= self.high"'
+_CEL_FIELD = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
+_CEL_NAME = "widgets.rules-of-the-schema.example.com"
+
+KNOWN: Mapping[tuple[str, int], Known] = {
+    ("bookmarks/a_bookmark_names_the_kind_and_nothing_else", 3): Known(
+        reason="how many bookmarks come before the end is a matter of timing; here it is one",
+        answer={
+            "events": [
+                {
+                    "type": "BOOKMARK",
+                    "object": {
+                        "kind": "Pod",
+                        "apiVersion": "v1",
+                        "metadata": {"resourceVersion": "<rv, not before rv 2>"},
+                        "spec": {"containers": None},
+                        "status": {},
+                    },
+                }
+            ]
+        },
+    ),
+    ("crds/rules_of_the_schema", 0): Known(
+        reason="the rules of a definition are in CEL, for which there is no library here",
+        answer={
+            "status": 422,
+            "body": {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Failure",
+                "message": (
+                    f'CustomResourceDefinition.apiextensions.k8s.io "{_CEL_NAME}" is invalid: '
+                    f"{_CEL_FIELD}: Forbidden: {_CEL}"
+                ),
+                "reason": "Invalid",
+                "details": {
+                    "name": _CEL_NAME,
+                    "group": "apiextensions.k8s.io",
+                    "kind": "CustomResourceDefinition",
+                    "causes": [{"reason": "FieldValueForbidden", "message": f"Forbidden: {_CEL}", "field": _CEL_FIELD}],
+                },
+                "code": 422,
+            },
+        },
+    ),
+    ("patches/merge_patches_that_do_not_apply", 9): Known(
+        reason="a patch that changes the kind is refused for that, and not for what the other kind cannot hold",
+        answer={
+            "status": 400,
+            "body": {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Failure",
+                "message": 'Secret in version "v1" cannot be handled as a ConfigMap',
+                "reason": "BadRequest",
+                "code": 400,
+            },
+        },
+    ),
+}
 
 GROUPS_SERVED: Mapping[str, tuple[str, ...]] = {
     "apiextensions.k8s.io": ("v1",),

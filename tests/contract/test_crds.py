@@ -288,6 +288,9 @@ def test_a_definition_goes_with_its_resource(exchange: Exchange) -> None:
     exchange.get(f"{DEFINITIONS}/widgets.{group_of(exchange.namespace)}")
 
 
+_NOTHING: JSONObject = {"type": "object"}
+
+
 def test_definitions_that_are_refused(exchange: Exchange) -> None:
     def changed(**members: JSONValue) -> JSONObject:
         new = definition(exchange.namespace)
@@ -320,7 +323,9 @@ def test_definitions_that_are_refused(exchange: Exchange) -> None:
         with_schema(schema(a={"type": "array"})),
         with_schema(schema(a={"type": "string", "default": 1})),
         with_schema(schema(a={"type": "string", "pattern": "("})),
-        with_schema(schema(a={"type": "object", "properties": {}, "additionalProperties": {"type": "string"}})),
+        with_schema(
+            schema(a={"type": "object", "properties": {"b": _NOTHING}, "additionalProperties": {"type": "string"}})
+        ),
         with_schema(schema(a={"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "map"})),
         with_schema(schema(a={"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "bag"})),
         with_schema({"type": "object", "properties": {"metadata": {"type": "object", "required": ["labels"]}}}),

@@ -7,7 +7,6 @@ import json
 
 from kubeprims.meta import JSONObject
 from tests.contract.known import KNOWN
-from tests.contract.pending import PENDING
 from tests.contract.recording import FOLDER, load_steps, pretty
 
 COMPARISONS_MIN = 250
@@ -28,10 +27,6 @@ def test_every_recording_is_of_a_test() -> None:
 def test_every_known_difference_is_of_a_recorded_step() -> None:
     for name, number in KNOWN:
         assert number < len(load_steps(name)), (name, number)
-
-
-def test_every_pending_script_is_recorded() -> None:
-    assert set(NAMES) >= PENDING
 
 
 def test_recordings_are_written_to_be_read() -> None:

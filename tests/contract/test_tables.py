@@ -13,10 +13,13 @@ METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 
 
+_AGES = frozenset({"Age", "Last Seen", "Created At"})
+
+
 def undescribed(body: JSONObject) -> JSONValue:
     """Return a table without the descriptions of its columns, which are prose, and without ages."""
     columns = cast("list[JSONObject]", body.get("columnDefinitions") or [])
-    ages = [number for number, column in enumerate(columns) if column["name"] in {"Age", "Last Seen"}]
+    ages = [number for number, column in enumerate(columns) if column["name"] in _AGES]
     rows = [
         row
         | {
@@ -86,6 +89,92 @@ def test_rows_of_some_kinds(exchange: Exchange) -> None:
         table(exchange, resource)
     table(exchange, f"/api/v1/namespaces/{exchange.namespace}")
     table(exchange, f"/api/v1/namespaces?fieldSelector=metadata.name%3D{exchange.namespace}")
+
+
+def test_rows_of_other_groups(exchange: Exchange) -> None:
+    def named(name: str = "a", **members: JSONValue) -> JSONObject:
+        return {"metadata": {"name": name}, **members}
+
+    target: JSONObject = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    metrics: list[JSONValue] = [
+        {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}},
+        {"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}}},
+        {"type": "Pods", "pods": {"metric": {"name": "x"}, "target": {"type": "AverageValue", "averageValue": "5"}}},
+    ]
+    backend: JSONObject = {"service": {"name": "a", "port": {"number": 80}}}
+    path: JSONObject = {"path": "/", "pathType": "Prefix", "backend": backend}
+    hosts: list[JSONValue] = [{"host": f"h{number}.example.com", "http": {"paths": [path]}} for number in range(4)]
+    user: JSONObject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "jane"}
+    role: JSONObject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
+    account: JSONObject = {"kind": "ServiceAccount", "name": "robot", "namespace": "shop"}
+    made: list[tuple[str, JSONObject]] = [
+        ("resourcequotas", named(spec={"hard": {"pods": "3", "limits.cpu": "2", "requests.cpu": "1"}})),
+        ("apps/v1/controllerrevisions", named(revision=7, data={})),
+        (
+            "autoscaling/v2/horizontalpodautoscalers",
+            named(spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5, "metrics": metrics}),
+        ),
+        ("autoscaling/v2/horizontalpodautoscalers", named("b", spec={"scaleTargetRef": target, "maxReplicas": 5})),
+        (
+            "discovery.k8s.io/v1/endpointslices",
+            named(
+                addressType="IPv4",
+                endpoints=[{"addresses": [f"10.9.0.{number}"]} for number in range(1, 6)],
+                ports=[{"port": 80, "name": "http"}, {"name": "any"}],
+            ),
+        ),
+        (
+            "discovery.k8s.io/v1/endpointslices",
+            named("b", addressType="IPv6", endpoints=[{"addresses": ["2001:db8::1"]}]),
+        ),
+        ("networking.k8s.io/v1/ingresses", named(spec={"rules": hosts, "tls": [{}], "ingressClassName": "nginx"})),
+        ("networking.k8s.io/v1/ingresses", named("b", spec={"defaultBackend": backend})),
+        ("networking.k8s.io/v1/networkpolicies", named(spec={"podSelector": {"matchLabels": {"app": "web"}}})),
+        ("networking.k8s.io/v1/networkpolicies", named("b", spec={"podSelector": {}})),
+        ("policy/v1/poddisruptionbudgets", named(spec={"minAvailable": "50%", "selector": {}})),
+        ("policy/v1/poddisruptionbudgets", named("b", spec={"maxUnavailable": 1, "selector": {}})),
+        ("rbac.authorization.k8s.io/v1/rolebindings", named(roleRef=role, subjects=[user, account])),
+        ("rbac.authorization.k8s.io/v1/rolebindings", named("b", roleRef=role)),
+    ]
+    for resource, obj in made:
+        exchange.post(resource, obj)
+    exchange.patch(
+        "resourcequotas/a/status", {"status": {"hard": {"pods": "3", "limits.cpu": "2"}, "used": {"pods": "1"}}}
+    )
+    addresses: list[JSONValue] = [{"ip": "192.0.2.1"}, {"hostname": "lb.example.com"}]
+    exchange.patch("networking.k8s.io/v1/ingresses/a/status", {"status": {"loadBalancer": {"ingress": addresses}}})
+    for resource in dict.fromkeys(resource for resource, _ in made):
+        table(exchange, resource)
+
+
+def test_rows_of_classes_and_definitions(exchange: Exchange) -> None:
+    name = exchange.namespace
+    default: JSONObject = {"storageclass.kubernetes.io/is-default-class": "true"}
+    parameters: JSONObject = {"apiGroup": "example.com", "kind": "Thing", "name": "x", "scope": "Cluster"}
+    role: JSONObject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    made: list[tuple[str, JSONObject]] = [
+        ("storage.k8s.io/v1/storageclasses", {"provisioner": "example.com/disk", "allowVolumeExpansion": True}),
+        ("scheduling.k8s.io/v1/priorityclasses", {"value": 5}),
+        ("node.k8s.io/v1/runtimeclasses", {"handler": "gvisor"}),
+        ("networking.k8s.io/v1/ingressclasses", {"spec": {"controller": "example.com/c", "parameters": parameters}}),
+        (
+            "rbac.authorization.k8s.io/v1/clusterroles",
+            {"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]},
+        ),
+        ("rbac.authorization.k8s.io/v1/clusterrolebindings", {"roleRef": role, "subjects": []}),
+    ]
+    for resource, members in made:
+        annotations = {"annotations": default} if "storageclasses" in resource else {}
+        exchange.post(f"/apis/{resource}", {"metadata": {"name": name, **annotations}, **members})
+        table(exchange, f"/apis/{resource}/{name}")
+    versions: list[JSONValue] = [
+        version("v2"),
+        version("v1", storage=False),
+        version("v1beta1", storage=False, served=False),
+    ]
+    exchange.define(definition(name, versions=versions))
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    table(exchange, f"{definitions}/widgets.{group_of(name)}?includeObject=None")
 
 
 def test_pods_tell_their_state(exchange: Exchange) -> None:

@@ -58,7 +58,8 @@ def schema_definition_problems(raw: JSONObject, schema: Schema, path: str) -> li
         schema: The same, parsed.
         path: Where it is in the definition.
     """
-    problems = [*structure_problems(raw, path)]
+    # What a keyword says that is not supported leaves open whether the schema is structural.
+    problems = [] if _says_what_is_not_supported(raw) else [*structure_problems(raw, path)]
     if raw.get("nullable") is True:
         problems.append(FieldProblem.forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
     problems.extend(_problems(raw, _Place(path, is_root=True)))
@@ -66,6 +67,10 @@ def schema_definition_problems(raw: JSONObject, schema: Schema, path: str) -> li
         problems.extend(_default_problems(schema, path))
     # The same rule can be met on two ways, and is told once.
     return list(dict.fromkeys(problems))
+
+
+def _says_what_is_not_supported(raw: JSONObject) -> bool:
+    return any(schema.get(keyword) for schema, _ in _walk(raw, _Place("")) for keyword in _NOT_SUPPORTED)
 
 
 def unknown_formats(raw: JSONObject) -> list[str]:

@@ -174,7 +174,7 @@ def _content_problems(crd: JSONObject) -> Iterator[FieldProblem]:
         if version.get("deprecationWarning") is not None and version.get("deprecated") is not True:
             warning, rule = text_at(version, "deprecationWarning"), "can only be set for deprecated versions"
             yield FieldProblem.invalid(f"{own}.deprecationWarning", warning, rule)
-        if not raw:
+        if not isinstance(mapping_at(version, "schema").get("openAPIV3Schema"), dict):
             yield FieldProblem.required(f"{own}.schema.openAPIV3Schema", "")
             continue
         schema = custom_schema(raw)

@@ -57,6 +57,7 @@ CORE_KINDS: tuple[Kind, ...] = (
         singular="endpoints",
         short_names=("ep",),
         create_on_update=True,
+        deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     ),
     Kind(resource="events", kind="Event", short_names=("ev",), fields=EVENT_FIELDS, create_on_update=True),
     Kind(resource="limitranges", kind="LimitRange", short_names=("limits",), create_on_update=True),

@@ -58,7 +58,9 @@ class Writing:
             ignored = (_SPEC,)
         elif not self.subresource and self.kind.has_status:
             ignored = (_STATUS,)
-        return Write(owner=owner, time=self.time, schema=self.schema, ignored=ignored)
+        # What is written through the scale is recorded without a time, as upstream has it.
+        time = "" if self.subresource == "scale" else self.time
+        return Write(owner=owner, time=time, schema=self.schema, ignored=ignored)
 
     def _shown(self, obj: JSONObject) -> JSONObject:
         """Return what there is to own of an object, in the version of the request."""

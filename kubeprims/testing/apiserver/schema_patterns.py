@@ -61,8 +61,18 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile("".join(parts), re.ASCII)
     except (re.error, OverflowError, RecursionError) as error:
-        message = f"error parsing regexp: {error}"
+        message = f"error parsing regexp: {_problem(error, pattern)}"
         raise ValueError(message) from error
+
+
+def _problem(error: Exception, pattern: str) -> str:
+    """Return what is wrong with a pattern, in Go's words where they are known."""
+    text = str(error)
+    if text.startswith("missing ), unterminated"):
+        return f"missing closing ): `{pattern}`"
+    if text.startswith("unbalanced parenthesis"):
+        return f"unexpected ): `{pattern}`"
+    return text
 
 
 def _translated(kind: str, text: str, *, in_class: bool) -> str:

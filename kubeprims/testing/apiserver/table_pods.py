@@ -145,3 +145,12 @@ def pod_cells(pod: JSONObject, now: datetime.datetime) -> list[JSONValue]:
         text_at(pod, "status", "nominatedNodeName") or NONE,
         f"{sum(map(state.condition, gates))}/{len(gates)}" if gates else NONE,
     ]
+
+
+def pod_conditions(obj: JSONObject) -> list[JSONValue]:
+    """Return what a pod's row says of a pod that has ended."""
+    phase = text_at(obj, "status", "phase")
+    message = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}.get(phase)
+    if message is None:
+        return []
+    return [{"type": "Completed", "status": "True", "reason": phase, "message": message}]

@@ -27,7 +27,23 @@ from kubeprims.testing.apiserver.table_core import (
     service_cells,
     volume_cells,
 )
-from kubeprims.testing.apiserver.table_pods import pod_cells
+from kubeprims.testing.apiserver.table_groups import (
+    autoscaler_cells,
+    definition_cells,
+    disruption_budget_cells,
+    endpoint_slice_cells,
+    group_event_cells,
+    ingress_cells,
+    ingress_class_cells,
+    network_policy_cells,
+    priority_class_cells,
+    quota_cells,
+    revision_cells,
+    role_binding_cells,
+    runtime_class_cells,
+    storage_class_cells,
+)
+from kubeprims.testing.apiserver.table_pods import pod_cells, pod_conditions
 from kubeprims.testing.apiserver.table_workloads import (
     cron_job_cells,
     daemon_set_cells,
@@ -50,6 +66,7 @@ _PODS = "Containers*, Images*, Selector*"
 _REPLICAS = f"Name, Desired:integer, Current:integer, Ready:integer, Age, {_PODS}"
 _NODES = "OS-Image*, Kernel-Version*, Container-Runtime*"
 _EVENTS = "First Seen*, Count*, Name*"
+_BINDINGS = "Name, Role, Age, Users*, Groups*, ServiceAccounts*"
 _CLASSES = "StorageClass, VolumeAttributesClass"
 _DAEMONS = "Up-to-date:integer, Available:integer"
 _PRINTERS: Mapping[str, _Printer] = {
@@ -107,10 +124,55 @@ _PRINTERS: Mapping[str, _Printer] = {
         ("namespaces", "Name, Status, Age", namespace_cells),
         ("serviceaccounts", "Name, Age", named_cells),
         ("leases.coordination.k8s.io", "Name, Holder, Age", lease_cells),
+        ("resourcequotas", "Name, Request, Limit, Age", quota_cells),
+        ("controllerrevisions.apps", "Name, Controller, Revision, Age", revision_cells),
+        (
+            "horizontalpodautoscalers.autoscaling",
+            "Name, Reference, Targets, MinPods, MaxPods, Replicas, Age",
+            autoscaler_cells,
+        ),
+        ("endpointslices.discovery.k8s.io", "Name, AddressType, Ports, Endpoints, Age", endpoint_slice_cells),
+        (
+            "events.events.k8s.io",
+            f"Last Seen, Type, Reason, Object, Subobject*, Source*, Message, {_EVENTS}",
+            group_event_cells,
+        ),
+        ("ingresses.networking.k8s.io", "Name, Class, Hosts, Address, Ports, Age", ingress_cells),
+        ("ingressclasses.networking.k8s.io", "Name, Controller, Parameters, Age", ingress_class_cells),
+        ("networkpolicies.networking.k8s.io", "Name, Pod-Selector, Age", network_policy_cells),
+        (
+            "poddisruptionbudgets.policy",
+            "Name, Min Available, Max Unavailable, Allowed Disruptions:integer, Age",
+            disruption_budget_cells,
+        ),
+        ("rolebindings.rbac.authorization.k8s.io", _BINDINGS, role_binding_cells),
+        ("clusterrolebindings.rbac.authorization.k8s.io", _BINDINGS, role_binding_cells),
+        (
+            "storageclasses.storage.k8s.io",
+            "Name, Provisioner, ReclaimPolicy, VolumeBindingMode, AllowVolumeExpansion, Age",
+            storage_class_cells,
+        ),
+        (
+            "priorityclasses.scheduling.k8s.io",
+            "Name, Value:integer, Global-Default:boolean, Age, PreemptionPolicy",
+            priority_class_cells,
+        ),
+        (
+            "customresourcedefinitions.apiextensions.k8s.io",
+            "Name, Scope, Versions, Created At:date, Group*, Kind*, ShortNames*, Established:boolean*",
+            definition_cells,
+        ),
+        ("runtimeclasses.node.k8s.io", "Name, Handler, Age", runtime_class_cells),
     )
 }
 _DEFAULT = columns("Name, Created At:date")
-_UNPRINTED = frozenset({"limitranges", "roles.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io"})
+_UNPRINTED = frozenset(
+    {
+        "limitranges",
+        "roles.rbac.authorization.k8s.io",
+        "clusterroles.rbac.authorization.k8s.io",
+    }
+)
 _CUSTOM_DEFAULT = columns("Name, Age:date")
 
 
@@ -196,7 +258,9 @@ def render_table(  # noqa: PLR0913 - the parts of one table, the options by keyw
     }
     include = shown[include_object]
     definitions: list[JSONValue] = [column.to_dict() for column in table_columns(kind)] if with_columns else []
-    rows: list[JSONValue] = [{"cells": _cells(kind, obj, now), "object": include(obj)} for obj in objects]
+    rows: list[JSONValue] = [
+        {"cells": _cells(kind, obj, now), **_conditions(kind, obj), "object": include(obj)} for obj in objects
+    ]
     return {
         "kind": "Table",
         "apiVersion": api_version,
@@ -204,6 +268,12 @@ def render_table(  # noqa: PLR0913 - the parts of one table, the options by keyw
         "columnDefinitions": definitions,
         "rows": rows,
     }
+
+
+def _conditions(kind: Kind, obj: JSONObject) -> JSONObject:
+    """Return what a row says beside its cells: of pods that have ended, that they have."""
+    conditions = pod_conditions(obj) if kind.group_resource == "pods" else []
+    return {"conditions": conditions} if conditions else {}
 
 
 def metadata_only(obj: JSONObject, api_version: str) -> JSONObject:

@@ -37,3 +37,13 @@ def test_an_expression_means_what_it_means_in_go(pattern: str, text: str, *, mat
 def test_what_is_not_one_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"error parsing regexp|at most"):
         compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [("(", "missing closing ): `(`"), ("a)", "unexpected ): `a)`"), ("*", "nothing to repeat")],
+)
+def test_what_is_wrong_with_a_pattern_is_said_in_words_of_go_where_they_are_known(pattern: str, words: str) -> None:
+    with pytest.raises(ValueError, match="error parsing regexp: ") as caught:
+        compile_pattern(pattern)
+    assert words in str(caught.value)
