@@ -370,6 +370,21 @@ def test_selectable_fields(exchange: Exchange) -> None:
         exchange.get(f"{path}?fieldSelector={selector}")
 
 
+def test_formats_that_nobody_knows_are_warned_of_once(exchange: Exchange) -> None:
+    def with_format(name: str) -> JSONObject:
+        formats: JSONObject = {"a": {"type": "string", "format": name}, "b": {"type": "string", "format": "date"}}
+        return definition(exchange.namespace, versions=[version("v1", {"type": "object", "properties": formats})])
+
+    def only_name(body: JSONObject) -> JSONValue:
+        return cast("JSONObject", body["metadata"])["name"]
+
+    path = f"{DEFINITIONS}/widgets.{group_of(exchange.namespace)}"
+    exchange.request("POST", DEFINITIONS, with_format("even"), select=only_name)
+    exchange.request("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, content_type=MERGE_PATCH, select=only_name)
+    spec = with_format("new")["spec"]
+    exchange.request("PATCH", path, {"spec": spec}, content_type=MERGE_PATCH, select=only_name)
+
+
 def test_rules_of_the_schema(exchange: Exchange) -> None:
     rules: JSONValue = [{"rule": "self.low <= self.high", "message": "low is not to be above high"}]
     whole = schema(low={"type": "integer"}, high={"type": "integer"})

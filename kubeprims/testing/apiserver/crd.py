@@ -11,8 +11,10 @@ import re
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.built_in_schemas import custom_schema
 from kubeprims.testing.apiserver.crd_schemas import unknown_formats
+from kubeprims.testing.apiserver.encoding import decode_tail
 from kubeprims.testing.apiserver.json_paths import mapping_at, mappings_at, text_at, texts_at
 from kubeprims.testing.apiserver.kind import Kind, PrinterColumn, ScalePaths, SelectableField, Subresource
+from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from kubeprims.testing.apiserver.kinds_core import SCALE, status_of
 from kubeprims.testing.apiserver.metadata import timestamp
 
@@ -54,14 +56,27 @@ def _condition(name: str, reason: str, message: str, now: datetime.datetime) -> 
     return {"type": name, "status": "True", "lastTransitionTime": when, "reason": reason, "message": message}
 
 
-def definition_warnings(crd: JSONObject) -> list[str]:
-    """Return what clients are warned of when they write a definition."""
+def warnings_of(kind: Kind, tail: bytes, old_tail: bytes | None = None) -> list[str]:
+    """Return what a client is warned of that has written a definition; of other kinds, nothing.
+
+    Args:
+        kind: What was written.
+        tail: The object, as it is stored.
+        old_tail: The same before; what that was warned of is not said again.
+    """
+    if kind is not CUSTOM_RESOURCE_DEFINITIONS:
+        return []
+    before = _strange_formats(decode_tail(old_tail)) if old_tail is not None else []
+    return [f'unrecognized format "{name}"' for name in _strange_formats(decode_tail(tail)) if name not in before]
+
+
+def _strange_formats(crd: JSONObject) -> list[str]:
     formats = [
         name
         for version in mappings_at(crd, "spec", "versions")
         for name in unknown_formats(mapping_at(version, "schema", "openAPIV3Schema"))
     ]
-    return [f'unrecognized format "{name}"' for name in dict.fromkeys(formats)]
+    return list(dict.fromkeys(formats))
 
 
 def kinds_of(crd: JSONObject) -> tuple[Kind, ...]:

@@ -135,6 +135,7 @@ class Writer:
             obj = self._fresh(target, obj, request.writing.time)
             request.writing.create(obj)
             stored = self._create(target, with_first_values(obj, target.kind))
+        request.warnings.extend(crd.warnings_of(target.kind, stored.tail))
         return request.answer(201, self._objects.view(target.kind).render(stored))
 
     def _request(self, target: Target, options: WriteOptions) -> _Request:
@@ -269,6 +270,7 @@ class Writer:
                 return self._replace(target, stored, obj, request, is_owned=True)
             obj = self._fresh(target, obj, request.writing.time)
             stored = self._create(target, with_first_values(obj, kind))
+        request.warnings.extend(crd.warnings_of(kind, stored.tail))
         return request.answer(201, self._objects.view(kind).render(stored))
 
     @staticmethod
@@ -405,6 +407,7 @@ class Writer:
         self, target: Target, stored: StoredObject, obj: JSONObject, request: _Request, *, is_owned: bool = False
     ) -> Answer:
         written = self._write(target, stored, obj, request, is_owned=is_owned)
+        request.warnings.extend(crd.warnings_of(target.kind, written.tail, stored.tail))
         return request.answer(200, self._objects.view(target.kind).render(written))
 
     def _write(
