@@ -55,11 +55,13 @@ class InFlight:
         with self._lock:
             return len(self._requests)
 
-    def close(self) -> None:
-        """Cut off those under way: their readers get ``Cancelled``. May be called again."""
+    def close(self) -> bool:
+        """Cut off those under way: their readers get ``Cancelled``. Returns whether this was the first call."""
         with self._lock:
+            is_first = not self._closed
             self._closed = True
             requests = tuple(self._requests.items())
         for scope, close in requests:
             scope.abort("the transport was closed")
             close()
+        return is_first

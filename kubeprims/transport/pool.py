@@ -93,6 +93,7 @@ class Pool:
             self._holders -= 1
             if self._holders:
                 return
+            self._closed = True  # at once: nobody may hold what is about to be closed
         self.close()
 
     def take(self) -> Connection | None:

@@ -182,13 +182,11 @@ class Transport:
 
         The connections are closed with the last transport that uses them.
         """
-        if self._closing.is_set:
-            return
         self._closing.set()
         if self._server.renewal is not None:
             self._server.renewal.let_go(self)
-        self._in_flight.close()
-        self._pool.let_go()
+        if self._in_flight.close():
+            self._pool.let_go()
 
     def __enter__(self) -> Self:
         return self

@@ -276,6 +276,20 @@ def test_two_users_of_the_same_server_share_its_connections(files: Files) -> Non
         again.close()
 
 
+def test_a_pool_that_its_last_holder_has_left_is_held_by_nobody_again() -> None:
+    with serve(answer(OK)) as server:
+        first, second = (Transport(config(server)) for _ in range(2))
+        pool = first._pool
+        assert second._pool is pool
+        for _ in range(3):
+            first.close()  # closing again lets go of nothing that is another's
+        assert read(second.round_trip(get())) == b"ok"
+        second.close()
+        assert not pool.hold()
+        with Transport(config(server)) as third:
+            assert third._pool is not pool
+
+
 @case("IM-171")
 @pytest.mark.parametrize("changes", ["certificate", "token"])
 def test_another_certificate_of_a_plugin_ends_its_connections_and_another_token_none(
