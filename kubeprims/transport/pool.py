@@ -161,6 +161,8 @@ class Pool:
         """Close a connection that was taken or opened."""
         with self._changed:
             self._busy.discard(connection)
+            if not self._idle and not self._busy:
+                self._changed.notify_all()  # the thread has nothing left to wait for
         connection.destroy()
 
     @property

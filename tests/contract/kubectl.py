@@ -44,8 +44,8 @@ KNOWN: Mapping[str, Known] = {
         answer={
             "stderr": [
                 (
-                    'error: error validating "STDIN": error validating data: failed to download openapi: the server could '
-                    "not find the requested resource; if you choose to ignore these errors, turn validation off with "
+                    'error: error validating "STDIN": error validating data: failed to download openapi: the server '
+                    "could not find the requested resource; if you choose to ignore these errors, turn validation off with "
                     "--validate=false"
                 )
             ]
@@ -69,6 +69,8 @@ _REPLACEMENTS = (
     (re.compile(r"(Resource Version: +)\d+$", re.MULTILINE), r"\1<rv>"),
     (re.compile(r"(nodePort\"?: |NodePort: +\S+ +|\d:)3[0-2]\d{3}\b"), r"\1<node port>"),
 )
+# What kubectl's own libraries log: of a watch that its deadline ends, or not, by chance.
+_LOG_LINE = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ")
 _AGES = frozenset({"AGE", "LAST SEEN"})
 _AGE = re.compile(r"(?:\d+[smhdy])+|<invalid>")
 _HEADER = re.compile(r"[A-Z][A-Z()/-]*(?: [A-Z()/-]+)*(?: {2,}[A-Z][A-Z()/-]*(?: [A-Z()/-]+)*)+ *")
@@ -83,6 +85,8 @@ def normal(text: str) -> list[str]:
     columns: list[tuple[int, str]] = []
     lines: list[str] = []
     for line in text.splitlines():
+        if _LOG_LINE.match(line):
+            continue
         if not line:
             columns = []
         elif _HEADER.fullmatch(line):

@@ -455,6 +455,7 @@ def test_a_broken_server_is_noticed(tmp_path: pathlib.Path) -> None:
         ("NodePort:  <unset>  30123/TCP", ["NodePort:  <unset>  <node port>/TCP"]),
         ("IP:  10.0.0.17", ["IP:  <cluster IP>"]),
         ("at 2026-11-24T12:00:00Z", ["at <time>"]),
+        ('E1124 12:45:07.274320  14510 reflector.go:166] "Unhandled Error"\nerror: timed out', ["error: timed out"]),
     ],
 )
 def test_chance_is_taken_out_of_outputs(output: str, kept: list[str]) -> None:

@@ -366,3 +366,14 @@ def test_what_has_been_idle_for_too_long_is_closed_without_another_request() -> 
         eventually(lambda: not transport._pool._is_kept, WAIT_S, "the thread ended")
         assert read(transport.round_trip(get())) == b"ok"
         assert server.connections == 2
+
+
+def test_the_thread_ends_with_the_last_connection_even_if_nobody_closes_the_transport() -> None:
+    clock = VirtualClock()
+    with serve(answer(OK)) as server:
+        transport = Transport(config(server), clock=clock)
+        read(transport.round_trip(get()))
+        assert clock.wait_for_waiters()
+        transport.round_trip(get()).close()  # the one connection, cut inside its answer
+        eventually(lambda: not transport._pool._is_kept, WAIT_S, "the thread ended")
+        transport.close()
