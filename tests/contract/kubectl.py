@@ -45,8 +45,8 @@ KNOWN: Mapping[str, Known] = {
             "stderr": [
                 (
                     'error: error validating "STDIN": error validating data: failed to download openapi: the server '
-                    "could not find the requested resource; if you choose to ignore these errors, turn validation off with "
-                    "--validate=false"
+                    "could not find the requested resource; if you choose to ignore these errors, turn validation "
+                    "off with --validate=false"
                 )
             ]
         },
