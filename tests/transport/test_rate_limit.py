@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -133,6 +134,7 @@ def test_a_transport_keeps_its_limit_and_may_share_one() -> None:
         own = TransportConfig(server=server.url, rate_limit=RateLimit(qps=1, burst=1))
         free = TransportConfig(server=server.url, rate_limit=RateLimit(qps=-1))
         for config in (shared, shared, own, free):
-            with Transport(config, clock=clock) as transport:
+            # An idle connection would have its own wait on this clock.
+            with Transport(replace(config, idle_connections_max=0), clock=clock) as transport:
                 transport.round_trip(Request("GET", "/version")).drain()
         assert clock.waits_s == pytest.approx([1.0])

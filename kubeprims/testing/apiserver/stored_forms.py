@@ -49,7 +49,8 @@ def _as_new_event(obj: JSONObject) -> JSONObject:
     return canonical(_renamed(obj, _NEW_EVENT_NAMES), _NEW_EVENTS)
 
 
-def _as_old_event(obj: JSONObject) -> JSONObject:
+def as_old_event(obj: JSONObject) -> JSONObject:
+    """Return an Event of ``events.k8s.io`` under the names that its fields have in the core group."""
     return _renamed(obj, _OLD_EVENT_NAMES)
 
 
@@ -61,7 +62,7 @@ _FORMS: Mapping[Kind, _Form] = {
     _NEW_EVENTS: _Form(
         BUILT_IN_BY_NAME["", "v1", "events"],
         _as_new_event,
-        _as_old_event,
+        as_old_event,
     ),
     _OLD_AUTOSCALERS: _Form(
         BUILT_IN_BY_NAME["autoscaling", "v2", "horizontalpodautoscalers"],

@@ -6,6 +6,7 @@ import datetime
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.json_paths import mapping_at, mappings_at, text_at, texts_at
+from kubeprims.testing.apiserver.stored_forms import as_old_event
 from kubeprims.testing.apiserver.table_cells import (
     NONE,
     UNKNOWN,
@@ -15,10 +16,9 @@ from kubeprims.testing.apiserver.table_cells import (
     number_at,
     selector_text,
     shortened,
-    since,
     value_at,
 )
-from kubeprims.testing.apiserver.table_core import balancer_text
+from kubeprims.testing.apiserver.table_core import balancer_text, event_cells
 
 Cells = list[JSONValue]
 _METRICS_SHOWN_MAX = 2
@@ -114,27 +114,7 @@ def _slice_port(port: JSONObject) -> str:
 
 def group_event_cells(obj: JSONObject, now: datetime.datetime) -> Cells:
     """Return the cells of the row of an Event of the group ``events.k8s.io``."""
-    first = since(text_at(obj, "deprecatedFirstTimestamp") or text_at(obj, "eventTime"), now)
-    last_text, count = text_at(obj, "deprecatedLastTimestamp"), number_at(obj, "deprecatedCount") or 1
-    last = since(last_text, now) if last_text else first
-    if isinstance(obj.get("series"), dict):
-        last = since(text_at(obj, "series", "lastObservedTime"), now)
-        count = number_at(obj, "series", "count")
-    target = (text_at(obj, "regarding", "kind").lower(), text_at(obj, "regarding", "name"))
-    component = text_at(obj, "deprecatedSource", "component") or text_at(obj, "reportingController")
-    instance = text_at(obj, "deprecatedSource", "host") or text_at(obj, "reportingInstance")
-    return [
-        last,
-        text_at(obj, "type"),
-        text_at(obj, "reason"),
-        "/".join(target) if target[1] else target[0],
-        text_at(obj, "regarding", "fieldPath"),
-        f"{component}, {instance}" if instance else component,
-        text_at(obj, "note").strip(),
-        first,
-        count,
-        name_of(obj),
-    ]
+    return event_cells(as_old_event(obj), now)
 
 
 def ingress_cells(obj: JSONObject, now: datetime.datetime) -> Cells:
