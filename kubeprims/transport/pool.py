@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
@@ -213,9 +214,10 @@ class Pool:
 
     def _remove_expired(self) -> list[Connection]:
         """Take out those that were idle for too long: they are the first, being in the order of their return."""
-        oldest_s = self._clock.monotonic() - self._idle_timeout_s
+        now_s = self._clock.monotonic()
         count = 0
-        while count < len(self._idle) and self._idle[count].idle_since_s <= oldest_s:
+        # In the very words of _next_due_s: what is due by its sum must go by the same sum.
+        while count < len(self._idle) and self._idle[count].idle_since_s + self._idle_timeout_s <= now_s:
             count += 1
         expired = self._idle[:count]
         del self._idle[:count]
@@ -238,9 +240,11 @@ class Pool:
     def _keep(self) -> None:
         """Start the thread if there is something for it to do."""
         if not self._is_kept and self._next_due_s() is not None:
-            self._is_kept = True
             self._polled_at_s = self._clock.monotonic()
-            self._keeper.spawn(self._do_what_is_due, name="keep")
+            # An interpreter that ends starts no thread any more; requests of its last moments are carried all the same.
+            with contextlib.suppress(RuntimeError):
+                self._keeper.spawn(self._do_what_is_due, name="keep")
+                self._is_kept = True
 
     def _do_what_is_due(self) -> None:
         while True:

@@ -234,6 +234,8 @@ def _load_certificate(context: ssl.SSLContext, options: TLSOptions, pair: Client
         # OpenSSL's reason names what it stumbled over, never its content.
         reason = error.reason or "not readable"
         raise origin.error(certificate_name, f"the certificate or its key cannot be loaded: {reason}") from None
+    except OSError as error:
+        raise origin.error(certificate_name, f"cannot be handed to OpenSSL: {error.strerror}") from None
 
 
 @contextlib.contextmanager

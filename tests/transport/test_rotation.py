@@ -6,6 +6,7 @@ import json
 import logging
 import pathlib
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -377,3 +378,37 @@ def test_the_thread_ends_with_the_last_connection_even_if_nobody_closes_the_tran
         transport.round_trip(get()).close()  # the one connection, cut inside its answer
         eventually(lambda: not transport._pool._is_kept, WAIT_S, "the thread ended")
         transport.close()
+
+
+def test_a_time_that_no_float_holds_exactly_ends_the_wait_all_the_same() -> None:
+    clock = VirtualClock(start_s=1000.1)  # 1000.1 + 30 - 30 is less than 1000.1
+    with serve(answer(OK)) as server, Transport(config(server, idle_timeout_s=30.0), clock=clock) as transport:
+        read(transport.round_trip(get()))
+        assert clock.wait_for_waiters()
+        clock.advance(30.0)
+        eventually(lambda: transport._pool.idle_count == 0, WAIT_S, "the idle connection closed")
+
+
+AT_EXIT = """
+import atexit, sys, threading
+from kubeprims.transport.config import TransportConfig
+from kubeprims.transport.message import Request
+from kubeprims.transport.transport import Transport
+
+transport = Transport(TransportConfig(server=sys.argv[1]))
+
+def last_words():
+    for _ in range(2):
+        with transport.round_trip(Request("GET", "/api")) as response:
+            print(response.read().decode())
+    transport.close()
+
+atexit.register(last_words)
+"""
+
+
+def test_a_program_that_ends_may_still_send_requests() -> None:
+    with serve(answer(OK)) as server:
+        command = [sys.executable, "-W", "error", "-c", AT_EXIT, f"http://127.0.0.1:{server.port}"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ok\nok\n", "")
