@@ -8,6 +8,7 @@ The map of the package::
     Unstructured, WatchEvent             objects as the API has them                kubeprims.objects
     Transport, TransportConfig           the one road to the network                kubeprims.transport
     KubeprimsError and its kinds         every error, in one tree                   kubeprims.errors
+    PrometheusMetrics                    figures about all of these                 kubeprims.metrics
     testing.APIServer                    an API server for tests                    kubeprims.testing
 
 The names below are loaded when they are first used: ``import kubeprims`` alone loads none of the libraries that it
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from kubeprims.version import __version__
 
 if TYPE_CHECKING:
-    from kubeprims import cache, client, errors, http1, informer, objects, testing, transport
+    from kubeprims import cache, client, errors, http1, informer, metrics, objects, testing, transport
     from kubeprims.backoff import Backoff, BackoffPolicy
     from kubeprims.cache.delta_fifo import Delta, DeltaFIFO, Deltas, DeltaType
     from kubeprims.cache.indexer import Indexer
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
     from kubeprims.informer.shared import SharedInformer
     from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
+    from kubeprims.metrics import Metrics, PrometheusMetrics
     from kubeprims.objects.event import WatchEvent, WatchEventType
     from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
     from kubeprims.selectors import FieldSelector, LabelSelector
@@ -121,6 +123,7 @@ _HOME = {
     "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
     "kubeprims.informer.shared": "SharedInformer",
     "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
+    "kubeprims.metrics": "Metrics PrometheusMetrics",
     "kubeprims.objects.event": "WatchEvent WatchEventType",
     "kubeprims.objects.unstructured": "DeletedFinalStateUnknown Unstructured",
     "kubeprims.selectors": "FieldSelector LabelSelector",
@@ -133,7 +136,7 @@ _HOME = {
     "kubeprims.transport.transport": "Transport",
 }
 _MODULE_BY_NAME = {name: module for module, names in _HOME.items() for name in names.split()}
-_PACKAGES = frozenset({"cache", "client", "errors", "http1", "informer", "objects", "testing", "transport"})
+_PACKAGES = frozenset({"cache", "client", "errors", "http1", "informer", "metrics", "objects", "testing", "transport"})
 
 
 def __getattr__(name: str) -> object:
@@ -196,10 +199,12 @@ __all__ = [
     "ListWatch",
     "Lister",
     "ListerWatcher",
+    "Metrics",
     "NotFound",
     "Notification",
     "ObjectKey",
     "PatchType",
+    "PrometheusMetrics",
     "RateLimit",
     "Reason",
     "Reflector",
@@ -242,6 +247,7 @@ __all__ = [
     "errors",
     "http1",
     "informer",
+    "metrics",
     "objects",
     "retry_on_conflict",
     "testing",
