@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         LifecycleError,
         NotFound,
         ResourceExpired,
+        ResourceVersionRewound,
         ServerError,
         StatusError,
         StopTimeout,
@@ -73,6 +74,8 @@ if TYPE_CHECKING:
         UnsupportedOperation,
         WaitTimeout,
         WatchClosed,
+        WatchIdle,
+        WatchListIncomplete,
         WatchTooShort,
     )
     from kubeprims.informer.dispatch import HandlerRegistration
@@ -112,9 +115,10 @@ _HOME = {
     "kubeprims.errors": (
         "AlreadyExists ApplyConflict BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError "
         "ConnectionLost ContentUnavailable CredentialError DeadlineExceeded DecodeError FieldConflict "
-        "Forbidden Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired ServerError "
-        "StatusError StopTimeout TLSError TooManyRequests TransportError Unauthorized UnexpectedContent "
-        "UnknownIndex UnknownResource UnsupportedOperation WaitTimeout WatchClosed WatchTooShort"
+        "Forbidden Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired "
+        "ResourceVersionRewound ServerError StatusError StopTimeout TLSError TooManyRequests TransportError "
+        "Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation WaitTimeout WatchClosed "
+        "WatchIdle WatchListIncomplete WatchTooShort"
     ),
     "kubeprims.informer.dispatch": "HandlerRegistration",
     "kubeprims.informer.factory": "SharedInformerFactory",
@@ -214,6 +218,7 @@ __all__ = [
     "Resource",
     "ResourceEventHandler",
     "ResourceExpired",
+    "ResourceVersionRewound",
     "RetryWatcher",
     "ServerError",
     "SharedInformer",
@@ -237,6 +242,8 @@ __all__ = [
     "WatchClosed",
     "WatchEvent",
     "WatchEventType",
+    "WatchIdle",
+    "WatchListIncomplete",
     "WatchOptions",
     "WatchStream",
     "WatchTooShort",

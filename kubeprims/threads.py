@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import LifecycleError
@@ -109,7 +110,7 @@ class Deadline:
     clock: Clock
 
     @classmethod
-    def after(cls, timeout_s: float | None, *, clock: Clock | None = None) -> Deadline:
+    def after(cls, timeout_s: float | None, *, clock: Clock | None = None) -> Self:
         """Return the point ``timeout_s`` seconds from now; None is never."""
         clock = clock or SystemClock()
         return cls(math.inf if timeout_s is None else clock.monotonic() + timeout_s, clock)
@@ -122,6 +123,17 @@ class Deadline:
     def has_passed(self) -> bool:
         """Whether the point lies in the past."""
         return self.remaining_s() <= 0
+
+
+class MovableDeadline(Deadline):
+    """A deadline that can be put off, or brought forward, by the one thread that what it bounds runs on."""
+
+    __slots__ = ()
+
+    def move(self, timeout_s: float) -> None:
+        """Make it the point ``timeout_s`` seconds from now."""
+        # Everything else reads deadlines, and may keep one: this very object has to change.
+        object.__setattr__(self, "at_s", self.clock.monotonic() + timeout_s)
 
 
 class ThreadGroup:

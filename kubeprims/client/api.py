@@ -35,6 +35,7 @@ class Call:
         content_type: What the body is.
         accept: What the answer should be.
         timeout_s: How long it may take, its answer included, in seconds; None: the client's time-out.
+        deadline: The same as a deadline, which its maker may move meanwhile; counts in place of the time-out.
         cancel: Ends it at once when set.
         is_watch: It is a watch; see :class:`~kubeprims.transport.message.Request`.
         may_retry: Whether the transport may send it again; see there.
@@ -50,6 +51,7 @@ class Call:
     content_type: str = JSON_TYPE
     accept: str = JSON_TYPE
     timeout_s: float | None = None
+    deadline: Deadline | None = None
     cancel: Cancel | None = None
     is_watch: bool = False
     may_retry: bool = True
@@ -69,7 +71,7 @@ class Call:
             self.query,
             Headers(headers),
             self.body,
-            deadline=Deadline.after(timeout_s, clock=clock),
+            deadline=self.deadline or Deadline.after(timeout_s, clock=clock),
             cancel=self.cancel,
             is_watch=self.is_watch,
             may_retry=self.may_retry,

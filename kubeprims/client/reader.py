@@ -25,7 +25,7 @@ from kubeprims.client.watch import WatchStream
 from kubeprims.meta import GroupVersionResource
 from kubeprims.objects.codec import ListStream
 from kubeprims.objects.unstructured import Unstructured
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, MovableDeadline
 
 logger = logging.getLogger(__name__)
 
@@ -303,17 +303,24 @@ class ResourceReader:
         cancel: Cancel | None = None,
         may_retry: bool = True,
     ) -> WatchStream:
-        """Open a watch; it may last for ``timeout_s``, or else as long as ``options`` say, and 30 seconds more."""
+        """Open a watch; it may last for ``timeout_s``, or else as long as ``options`` say, and 30 seconds more.
+
+        Its answer has to begin as soon as that of any other request.
+        """
+        lasts_s = options.deadline_s if timeout_s is None else timeout_s
+        deadline = MovableDeadline.after(min(lasts_s, self._api.timeout_s), clock=self._api.clock)
         call = Call(
             method="GET",
             path=self._target.list_path(cancel=cancel),
             query=options.query(),
-            timeout_s=options.deadline_s if timeout_s is None else timeout_s,
+            deadline=deadline,
             cancel=cancel,
             is_watch=True,
             may_retry=may_retry,
         )
-        return WatchStream(self._api.send(call), self._api.codec.split_event)
+        response = self._api.send(call)
+        deadline.move(lasts_s)
+        return WatchStream(response, self._api.codec.split_event, deadline=deadline)
 
     def __repr__(self) -> str:
         namespace = self.namespace

@@ -9,9 +9,10 @@ from typing import NamedTuple, Self
 
 from kubeprims.client.lines import LineSplitter
 from kubeprims.client.status import error_from_status
-from kubeprims.errors import ConnectionLost, DecodeError, LifecycleError, TransportError
+from kubeprims.errors import ConnectionLost, DeadlineExceeded, DecodeError, LifecycleError, TransportError, WatchIdle
 from kubeprims.objects.event import WatchEvent, WatchEventType
 from kubeprims.objects.unstructured import Unstructured
+from kubeprims.threads import Deadline, MovableDeadline
 from kubeprims.transport.message import Response
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class WatchStream:
         response: Response,
         split_event: Callable[[bytes], WatchEvent],
         *,
+        deadline: MovableDeadline | None = None,
         line_bytes_max: int = LINE_BYTES_MAX,
     ) -> None:
         """Read an answer's body as a watch.
@@ -66,6 +68,7 @@ class WatchStream:
         Args:
             response: The answer; the watch owns it from now on.
             split_event: Reads one line: a codec's method.
+            deadline: The deadline of the request; None if :meth:`expire_in` need not work.
             line_bytes_max: How long a line may be, in bytes.
         """
         self.resource_version = ""
@@ -73,6 +76,8 @@ class WatchStream:
         self._response = response
         self._split_event = split_event
         self._line_bytes_max = line_bytes_max
+        self._deadline = deadline
+        self._cut_off = None if deadline is None else Deadline(deadline.at_s, deadline.clock)
         self._is_closed = False
 
     def batches(self) -> Iterator[list[WatchEvent]]:
@@ -84,6 +89,7 @@ class WatchStream:
             DecodeError: The server sent what is not an event, or a line that is too long. The events before it were
                 handed over.
             ConnectionLost: The connection ended inside an event, or without the end of the answer.
+            WatchIdle: Nothing came in the time that :meth:`expire_in` gave.
             TransportError: The deadline passed, or the request was cancelled.
         """
         splitter = LineSplitter(self._line_bytes_max)
@@ -96,15 +102,28 @@ class WatchStream:
         finally:
             self.close()
 
+    def expire_in(self, timeout_s: float, /) -> None:
+        """End by ``WatchIdle`` what has not come in ``timeout_s`` seconds from now; each call counts anew.
+
+        The watch still lasts no longer than it was opened for. Only the thread that iterates may call this, between
+        two batches.
+        """
+        if self._deadline is not None and self._cut_off is not None:
+            self._deadline.move(min(timeout_s, self._cut_off.remaining_s()))
+
     def _chunks(self) -> Iterator[bytes]:
         try:
             for chunk in self._response.chunks():
                 if self._is_closed:
                     return
                 yield chunk
-        except (TransportError, LifecycleError):
-            if not self._is_closed:  # else it is what close() does to a read
-                raise
+        except (TransportError, LifecycleError) as error:
+            if self._is_closed:  # it is what close() does to a read
+                return
+            if isinstance(error, DeadlineExceeded) and self._cut_off is not None and not self._cut_off.has_passed:
+                detail = "the watch went silent: nothing came in time"
+                raise WatchIdle(detail, method=self._response.method, url=self.url, request_sent=True) from error
+            raise
 
     def _decode(self, lines: list[bytes]) -> Iterator[list[WatchEvent]]:
         split_event = self._split_event

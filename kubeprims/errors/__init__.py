@@ -13,6 +13,8 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- DecodeError (ValueError)           bytes that are not what they should be
     |-- ContentUnavailable                 the content of a tombstone is not known
     |-- WatchTooShort                      a watch that ended at once: without an event, or time and again
+    |-- WatchListIncomplete                a watch-list that ended, or took too long, before it was complete
+    |-- ResourceVersionRewound             the server is older than what was read from it: a restored backup
     |-- WatchClosed                        a watch that ended before what was waited for had come
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
@@ -23,6 +25,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |   |-- ConnectError                   no connection: refused, unreachable, reset while connecting
     |   |-- TLSError                       no trusted connection
     |   |-- DeadlineExceeded (TimeoutError)  the request's absolute deadline passed
+    |   |   `-- WatchIdle                    a watch that went silent
     |   |-- Cancelled                      the request's ``Cancel`` was set
     |   |-- ConnectionLost                 the connection ended inside an answer, or before one
     |   |-- ProtocolError                  the answer is not HTTP/1.1
@@ -59,12 +62,14 @@ from kubeprims.errors.base import (
     InvalidSelector,
     KubeprimsError,
     LifecycleError,
+    ResourceVersionRewound,
     StopTimeout,
     UnknownIndex,
     UnknownResource,
     UnsupportedOperation,
     WaitTimeout,
     WatchClosed,
+    WatchListIncomplete,
     WatchTooShort,
 )
 from kubeprims.errors.status import (
@@ -103,6 +108,7 @@ from kubeprims.errors.transport import (
     TLSError,
     TransportError,
     UnexpectedContent,
+    WatchIdle,
 )
 
 __all__ = [
@@ -135,6 +141,7 @@ __all__ = [
     "ProtocolError",
     "RequestEntityTooLarge",
     "ResourceExpired",
+    "ResourceVersionRewound",
     "ServerError",
     "ServerTimeout",
     "ServiceUnavailable",
@@ -152,6 +159,8 @@ __all__ = [
     "UnsupportedOperation",
     "WaitTimeout",
     "WatchClosed",
+    "WatchIdle",
+    "WatchListIncomplete",
     "WatchTooShort",
     "status_error_class",
 ]

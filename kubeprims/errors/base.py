@@ -119,6 +119,45 @@ class WatchTooShort(KubeprimsError):
         return f"the watch ended after {self.lasted_s:.3f} s {brought}"
 
 
+class WatchListIncomplete(KubeprimsError):
+    """A watch-list did not say that it was complete: something on the way does not know it, or holds things back.
+
+    Attributes:
+        lasted_s: For how long it was open, in seconds.
+        events: How many events it brought.
+        last_event_s: How many seconds before its end the last of them came; None if there was none.
+    """
+
+    def __init__(self, *, lasted_s: float, events: int, last_event_s: float | None = None) -> None:
+        super().__init__(lasted_s, events, last_event_s)
+        self.lasted_s = lasted_s
+        self.events = events
+        self.last_event_s = last_event_s
+
+    def __str__(self) -> str:
+        last = "" if self.last_event_s is None else f", the last of them {self.last_event_s:.3g} s before"
+        brought = f"and {self.events} events{last}" if self.events else "without an event"
+        return f"the watch-list ended after {self.lasted_s:.3g} s {brought}: no bookmark said that it was complete"
+
+
+class ResourceVersionRewound(KubeprimsError):
+    """The server's version is older than the last one that it gave, as after its data was restored from a backup.
+
+    Attributes:
+        known: The last version.
+        found: The server's.
+    """
+
+    def __init__(self, *, known: str, found: str) -> None:
+        super().__init__(known, found)
+        self.known = known
+        self.found = found
+
+    def __str__(self) -> str:
+        what = "as after a restore: everything is listed anew"
+        return f"the server went back from version {self.known} to {self.found}, {what}"
+
+
 class WatchClosed(KubeprimsError):
     """The changes ended before they had been what was waited for.
 

@@ -53,6 +53,10 @@ class DeadlineExceeded(TransportError, TimeoutError):
     """The request's absolute deadline passed."""
 
 
+class WatchIdle(DeadlineExceeded):
+    """A watch brought nothing for so long that nothing is expected of its connection any more."""
+
+
 class Cancelled(TransportError):
     """The request's ``Cancel`` was set."""
 

@@ -49,6 +49,13 @@ class WatchedEvents(Protocol):
         """Yield what each read of the socket brought; end when the server ends the watch."""
         ...
 
+    def expire_in(self, timeout_s: float, /) -> None:
+        """End by ``DeadlineExceeded`` what has not come in ``timeout_s`` seconds from now; each call counts anew.
+
+        The thread that reads calls it, between two batches.
+        """
+        ...
+
 
 class ListerWatcher(Protocol):
     """What a reflector needs of the API server. ``kubeprims.client.ListWatch`` is the real one."""
@@ -63,27 +70,31 @@ class ListerWatcher(Protocol):
 
 
 class ReflectorSink(Protocol):
-    """Where a reflector puts what it reads."""
+    """Where a reflector puts what it reads. Its methods are called by the reflector's thread alone."""
 
-    def stored(self, record: ObjectRecord, /) -> ObjectRecord:
-        """Return the record with the local copy's bytes if they are the same version of the same object.
+    def take(self, item: ObjectRecord | MalformedObject, /) -> ObjectRecord | MalformedObject | None:
+        """Return what is to be kept of an object that a list, or a watch-list, brings.
 
-        A list is read through this while it streams in, so that a relist never holds unchanged bytes twice.
+        A list is read through this while it streams in, so that a relist never holds unchanged bytes twice: an
+        unchanged object is answered by the record that is stored already. Anything else is answered by the record to
+        store, by None if it is none of ours, or by a malformed object if it cannot be stored.
         """
         ...
 
-    def replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str], /) -> None:
+    def replace(
+        self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject], /
+    ) -> None:
         """Make the local copy this list.
 
         Args:
-            records: The objects.
+            records: The objects, as :meth:`take` gave them.
             resource_version: The version of the list.
-            malformed: The keys of objects that are in the list and could not be understood.
+            malformed: Objects that are in the list, have a key, and could not be understood or stored.
         """
         ...
 
     def apply(self, events: Sequence[WatchEvent], /) -> None:
-        """Change the local copy by these events, bookmarks among them; malformed ones are skipped."""
+        """Change the local copy by these events, as they came; bookmarks and malformed objects are among them."""
         ...
 
 
@@ -174,7 +185,7 @@ class Reflector:
         self._machine = ReflectorMachine(options, rng=rng)
         self._on_error = on_error
         self._records: list[ObjectRecord] = []
-        self._malformed: list[str] = []
+        self._malformed: list[MalformedObject] = []
 
     def run(self, cancel: Cancel) -> None:
         """Do what the machine says until ``cancel`` is set."""
@@ -210,7 +221,7 @@ class Reflector:
         )
         try:
             with self._lister_watcher.list(options, cancel=cancel) as listed:
-                self._records.extend(self._understood(listed))
+                self._records.extend(self._taken(listed))
                 resource_version, continue_token = listed.resource_version, listed.continue_token
         except KubeprimsError as error:
             if cancel.is_set:
@@ -222,16 +233,17 @@ class Reflector:
             resource_version=resource_version, continue_token=continue_token, now_s=self.status.last_contact_s
         )
 
-    def _understood(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
-        stored = self._sink.stored
+    def _taken(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
+        take = self._sink.take
         for item in items:
-            if isinstance(item, MalformedObject):
-                self._skip(item)
-                if item.key is not None:
-                    self._malformed.append(item.key)
-            else:
-                self.status.listed += 1
-                yield stored(item)
+            self.status.listed += 1
+            taken = take(item)
+            if isinstance(taken, MalformedObject):
+                self._skip(taken)
+                if taken.key is not None:
+                    self._malformed.append(taken)
+            elif taken is not None:
+                yield taken
 
     def _replace(self, resource_version: str) -> Effect:
         records, self._records = self._records, []

@@ -95,7 +95,7 @@ class SharedInformer:
         self._fifo = DeltaFIFO(self.indexer)
         self._reflector = Reflector(
             lister_watcher,
-            _Pipeline(self.indexer.stored, self._replace, self._apply),
+            _Pipeline(self._take, self._replace, self._apply),
             name=name,
             options=options or ReflectorOptions(),
             clock=self._clock,
@@ -308,10 +308,16 @@ class SharedInformer:
 
     # -- the pipeline -------------------------------------------------------------------------------------------
 
-    def _replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str]) -> None:
+    def _take(self, item: ObjectRecord | MalformedObject) -> ObjectRecord | MalformedObject | None:
+        return item if isinstance(item, MalformedObject) else self.indexer.stored(item)
+
+    def _replace(
+        self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject]
+    ) -> None:
         with self._pipeline:
             # What could not be understood is there all the same: its last good state is better than a false delete.
-            kept = [record for record in map(self.indexer.record, malformed) if record is not None]
+            keys = [item.key for item in malformed if item.key is not None]
+            kept = [record for record in map(self.indexer.record, keys) if record is not None]
             self._fifo.replace([*records, *kept], resource_version)
             reason = Reason.RELIST if self._has_synced else Reason.INITIAL
             self._drain(reason, ends_initial_list=not self._has_synced)
@@ -382,11 +388,11 @@ class _Pipeline:
 
     def __init__(
         self,
-        stored: Callable[[ObjectRecord], ObjectRecord],
-        replace: Callable[[Sequence[ObjectRecord], str, Sequence[str]], None],
+        take: Callable[[ObjectRecord | MalformedObject], ObjectRecord | MalformedObject | None],
+        replace: Callable[[Sequence[ObjectRecord], str, Sequence[MalformedObject]], None],
         apply: Callable[[Sequence[WatchEvent]], None],
     ) -> None:
-        self.stored = stored
+        self.take = take
         self.replace = replace
         self.apply = apply
 

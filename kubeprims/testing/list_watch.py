@@ -209,6 +209,9 @@ class FakeWatch:
             self.end(Cancelled("cancelled"))
             self._changed.notify_all()
 
+    def expire_in(self, timeout_s: float, /) -> None:
+        """Do nothing: here time is the test's, which ends watches by ``end_watches``."""
+
     def batches(self) -> Iterator[list[WatchEvent]]:
         """Yield what has come since the last time."""
         while True:

@@ -71,6 +71,10 @@ class Events:
         self._lasts_s = lasts_s
         self.clock: VirtualClock | None = None
         self.is_closed = False
+        self.expires_in_s: float | None = None
+
+    def expire_in(self, timeout_s: float, /) -> None:
+        self.expires_in_s = timeout_s
 
     def batches(self) -> Iterator[Sequence[WatchEvent]]:
         yield from self._batches
@@ -148,15 +152,17 @@ class Sink:
         self.versions_seen: list[str] = []
         self.reflector: Reflector | None = None
 
-    def stored(self, what: ObjectRecord) -> ObjectRecord:
-        return self.indexer.stored(what)
+    def take(self, item: ObjectRecord | MalformedObject, /) -> ObjectRecord | MalformedObject | None:
+        return item if isinstance(item, MalformedObject) else self.indexer.stored(item)
 
-    def replace(self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[str]) -> None:
+    def replace(
+        self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject], /
+    ) -> None:
         self.lists.append([*records])
-        self.malformed.append([*malformed])
+        self.malformed.append([str(item.key) for item in malformed])
         self.indexer.replace(records, resource_version)
 
-    def apply(self, events: Sequence[WatchEvent]) -> None:
+    def apply(self, events: Sequence[WatchEvent], /) -> None:
         assert self.reflector is not None
         self.versions_seen.append(self.reflector.status.resource_version)
         for each in events:
@@ -349,7 +355,7 @@ def test_a_malformed_item_is_named_if_it_can_be_and_costs_itself_alone() -> None
         "v1/pods: default/bad is skipped: no labels",
         "v1/pods: an object is skipped: no name",
     ]
-    assert (played.reflector.status.malformed, played.reflector.status.listed) == (2, 1)
+    assert (played.reflector.status.malformed, played.reflector.status.listed) == (2, 3)
 
 
 def test_an_opened_watch_is_a_sign_of_life() -> None:
