@@ -107,7 +107,9 @@ class Waiter:
             except DeadlineExceeded as error:
                 if not self._has_looked:
                     self._last_error = error
-                break
+                if self._must_look or self._deadline.has_passed:
+                    break
+                self._must_look = True  # a watch that was not answered in time; there is time left for another
             except _PASSING as error:
                 if not self._has_looked:
                     raise

@@ -78,9 +78,11 @@ def secure(
     sock.deadline = limit
     begun_s = limit.clock.monotonic()
     try:
+        wire: DeadlineSSLSocket | NestedTLSSocket
         if isinstance(sock, DeadlineSSLSocket):
-            return NestedTLSSocket(sock, context, server_name)
-        return _shake_hands(sock, context, server_name, scope, limit)
+            wire = NestedTLSSocket(sock, context, server_name)
+        else:
+            wire = _shake_hands(sock, context, server_name, scope, limit)
     except TimeoutError:
         detail = f"{where} did not complete the TLS handshake within {limit.at_s - begun_s:.3g} s"
         failure = scope.timed_out(limit, TLSError, detail)
@@ -90,6 +92,9 @@ def secure(
     except OSError as error:
         detail = f"{where}: the connection ended during the TLS handshake: {error.strerror or error}"
         failure, cause = scope.failure(TLSError, detail), error
+    else:
+        wire.deadline = scope.deadline  # the limit was for the handshake alone
+        return wire
     scope.let_go()
     sock.close()
     raise failure from cause

@@ -62,6 +62,17 @@ def test_closing_a_watch_from_another_thread_ends_a_blocked_read() -> None:
         threads.join(Deadline.after(WAIT_S))
 
 
+def test_a_watch_is_answered_within_the_clients_time_out_however_long_it_may_last() -> None:
+    def say_nothing(peer: Peer) -> None:
+        peer.read_request()
+        peer.wait_for_end()
+
+    with serve(say_nothing) as server, Transport(config(server)) as transport:
+        pods = Client(transport, timeout_s=0.05).resource("v1/pods")
+        with pytest.raises(DeadlineExceeded, match="no answer came in time"):
+            pods.watch()
+
+
 def test_a_cancel_ends_a_blocked_watch_and_says_so() -> None:
     with pods_of(start_watch(chunk(added(1)))) as (pods, _):
         cancel = Cancel()

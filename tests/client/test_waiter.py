@@ -284,7 +284,13 @@ def test_a_first_look_that_takes_all_the_time_has_seen_nothing() -> None:
     with pytest.raises(WaitTimeout, match=r"last seen: nothing; then: too late$"):
         run(Scripted(DeadlineExceeded("too late")), conditions.exists())
     with pytest.raises(WaitTimeout, match=r"last seen: no such object$"):
-        run(Scripted([], DeadlineExceeded("too late")), conditions.exists())
+        run(Scripted([], DeadlineExceeded("too late"), DeadlineExceeded("too late")), conditions.exists())
+
+
+def test_a_watch_that_is_not_answered_is_followed_by_another_look() -> None:
+    resource = Scripted([], DeadlineExceeded("no answer came in time"), [pod("9")])
+    assert run(resource, conditions.exists()) is not None
+    assert resource.asked == ["list", "watch 5", "list"]
 
 
 def test_a_cancel_ends_the_pause_between_two_looks() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from kubeprims.errors import Cancelled, DeadlineExceeded, NameResolutionError, TransportError
+from kubeprims.testing import VirtualClock
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.dial import Address, system_look_up
@@ -22,6 +23,7 @@ from kubeprims.transport.message import Request
 from kubeprims.transport.transport import Transport
 from tests.transport.certificates import TRUSTING, server_context
 from tests.transport.peer import WAIT_S, Peer, Script, chunked, config, get, post, serve
+from tests.transport.proxy_server import proxy_server
 from tests.waiting import eventually
 
 DEADLINE_S = 0.2
@@ -174,6 +176,59 @@ def test_no_server_outlives_the_deadline(name: str) -> None:
         assert caught.value.url.endswith("/api")
         assert caught.value.request_sent == (name not in {"look-up", "connect", "TLS, silent", "TLS, trickling"})
         assert phase.transport._pool.busy_count == phase.transport._pool.idle_count == 0
+
+
+@pytest.mark.parametrize("by", ["", "http", "https", "socks5"])
+def test_the_time_for_a_handshake_is_over_with_the_handshake(by: str) -> None:
+    clock = VirtualClock()
+    may_end = threading.Event()
+
+    def begin_and_wait(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n")
+        may_end.wait(WAIT_S)
+        peer.send(b"no")
+
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(serve(begin_and_wait, tls=server_context()))
+        proxy_url = stack.enter_context(proxy_server(by)).url if by else ""
+        settings = config(server, scheme="https", tls=TRUSTING, proxy_url=proxy_url)
+        transport = stack.enter_context(Transport(settings))
+        response = transport.round_trip(replace(get(), deadline=Deadline.after(600.0, clock=clock)))
+        clock.advance(10 * settings.tls_handshake_timeout_s)
+        may_end.set()
+        assert response.read() == b"no"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="none"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", id="half a head"),
+        pytest.param(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nn", id="half a refusal"),
+    ],
+)
+@pytest.mark.parametrize("secure", [False, True])
+def test_what_may_last_long_is_answered_soon_or_not_at_all(answer: bytes, *, secure: bool) -> None:
+    with held_by(stall_after(answer), secure=secure) as phase:
+        request = replace(phase.request, deadline=Deadline.after(600.0), answer_timeout_s=DEADLINE_S)
+        with pytest.raises(DeadlineExceeded, match="no answer came in time"):
+            carry(phase, request)
+        assert phase.transport._pool.busy_count == phase.transport._pool.idle_count == 0
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_answer_that_has_begun_may_take_all_of_the_requests_time(*, secure: bool) -> None:
+    clock = VirtualClock()
+    with held_by(stall_after(CHUNKS + b"1\r\nx\r\n"), secure=secure) as phase:
+        deadline = Deadline.after(600.0, clock=clock)
+        response = phase.transport.round_trip(replace(phase.request, deadline=deadline, answer_timeout_s=WAIT_S))
+        clock.advance(599.0)
+        parts = response.chunks()
+        assert next(parts) == b"x"
+        clock.advance(1.0)
+        with pytest.raises(DeadlineExceeded, match="the deadline has passed"):
+            next(parts)
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
