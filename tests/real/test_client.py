@@ -37,7 +37,9 @@ from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.message import Request, Response, RoundTripper
 from kubeprims.transport.transport import Transport
 from tests.client import session
+from tests.parity import case
 from tests.real.cluster import RealCluster
+from tests.transport import seen_by_servers
 
 
 @pytest.fixture
@@ -255,6 +257,20 @@ def test_the_settings_of_the_kubernetes_package_lead_to_the_same_server_as_the_s
     with Client.from_kubernetes(stock) as bob:
         review = bob.resource("authentication.k8s.io/v1/selfsubjectreviews").create({})
     assert review["status"] == {"userInfo": {"username": "bob", "groups": ["system:authenticated"]}}
+
+
+@case("IM-4")
+@case("IM-6")
+@case("IM-11")
+@case("IM-12")
+@case("IM-13")
+@case("IM-15")
+@case("IM-16")
+def test_whom_a_client_acts_as_is_read_back_letter_for_letter(kubeconfig: pathlib.Path) -> None:
+    config = replace(TransportConfig.from_config(kubeconfig), impersonate=seen_by_servers.IDENTITY)
+    with Transport(config) as transport:
+        review = Client(transport).resource("authentication.k8s.io/v1/selfsubjectreviews").create({})
+    assert review["status"] == {"userInfo": seen_by_servers.USER_INFO}
 
 
 def test_tables_are_those_of_kubectl(client: Client) -> None:

@@ -9,6 +9,7 @@ Source:
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ _EXTRA = "impersonate-extra-"
 _ACCOUNT = "system:serviceaccount:"
 _AUTHENTICATED = "system:authenticated"
 _UNAUTHENTICATED = "system:unauthenticated"
+_HALF_ENCODED = re.compile(r"%(?![0-9a-f]{2})")
 
 
 def impersonated_user(headers: Headers) -> User | None:
@@ -28,14 +30,14 @@ def impersonated_user(headers: Headers) -> User | None:
     Raises:
         BadRequest: They name groups, a uid or extra fields, but no user.
     """
-    name = headers.get("impersonate-user") or ""
-    groups = tuple(headers.get_all("impersonate-group"))
-    uid = headers.get("impersonate-uid") or ""
+    name = _text(headers.get("impersonate-user") or "")
+    groups = tuple(_text(group) for group in headers.get_all("impersonate-group"))
+    uid = _text(headers.get("impersonate-uid") or "")
     extra: dict[str, tuple[str, ...]] = {}
     for field, value in headers:
         if field.lower().startswith(_EXTRA):
-            key = urllib.parse.unquote(field.lower().removeprefix(_EXTRA))
-            extra[key] = (*extra.get(key, ()), value)
+            key = _decoded_key(field.lower().removeprefix(_EXTRA))
+            extra[key] = (*extra.get(key, ()), _text(value))
     if name:
         return User(name, _all_groups(name, groups), uid, extra)
     if groups or uid or extra:
@@ -44,6 +46,16 @@ def impersonated_user(headers: Headers) -> User | None:
         )
         raise bad_request(f"requested {asked} without impersonating a user name")
     return None
+
+
+def _text(value: str) -> str:
+    """Return what the bytes of a header say: UTF-8, of which the head is read as latin-1."""
+    return value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _decoded_key(encoded: str) -> str:
+    """Return the key of an extra field; one that is not encoded as it should be is taken as it stands."""
+    return encoded if _HALF_ENCODED.search(encoded) else urllib.parse.unquote(encoded)
 
 
 def _all_groups(name: str, groups: Sequence[str]) -> tuple[str, ...]:

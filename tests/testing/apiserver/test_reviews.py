@@ -9,6 +9,7 @@ import pytest
 
 from kubeprims.testing import APIServer, User
 from kubeprims.testing.apiserver import reviews
+from tests.parity import case
 from tests.testing.apiserver.raw import request
 
 TOKEN = {"authorization": "Bearer jane-token", "content-type": "application/json"}
@@ -112,6 +113,22 @@ def test_a_user_may_be_taken_for_another(server: APIServer, headers: dict[str, s
     code, answer = ask(server, **headers)
     assert (code, answer["status"]) == (201, {"userInfo": info})
     assert (server.requests[0].user, server.requests[0].impersonated_user) == ("jane", headers["impersonate_user"])
+
+
+@case("IM-5")
+@pytest.mark.parametrize(
+    ("sent", "key"),
+    [
+        ("almost%zzpercent%xx", "almost%zzpercent%xx"),
+        ("Half%41%zz", "half%41%zz"),
+        ("%", "%"),
+        ("%41+b%2520", "A+b%20"),
+        ("%C3%A4", "ä"),
+    ],
+)
+def test_the_key_of_an_extra_is_decoded_as_a_whole_or_stays_as_it_is(server: APIServer, sent: str, key: str) -> None:
+    _, answer = ask(server, **{"impersonate_user": "bob", f"impersonate_extra_{sent}": "v"})
+    assert answer["status"]["userInfo"]["extra"] == {key: ["v"]}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
