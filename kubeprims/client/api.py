@@ -37,8 +37,7 @@ class Call:
         timeout_s: How long it may take, its answer included, in seconds; None: the client's time-out.
         deadline: The same as a deadline, which its maker may move meanwhile; counts in place of the time-out.
         cancel: Ends it at once when set.
-        is_watch: It is a watch, which has to be answered within the client's time-out however long it lasts; see
-            :class:`~kubeprims.transport.message.Request`.
+        is_watch: It is a watch; see :class:`~kubeprims.transport.message.Request`.
         may_retry: Whether the transport may send it again; see there.
 
     Raises:
@@ -76,7 +75,6 @@ class Call:
             cancel=self.cancel,
             is_watch=self.is_watch,
             may_retry=self.may_retry,
-            answer_timeout_s=default_timeout_s if self.is_watch else None,
         )
 
 

@@ -213,13 +213,6 @@ class Connection(urllib3.connection.HTTPConnection):
         with contextlib.suppress(BrokenPipeError):
             self.endheaders(body)
 
-    def answered(self) -> None:
-        """Let the rest of the answer take the time of the whole request."""
-        scope, wire = self._scope, self._wire
-        if scope is not None and wire is not None:
-            scope.answered()
-            wire.deadline = scope.deadline
-
     def read(self) -> bytes:
         """Return what one read of the body gives; nothing at the end.
 

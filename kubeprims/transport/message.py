@@ -134,8 +134,6 @@ class Request:
             certificates ends it.
         may_retry: Whether the transport may send it again after a failure, where that is safe. Who has a backoff of
             its own wants to see each failure.
-        answer_timeout_s: Within how many seconds its answer has to begin, and to end if it is no success; None: its
-            deadline alone counts. What is to last for long may still expect to be answered soon.
     """
 
     method: str
@@ -147,7 +145,6 @@ class Request:
     cancel: Cancel | None = None
     is_watch: bool = False
     may_retry: bool = True
-    answer_timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.method or not _TOKEN_CHARACTERS.issuperset(self.method):

@@ -27,22 +27,13 @@ class RequestScope:
         "_interrupt",
         "_lock",
         "_reason",
-        "_whole",
         "deadline",
         "method",
         "sent",
         "url",
     )
 
-    def __init__(
-        self,
-        *,
-        method: str,
-        url: str,
-        deadline: Deadline,
-        cancel: Cancel | None,
-        answer_timeout_s: float | None = None,
-    ) -> None:
+    def __init__(self, *, method: str, url: str, deadline: Deadline, cancel: Cancel | None) -> None:
         """Start to listen to ``cancel``.
 
         Args:
@@ -50,13 +41,10 @@ class RequestScope:
             url: Its URL, without credentials.
             deadline: Its deadline.
             cancel: What ends it early.
-            answer_timeout_s: Within how many seconds it has to be answered, if that is sooner.
         """
         self.method = method
         self.url = url
-        self.deadline = self._whole = deadline
-        if answer_timeout_s is not None:
-            self.deadline = self.limit(answer_timeout_s)
+        self.deadline = deadline
         self.sent = False
         """Whether a byte of the request may have reached the server."""
         self._cancel = cancel
@@ -111,10 +99,6 @@ class RequestScope:
         if self._reason or self.deadline.has_passed:
             raise self.failure(TransportError, "")
 
-    def answered(self) -> None:
-        """Give the rest of the answer the time of the whole request."""
-        self.deadline = self._whole
-
     def limit(self, timeout_s: float) -> Deadline:
         """Return the point ``timeout_s`` seconds from now, or the request's deadline if that is sooner."""
         clock = self.deadline.clock
@@ -130,8 +114,7 @@ class RequestScope:
         if self._reason:
             error_class, detail = self._error_class, self._reason
         elif self.deadline.has_passed:
-            what = "the deadline has passed" if self.deadline.at_s >= self._whole.at_s else "no answer came in time"
-            error_class, detail = DeadlineExceeded, f"{what}{': ' if detail else ''}{detail}"
+            error_class, detail = DeadlineExceeded, f"the deadline has passed{': ' if detail else ''}{detail}"
         return error_class(detail, method=self.method, url=self.url, request_sent=self.sent)
 
     def timed_out(self, limit: Deadline, error_class: type[TransportError], detail: str) -> TransportError:

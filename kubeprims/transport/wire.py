@@ -20,7 +20,6 @@ from kubeprims.transport.scope import RequestScope
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OUR_HEADERS = ("content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect")
-_SUCCESSES = range(200, 300)
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
 
@@ -63,13 +62,7 @@ class Wire:
         """
         url = self.base_url + redact_url(request.target)
         headers, unpack = self._headers(request)
-        scope = RequestScope(
-            method=request.method,
-            url=url,
-            deadline=request.deadline,
-            cancel=request.cancel,
-            answer_timeout_s=request.answer_timeout_s,
-        )
+        scope = RequestScope(method=request.method, url=url, deadline=request.deadline, cancel=request.cancel)
         try:
             self.in_flight.enter(scope)
             scope.check()
@@ -78,8 +71,6 @@ class Wire:
             scope.release()
             self.in_flight.leave(scope)
             raise
-        if head.status in _SUCCESSES:
-            connection.answered()
         exchange = _Exchange(connection, scope, self, keeps_alive=head.keeps_alive)
         if not self.in_flight.answered(scope, exchange.close):
             exchange.close()

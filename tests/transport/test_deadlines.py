@@ -200,37 +200,6 @@ def test_the_time_for_a_handshake_is_over_with_the_handshake(by: str) -> None:
         assert response.read() == b"no"
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(b"", id="none"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n", id="half a head"),
-        pytest.param(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nn", id="half a refusal"),
-    ],
-)
-@pytest.mark.parametrize("secure", [False, True])
-def test_what_may_last_long_is_answered_soon_or_not_at_all(answer: bytes, *, secure: bool) -> None:
-    with held_by(stall_after(answer), secure=secure) as phase:
-        request = replace(phase.request, deadline=Deadline.after(600.0), answer_timeout_s=DEADLINE_S)
-        with pytest.raises(DeadlineExceeded, match="no answer came in time"):
-            carry(phase, request)
-        assert phase.transport._pool.busy_count == phase.transport._pool.idle_count == 0
-
-
-@pytest.mark.parametrize("secure", [False, True])
-def test_an_answer_that_has_begun_may_take_all_of_the_requests_time(*, secure: bool) -> None:
-    clock = VirtualClock()
-    with held_by(stall_after(CHUNKS + b"1\r\nx\r\n"), secure=secure) as phase:
-        deadline = Deadline.after(600.0, clock=clock)
-        response = phase.transport.round_trip(replace(phase.request, deadline=deadline, answer_timeout_s=WAIT_S))
-        clock.advance(599.0)
-        parts = response.chunks()
-        assert next(parts) == b"x"
-        clock.advance(1.0)
-        with pytest.raises(DeadlineExceeded, match="the deadline has passed"):
-            next(parts)
-
-
 @pytest.mark.parametrize("how", ["cancel", "close"])
 @pytest.mark.parametrize("name", PHASES)
 def test_cancelling_and_closing_end_what_it_waits_on_at_once(name: str, how: str) -> None:
