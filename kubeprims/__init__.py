@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from kubeprims.informer.factory import SharedInformerFactory
     from kubeprims.informer.handlers import Notification, Reason, ResourceEventHandler
     from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
+    from kubeprims.informer.options import InformerOptions
     from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
     from kubeprims.informer.shared import SharedInformer
     from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
@@ -124,6 +125,7 @@ _HOME = {
     "kubeprims.informer.factory": "SharedInformerFactory",
     "kubeprims.informer.handlers": "Notification Reason ResourceEventHandler",
     "kubeprims.informer.machine": "ReflectorMachine ReflectorOptions",
+    "kubeprims.informer.options": "InformerOptions",
     "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
     "kubeprims.informer.shared": "SharedInformer",
     "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
@@ -194,6 +196,7 @@ __all__ = [
     "HandlerRegistration",
     "Identity",
     "Indexer",
+    "InformerOptions",
     "Invalid",
     "InvalidArgument",
     "KubeprimsError",

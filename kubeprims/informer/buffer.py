@@ -85,6 +85,11 @@ class NotificationBuffer:
             self._merge_at = self._limit
         return batch
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a batch to pop; it may be one without changes."""
+        return bool(self._batches)
+
     def clear(self) -> None:
         """Let go of everything."""
         self._batches.clear()

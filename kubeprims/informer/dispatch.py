@@ -54,6 +54,7 @@ class HandlerRegistration:
         self._clock = clock
         self._resync_period_s = resync_period_s
         self._replay = replay
+        self._resync_at = Deadline.after(resync_period_s or None, clock=clock)
         self._condition = threading.Condition()
         self._buffer = NotificationBuffer()
         self._closed = False
@@ -132,31 +133,37 @@ class HandlerRegistration:
             if self._closed:
                 return
             self._runner = threading.get_ident()
-        resync_at = Deadline.after(self._resync_period_s or None, clock=self._clock)
+        self._resync_at = Deadline.after(self._resync_period_s or None, clock=self._clock)
         try:
-            while not self._closed:
-                batch = self._next_batch(resync_at)
-                if batch is not None:
-                    self._deliver_batch(batch)
-                if resync_at.has_passed:  # asked after each batch, for a busy handler never idles
-                    resync_at = Deadline.after(self._resync_period_s, clock=self._clock)
-                    self._replay(self)
+            while self._wait_for_work():
+                self.deliver_next()
         finally:
             self._runner = _NOBODY
             self._ended.set()
 
-    def _next_batch(self, resync_at: Deadline) -> Batch | None:
-        """Return the next batch; None once a resync is due or the registration is closed."""
+    def deliver_next(self) -> bool:
+        """Deliver the oldest batch, then ask for a resync if one is due; return whether there was a batch.
+
+        Does not wait: what drives a handler without a thread calls this until it returns False.
+        """
         with self._condition:
-            while not self._closed:
-                batch = self._buffer.pop()
-                if batch is not None:
-                    return batch
-                remaining_s = resync_at.remaining_s()
+            batch = self._buffer.pop()
+        if batch is not None:
+            self._deliver_batch(batch)
+        if self._resync_at.has_passed:  # asked after each batch, for a busy handler never idles
+            self._resync_at = Deadline.after(self._resync_period_s, clock=self._clock)
+            self._replay(self)
+        return batch is not None
+
+    def _wait_for_work(self) -> bool:
+        """Wait until there is something to deliver or a resync is due; return False once closed."""
+        with self._condition:
+            while not self._closed and not self._buffer.has_pending:
+                remaining_s = self._resync_at.remaining_s()
                 if remaining_s <= 0:
-                    return None
+                    break
                 self._clock.wait(self._condition, None if math.isinf(remaining_s) else remaining_s)
-        return None
+            return not self._closed
 
     def _deliver_batch(self, batch: Batch) -> None:
         for change in batch.changes:

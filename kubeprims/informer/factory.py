@@ -14,7 +14,7 @@ from kubeprims.client.list_watch import ListWatch
 from kubeprims.client.options import ALL_NAMESPACES
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import CacheSyncTimeout, LifecycleError, StopTimeout
-from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.reflector import ErrorCallback
 from kubeprims.informer.shared import STOP_TIMEOUT_S, SharedInformer
 from kubeprims.threads import Deadline
@@ -47,8 +47,7 @@ class SharedInformerFactory:
         self,
         client: Client,
         *,
-        resync_period_s: float = 0.0,
-        options: ReflectorOptions | None = None,
+        options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -56,14 +55,12 @@ class SharedInformerFactory:
 
         Args:
             client: The API server's client; it is not closed with the factory.
-            resync_period_s: How often each cache is replayed to its handlers, in seconds; 0 is never.
-            options: Page size, watch time-outs and delays of every informer.
+            options: How every informer lists, watches, keeps and tells; None is the defaults.
             on_error: Called, on an informer's thread, with each failure and the seconds until the next try.
             clock: The clock to live by.
         """
         self._client = client
-        self._resync_period_s = resync_period_s
-        self._options = options
+        self._options = options or InformerOptions()
         self._on_error = on_error
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()  # re-entrant, for an index function may ask for another informer
@@ -109,7 +106,6 @@ class SharedInformerFactory:
                 ListWatch(handle, label_selector=label_selector, field_selector=field_selector),
                 name=_name(identity),
                 indexers=indexers,
-                resync_period_s=self._resync_period_s,
                 options=self._options,
                 on_error=self._on_error,
                 clock=self._clock,

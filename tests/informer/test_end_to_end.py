@@ -12,6 +12,7 @@ from kubeprims.client.client import Client
 from kubeprims.errors import CacheSyncTimeout, InvalidArgument, LifecycleError, UnknownResource
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.meta import JSONObject
 from kubeprims.testing import APIServer
@@ -97,7 +98,7 @@ def client(server: APIServer) -> Iterator[Client]:
 
 @pytest.fixture
 def informers(client: Client) -> Iterator[SharedInformerFactory]:
-    with SharedInformerFactory(client, options=QUICK) as factory:
+    with SharedInformerFactory(client, options=InformerOptions(reflector=QUICK)) as factory:
         yield factory
 
 
@@ -267,7 +268,7 @@ def test_a_selector_shows_only_what_it_selects_and_a_lost_match_is_a_delete(
 def test_a_list_comes_in_pages_and_is_one_list(server: APIServer, client: Client) -> None:
     server.create_many("v1/pods", [pod(f"pod-{number}") for number in range(23)])
     server.faults.add(Answer(code=410, reason="Expired"), Match(verb="list"))  # at version 0 limits are ignored
-    options = ReflectorOptions(page_size=5, backoff=QUICK.backoff)
+    options = InformerOptions(reflector=ReflectorOptions(page_size=5, backoff=QUICK.backoff))
     with SharedInformerFactory(client, options=options) as informers:
         informer, mirror = mirrored(informers)
         informers.start()

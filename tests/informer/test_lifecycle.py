@@ -15,6 +15,7 @@ from kubeprims.errors import Forbidden, LifecycleError, ResourceExpired, StopTim
 from kubeprims.informer.buffer import BUFFER_LIMIT, Batch, PendingChange
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, Reason
+from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
@@ -369,7 +370,7 @@ def test_handlers_added_while_the_informer_starts_all_get_the_initial_items(rig:
 
 @case("IN-119")
 def test_each_handler_is_resynced_at_its_own_period() -> None:
-    with running(resync_period_s=1.0) as made:
+    with running(options=InformerOptions(resync_period_s=1.0)) as made:
         made.source.put("a")
         recorders = {period_s: made.record(resync_period_s=period_s) for period_s in (0.0, 2.0, 3.0)}
         synced(made)

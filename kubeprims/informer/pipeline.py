@@ -1,0 +1,379 @@
+"""From what a reflector reads to what handlers are told: the informer without its threads.
+
+Data flow, on the thread that calls, under one lock::
+
+    records, events -> intake -> DeltaQueue -> batch of Deltas -> Indexer.apply -> changes -> one buffer a handler
+
+Nothing on that path calls user code but intake and index functions, and nothing on it blocks, so what the cache says,
+what the queues know and what the handlers were handed always agree: a handler can be added at any moment without a gap
+or a repetition.
+
+The objects of one pipeline may come from several reflectors, one a namespace. Each has a :class:`Source`, with a queue
+of its own, which infers deletions among the objects of its namespace only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from kubeprims.cache.delta_fifo import DeltaFIFO, DeltaQueue, DeltaType, KnownObjects
+from kubeprims.cache.indexer import Indexer
+from kubeprims.cache.store import Change
+from kubeprims.informer.buffer import Batch, PendingChange
+from kubeprims.informer.dispatch import HandlerRegistration
+from kubeprims.informer.handlers import Reason
+from kubeprims.meta import compare_resource_versions
+from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
+from kubeprims.objects.record import KEY, ObjectRecord
+
+DIRTY_KEYS_MAX = 10_000
+"""How many objects that could not be understood are remembered; the next list counts the others again."""
+
+Intake = Callable[[ObjectRecord], ObjectRecord | MalformedObject | None]
+"""Makes of a record what is kept: another record; None if it is not ours; a malformed object if that failed."""
+
+MakeQueue = Callable[[KnownObjects], DeltaQueue]
+"""Makes an empty queue between what is known and what is read."""
+
+
+class Pipeline:
+    """The cache, the handlers, and the one lock under which one is told to the others.
+
+    Attributes:
+        indexer: The cache.
+        lock: Held while something is told; whoever must see cache, handlers and their own state agree takes it.
+
+    Concurrency:
+        Every method may be called from any thread, index functions and handlers included; none waits for anything but
+        the lock.
+    """
+
+    def __init__(
+        self,
+        indexer: Indexer,
+        *,
+        make_queue: MakeQueue = DeltaFIFO,
+        intake: Intake | None = None,
+        on_synced: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a pipeline without sources.
+
+        Args:
+            indexer: The cache to fill.
+            make_queue: Makes the queue of each source.
+            intake: Makes of each record that is new to the cache what is kept; None keeps all as it is.
+            on_synced: Called once, outside the lock, when the first list is in the cache.
+        """
+        self.indexer = indexer
+        self.lock = threading.RLock()  # re-entrant, for an index function may add a handler
+        self._make_queue = make_queue
+        self._intake = intake
+        self._on_synced = on_synced
+        self._dirty: dict[str, str] = {}
+        self._registrations: tuple[HandlerRegistration, ...] = ()
+        self._unsynced: set[Source] = set()
+        self._has_synced = False
+
+    @property
+    def has_synced(self) -> bool:
+        """Whether the first list is in the cache: that of every source which was made before."""
+        return self._has_synced
+
+    @property
+    def registrations(self) -> tuple[HandlerRegistration, ...]:
+        """The handlers."""
+        return self._registrations
+
+    @property
+    def dirty(self) -> dict[str, str]:
+        """The versions, by key, of objects that are there and could not be understood.
+
+        The cache has their last good state, or nothing.
+        """
+        with self.lock:
+            return dict(self._dirty)
+
+    @property
+    def has_dirty(self) -> bool:
+        """Whether there are any such objects."""
+        return bool(self._dirty)
+
+    # -- sources --------------------------------------------------------------------------------------------------
+
+    def source(self, namespace: str | None = None) -> Source:
+        """Return a new source of objects.
+
+        One that is made before the pipeline has synced belongs to the first list; a later one adds to it.
+
+        Args:
+            namespace: Where its objects are; None is everywhere. No two sources may share a namespace.
+        """
+        with self.lock:
+            known = self.indexer if namespace is None else _KnownInNamespace(self.indexer, namespace)
+            source = Source(self, self._make_queue(known), namespace=namespace, intake=self._intake)
+            if not self._has_synced:
+                self._unsynced.add(source)
+        return source
+
+    def remove_source(self, source: Source) -> None:
+        """Forget the objects of a source; handlers are told of their end. The source takes no more."""
+        source.close()
+        self.has_listed(source)
+
+    def has_listed(self, source: Source | None = None) -> None:
+        """Note that the first list of a source is in the cache; None if there is nothing to wait for at all."""
+        with self.lock:
+            if source is not None:
+                self._unsynced.discard(source)
+            if self._has_synced or self._unsynced:
+                return
+            self._has_synced = True
+            self._push(Batch((), ends_initial_list=True))
+        self._on_synced()
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def add(self, registration: HandlerRegistration) -> None:
+        """Have a handler told of all that is in the cache, as initial, then of every change."""
+        with self.lock:
+            changes = [PendingChange(record[KEY], None, record, Reason.INITIAL) for record in self.indexer.records()]
+            if changes or self._has_synced:
+                registration.push(Batch(changes, ends_initial_list=self._has_synced))
+            self._registrations = (*self._registrations, registration)
+
+    def remove(self, registration: HandlerRegistration) -> None:
+        """Tell a handler no more; nothing happens if it is not one of this pipeline's."""
+        with self.lock:
+            self._registrations = tuple(other for other in self._registrations if other is not registration)
+
+    def resync(self, registration: HandlerRegistration) -> None:
+        """Replay the cache to one handler, behind what it has not had yet; nothing before the first list."""
+        with self.lock:
+            if self._has_synced:
+                records = self.indexer.records()
+                registration.push(
+                    Batch([PendingChange(record[KEY], record, record, Reason.RESYNC) for record in records])
+                )
+
+    def drain(self, queue: DeltaQueue, reason: Reason, *, is_final_state_known: bool = True) -> None:
+        """Take everything out of a queue, store it, and hand the changes to every handler; called under the lock."""
+        changes: list[PendingChange] = []
+        while (batch := queue.pop_batch()) is not None:
+            changes.extend(
+                PendingChange(
+                    change.key, change.old, change.new, reason, is_final_state_known and not change.is_tombstone
+                )
+                for change in self.indexer.apply(batch)
+                if not _is_unchanged(change)
+            )
+        if changes:
+            self._push(Batch(changes))
+
+    def mark(self, malformed: MalformedObject) -> None:
+        """Remember an object that could not be understood, until it can be; called under the lock."""
+        if malformed.key is not None and (len(self._dirty) < DIRTY_KEYS_MAX or malformed.key in self._dirty):
+            self._dirty[str(malformed.key)] = malformed.resource_version
+
+    def unmark(self, *keys: str) -> None:
+        """Forget that objects could not be understood; called under the lock."""
+        for key in keys:
+            self._dirty.pop(key, None)
+
+    def _push(self, batch: Batch) -> None:
+        for registration in self._registrations:
+            registration.push(batch)
+
+
+class Source:
+    """What one reflector tells a pipeline: its sink.
+
+    Concurrency:
+        Every method may be called from any thread; each takes the pipeline's lock.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, queue: DeltaQueue, *, namespace: str | None = None, intake: Intake | None = None
+    ) -> None:
+        """Make a source; :meth:`Pipeline.source` does."""
+        self.namespace = namespace
+        self._pipeline = pipeline
+        self._lock = pipeline.lock
+        self._indexer = pipeline.indexer
+        self._queue = queue
+        self._intake = intake
+        self._is_closed = False
+        # What a re-fetch has brought is newer than what the watch may still bring of that object: versions by key.
+        self._ahead: dict[str, str] = {}
+
+    def take(self, item: ObjectRecord | MalformedObject) -> ObjectRecord | MalformedObject | None:
+        """Return what is to be kept of an object that a list brings; None if it is not ours.
+
+        A list is read through this while it streams in: unchanged objects come out with the bytes that are in the
+        cache, so that a relist never holds them twice; those that are new to it as they will be kept.
+        """
+        if isinstance(item, MalformedObject):
+            return item
+        stored = self._indexer.stored(item)
+        if self._intake is None or stored is not item:
+            return stored
+        return self._intake(item)
+
+    def replace(
+        self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject] = ()
+    ) -> None:
+        """Make the objects of this source this list.
+
+        Args:
+            records: The objects, as :meth:`take` gave them.
+            resource_version: The version of the list.
+            malformed: The objects that are in the list and could not be understood.
+        """
+        pipeline = self._pipeline
+        with self._lock:
+            if self._is_closed:
+                return
+            self._ahead.clear()
+            pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
+            # What could not be understood is there all the same: its last good state is better than a false delete.
+            kept: list[ObjectRecord] = []
+            for item in malformed:
+                pipeline.mark(item)
+                last_good = None if item.key is None else self._indexer.record(item.key)
+                if last_good is not None:
+                    kept.append(last_good)
+            self._queue.replace([*records, *kept], resource_version)
+            pipeline.drain(self._queue, Reason.RELIST if pipeline.has_synced else Reason.INITIAL)
+        pipeline.has_listed(self)
+
+    def apply(self, events: Sequence[WatchEvent]) -> None:
+        """Change the objects of this source by these events, bookmarks among them."""
+        queue = self._queue
+        with self._lock:
+            if self._is_closed:
+                return
+            is_plain = self._is_plain()
+            for event in events:
+                admitted = event if is_plain else self._admit(event)
+                record = admitted.record
+                if record is None:
+                    self._apply_without_record(admitted)
+                    is_plain = self._is_plain()
+                elif admitted.type is WatchEventType.MODIFIED:
+                    queue.update(record)
+                elif admitted.type is WatchEventType.ADDED:
+                    queue.add(record)
+                else:
+                    queue.delete(record)
+            self._pipeline.drain(queue, Reason.LIVE)
+
+    def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
+        """Take the state of an object that was asked for again because it could not be understood.
+
+        Args:
+            key: The object's key.
+            record: The object; malformed if it still cannot be understood; None if it is gone.
+            resource_version: The version of the answer.
+        """
+        pipeline, queue = self._pipeline, self._queue
+        with self._lock:
+            marked = pipeline.dirty.get(key)
+            if self._is_closed or marked is None or _is_older(resource_version, marked):
+                return  # the watch has brought something newer meanwhile
+            if self._intake is not None and record is not None and not isinstance(record, MalformedObject):
+                record = self._intake(record)
+            if isinstance(record, MalformedObject):
+                pipeline.mark(record)
+                return
+            pipeline.unmark(key)
+            self._ahead[key] = resource_version
+            reached = self._indexer.resource_version
+            last_known = self._indexer.record(key)
+            if record is not None:
+                queue.update(record)
+            elif last_known is not None:
+                queue.delete(last_known)
+            queue.bookmark(reached)  # one object is newer; the others are not
+            pipeline.drain(queue, Reason.RELIST, is_final_state_known=record is not None)
+
+    def close(self) -> None:
+        """Forget all objects, and take no more; :meth:`Pipeline.remove_source` does."""
+        pipeline = self._pipeline
+        with self._lock:
+            self._is_closed = True
+            self._ahead.clear()
+            pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
+            self._queue.replace((), "")
+            pipeline.drain(self._queue, Reason.RELIST)
+
+    def _is_mine(self, key: str) -> bool:
+        return self.namespace is None or key.startswith(f"{self.namespace}/")
+
+    def _is_plain(self) -> bool:
+        """Return whether events with a record can be applied as they are."""
+        return self._intake is None and not self._ahead and not self._pipeline.has_dirty
+
+    def _admit(self, event: WatchEvent) -> WatchEvent:
+        """Return what an event comes down to: itself, one with what is to be kept, or the version alone."""
+        record, version = event.record, event.resource_version
+        if record is None:
+            return event
+        ahead = self._ahead.get(record[KEY])
+        if ahead is not None:
+            if not _is_older(ahead, version):
+                return event._replace(type=WatchEventType.BOOKMARK, record=None)
+            del self._ahead[record[KEY]]
+        taken = record if self._intake is None else self._intake(record)
+        if isinstance(taken, MalformedObject):
+            return event._replace(record=None, malformed=taken)
+        self._pipeline.unmark(record[KEY])
+        if taken is None:
+            return event._replace(type=WatchEventType.BOOKMARK, record=None)
+        return event if taken is record else event._replace(record=taken)
+
+    def _apply_without_record(self, event: WatchEvent) -> None:
+        if event.type is WatchEventType.BOOKMARK:
+            self._queue.bookmark(event.resource_version)
+        elif event.malformed is None:
+            pass
+        elif event.type is WatchEventType.DELETED:
+            self._delete_malformed(event.malformed)
+        else:
+            self._pipeline.mark(event.malformed)
+
+    def _delete_malformed(self, malformed: MalformedObject) -> None:
+        """Delete what is known by the key of an object whose final state could not be understood."""
+        if malformed.key is None:
+            return
+        self._pipeline.drain(self._queue, Reason.LIVE)  # it may have come a moment ago
+        self._pipeline.unmark(malformed.key)
+        last_known = self._indexer.record(malformed.key)
+        if last_known is not None:
+            self._queue.delete(last_known)
+            self._queue.bookmark(malformed.resource_version)
+            self._pipeline.drain(self._queue, Reason.LIVE, is_final_state_known=False)
+
+
+class _KnownInNamespace:
+    """The objects of one namespace: those that a list of it can omit."""
+
+    def __init__(self, indexer: Indexer, namespace: str) -> None:
+        self._indexer = indexer
+        self._namespace = namespace
+
+    def keys(self) -> Iterable[str]:
+        return [record[KEY] for record in self._indexer.records(self._namespace)]
+
+    def record(self, key: str) -> ObjectRecord | None:
+        return self._indexer.record(key)
+
+
+def _is_unchanged(change: Change) -> bool:
+    """Return whether a list brought an object that the cache has already, in the same version."""
+    return change.type is DeltaType.REPLACED and change.old is change.new
+
+
+def _is_older(version: str, other: str) -> bool:
+    """Return whether a version is known to be older than another."""
+    order = compare_resource_versions(version, other)
+    return order is not None and order < 0
