@@ -5,6 +5,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     KubeprimsError
     |-- ConfigError (ValueError)           the configuration is wrong: mend it, nothing was sent
     |-- InvalidArgument (ValueError)       the call is wrong: mend the program, nothing was sent
+    |   |-- InvalidFieldPath               a field path that cannot be parsed, or that names what must stay
     |   `-- InvalidSelector                a label or field selector that cannot be parsed
     |-- UnknownResource (LookupError)      discovery knows no such resource
     |-- UnknownIndex (LookupError)         the indexer has no index of that name
@@ -59,6 +60,7 @@ from kubeprims.errors.base import (
     ContentUnavailable,
     DecodeError,
     InvalidArgument,
+    InvalidFieldPath,
     InvalidSelector,
     KubeprimsError,
     LifecycleError,
@@ -131,6 +133,7 @@ __all__ = [
     "InternalError",
     "Invalid",
     "InvalidArgument",
+    "InvalidFieldPath",
     "InvalidSelector",
     "KubeprimsError",
     "LifecycleError",

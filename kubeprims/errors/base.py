@@ -51,6 +51,23 @@ class InvalidSelector(InvalidArgument):
         return f"selector {self.selector!r}: {self.detail}"
 
 
+class InvalidFieldPath(InvalidArgument):
+    """A field path that cannot be parsed, or that names a field which must stay.
+
+    Attributes:
+        path: The text of the path.
+        detail: What is wrong with it.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"field path {self.path!r}: {self.detail}"
+
+
 class UnknownResource(KubeprimsError, LookupError):
     """Discovery knows no such resource.
 

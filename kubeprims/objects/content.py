@@ -1,12 +1,26 @@
-"""Decoding of whole objects by the fastest decoder that is installed."""
+"""JSON of whole objects and of their parts, by the fastest implementation that is installed."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from typing import Protocol
 
-from kubeprims.meta import JSONObject
-from kubeprims.objects.strict_json import decode_object
+from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.objects import stdlib_json
+
+
+class _Implementation(Protocol):
+    """What ``stdlib_json`` and ``msgspec_json`` both do, with the same results and the same errors."""
+
+    def decode_object(self, raw: bytes) -> JSONObject: ...
+
+    def decode_value(self, raw: bytes) -> JSONValue: ...
+
+    def encode_object(self, obj: JSONObject) -> bytes: ...
+
+    def encode_decoded(self, value: JSONValue) -> bytes: ...
+
+    def split_members(self, raw: bytes) -> dict[str, bytes]: ...
 
 
 def decode_content(raw: bytes) -> JSONObject:
@@ -15,14 +29,48 @@ def decode_content(raw: bytes) -> JSONObject:
     Raises:
         DecodeError: It is not UTF-8, not JSON, not an object, or nested too deeply for Python.
     """
-    return _decoder()(raw)
+    return _implementation().decode_object(raw)
+
+
+def encode_content(obj: JSONObject) -> bytes:
+    """Return ``obj`` as compact JSON; how a float is spelled is the implementation's.
+
+    Raises:
+        InvalidArgument: It holds what JSON cannot say: NaN, a lone surrogate, an object of another type, a cycle.
+    """
+    return _implementation().encode_object(obj)
+
+
+def decode_part(raw: bytes) -> JSONValue:
+    """Return the value that ``raw``, a part of an object, holds.
+
+    Raises:
+        DecodeError: It is not JSON, or nested too deeply for Python.
+    """
+    return _implementation().decode_value(raw)
+
+
+def encode_part(value: JSONValue) -> bytes:
+    """Return what :func:`decode_part` has returned as compact JSON, less what was taken out of it since."""
+    return _implementation().encode_decoded(value)
+
+
+def split_members(raw: bytes) -> dict[str, bytes]:
+    """Return the members of an object, each as the JSON that it came as; of a repeated one the last.
+
+    Members are not looked into further than it takes to find their ends, if even that.
+
+    Raises:
+        DecodeError: It is not UTF-8, not an object, or its brackets do not match.
+    """
+    return _implementation().split_members(raw)
 
 
 @functools.cache
-def _decoder() -> Callable[[bytes], JSONObject]:
+def _implementation() -> _Implementation:
     # Imported at the first use: importing msgspec takes as long as the rest of the package.
     try:
-        from kubeprims.objects.msgspec_json import decode_object as fast_decode_object
+        from kubeprims.objects import msgspec_json
     except ImportError:
-        return decode_object
-    return fast_decode_object
+        return stdlib_json
+    return msgspec_json

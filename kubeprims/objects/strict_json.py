@@ -78,6 +78,15 @@ def decode_object(raw: bytes) -> JSONObject:
     return value
 
 
+def decode_value(raw: bytes) -> JSONValue:
+    """Return the value that ``raw`` holds.
+
+    Raises:
+        DecodeError: It is not UTF-8, not JSON, or nested too deeply for Python.
+    """
+    return decode_text(utf8(raw))
+
+
 def utf8(raw: bytes) -> str:
     """Return ``raw`` as text.
 
@@ -100,6 +109,11 @@ def encode_object(obj: JSONObject) -> bytes:
         return _ENCODER.encode(obj).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"not representable as JSON: {error}") from error
+
+
+def encode_decoded(value: JSONValue) -> bytes:
+    """Return what a decoder has returned as compact JSON."""
+    return _ENCODER.encode(value).encode()
 
 
 def _reason(error: ValueError) -> str:

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from kubeprims.objects import content
+from kubeprims import objects
+from kubeprims.objects import content, msgspec_json, stdlib_json
 from kubeprims.objects.codec import StdlibCodec, default_codec
 from kubeprims.objects.msgspec_codec import MsgspecCodec
 
@@ -13,6 +14,7 @@ RAW = b'{"metadata":{"name":"a","managedFields":[]}}'
 
 def test_the_default_codec_is_the_fastest_that_is_installed() -> None:
     assert isinstance(default_codec(), MsgspecCodec)
+    assert content._implementation() is msgspec_json
     assert default_codec().to_record(RAW)[4] == b'{"metadata":{"name":"a"}}'
     assert default_codec(keep_managed_fields=True).to_record(RAW)[4] == RAW
 
@@ -22,8 +24,10 @@ def test_without_msgspec_the_standard_library_does(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "kubeprims.objects.msgspec_json", None)
     assert isinstance(default_codec(), StdlibCodec)
     assert default_codec(keep_managed_fields=True).to_record(RAW)[4] == RAW
-    content._decoder.cache_clear()
+    monkeypatch.delattr(objects, "msgspec_json")
+    content._implementation.cache_clear()
     try:
+        assert content._implementation() is stdlib_json
         assert content.decode_content(RAW)["metadata"] == {"name": "a", "managedFields": []}
     finally:
-        content._decoder.cache_clear()
+        content._implementation.cache_clear()
