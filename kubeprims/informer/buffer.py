@@ -27,6 +27,8 @@ class PendingChange(NamedTuple):
         new: The record now; None if it is gone.
         reason: Why the handler is told.
         is_final_state_known: False for a delete that was not seen: ``old`` may be out of date.
+        told: Of a delete that was merged with changes before it: the state that the handler was told last, if it is not
+            ``old``. Should the object come back before the handler hears of the delete, its update starts there.
     """
 
     key: str
@@ -34,6 +36,7 @@ class PendingChange(NamedTuple):
     new: ObjectRecord | None
     reason: Reason
     is_final_state_known: bool = True
+    told: ObjectRecord | None = None
 
 
 class Batch(NamedTuple):
@@ -124,10 +127,10 @@ def _join(first: PendingChange, last: PendingChange) -> PendingChange:
         return last  # what came before has cancelled itself out
     # A resync says nothing of the server: what really happened names the reason, and an add stays an initial one.
     reason = first.reason if last.reason is Reason.RESYNC or first.reason is Reason.INITIAL else last.reason
-    old, new = first.old, last.new
+    old, new, told = first.told or first.old, last.new, None
     if new is None and last.old is not None and old is not None:
-        old = last.old  # on_delete is handed the last known state
+        old, told = last.old, old  # on_delete is handed the last known state
     if old is not None and new is not None and reason is Reason.RESYNC:
         same = old[RESOURCE_VERSION] == new[RESOURCE_VERSION]
         reason = Reason.RESYNC if same else Reason.LIVE
-    return PendingChange(first.key, old, new, reason, last.is_final_state_known)
+    return PendingChange(first.key, old, new, reason, last.is_final_state_known, told)

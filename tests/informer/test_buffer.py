@@ -60,11 +60,19 @@ def test_what_was_added_and_deleted_again_is_left_out() -> None:
 
 
 def test_a_delete_hands_over_the_last_known_state_and_whether_it_is_final() -> None:
-    assert coalesce([change("a", 1, 2), change("a", 2, None, known=False)]) == [change("a", 2, None, known=False)]
+    (merged,) = coalesce([change("a", 1, 2), change("a", 2, None, known=False)])
+    assert merged == change("a", 2, None, known=False)._replace(told=record("a", 1))
 
 
 def test_a_deletion_and_a_new_creation_are_an_update() -> None:
     assert coalesce([change("a", 1, None), change("a", None, 5)]) == [change("a", 1, 5)]
+
+
+def test_an_update_starts_from_what_was_told_last_whatever_was_merged_before() -> None:
+    deleted = coalesce([change("a", 1, 2), change("a", 2, None)])
+    assert coalesce([*deleted, change("a", None, 5)]) == [change("a", 1, 5)]
+    twice = coalesce([*deleted, change("a", None, 5), change("a", 5, None)])
+    assert coalesce([*twice, change("a", None, 7)]) == [change("a", 1, 7)]
 
 
 def test_an_initial_add_stays_initial() -> None:
@@ -98,8 +106,9 @@ class Replay:
         self.state: dict[str, int] = {}
 
     def take(self, batch: Batch | None) -> None:
-        for key, old, new, _, _ in batch.changes if batch else ():
+        for key, old, new, *_ in batch.changes if batch else ():
             assert (key in self.state) == (old is not None)
+            assert old is None or new is None or int(old[RESOURCE_VERSION]) == self.state[key]
             if new is None:
                 del self.state[key]
             else:
