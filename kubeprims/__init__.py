@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from kubeprims.objects.event import WatchEvent, WatchEventType
     from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
     from kubeprims.selectors import FieldSelector, LabelSelector
+    from kubeprims.sharding import Shard
     from kubeprims.threads import Cancel, Deadline
     from kubeprims.transport.addresses import AddressPolicy
     from kubeprims.transport.config import TransportConfig
@@ -133,6 +134,7 @@ _HOME = {
     "kubeprims.objects.event": "WatchEvent WatchEventType",
     "kubeprims.objects.unstructured": "DeletedFinalStateUnknown Unstructured",
     "kubeprims.selectors": "FieldSelector LabelSelector",
+    "kubeprims.sharding": "Shard",
     "kubeprims.threads": "Cancel Deadline",
     "kubeprims.transport.config": "TransportConfig",
     "kubeprims.transport.exec_policy": "ExecPolicy",
@@ -224,6 +226,7 @@ __all__ = [
     "ResourceVersionRewound",
     "RetryWatcher",
     "ServerError",
+    "Shard",
     "SharedInformer",
     "SharedInformerFactory",
     "StatusError",

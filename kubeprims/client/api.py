@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from kubeprims.client.options import REQUEST_TIMEOUT_S, Query, check_timeout_s
+from kubeprims.client.options import JSON_TYPE, REQUEST_TIMEOUT_S, Query, check_timeout_s
 from kubeprims.client.status import check_success, error_from_status
 from kubeprims.clock import Clock
 from kubeprims.errors import DecodeError, LifecycleError
@@ -16,8 +16,6 @@ from kubeprims.objects.codec import Codec, ListStream
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel, Deadline
 from kubeprims.transport.message import Headers, Request, Response, RoundTripper
-
-JSON_TYPE = "application/json"
 
 # What RFC 3986 lets stand in a segment; the rest is percent-encoded.
 _SEGMENT_CHARACTERS = "!$&'()*+,;=:@"

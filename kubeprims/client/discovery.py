@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kubeprims.client.api import API, JSON_TYPE, Call, join_path
-from kubeprims.client.options import check_timeout_s
+from kubeprims.client.api import API, Call, join_path
+from kubeprims.client.options import JSON_TYPE, check_timeout_s
 from kubeprims.client.resources import (
     APIResource,
     Catalog,

@@ -10,11 +10,15 @@ from kubeprims.client.resource import Resource
 from kubeprims.client.watch import WatchStream
 from kubeprims.objects.codec import ListStream
 from kubeprims.selectors import FieldSelector, LabelSelector
+from kubeprims.sharding import Shard
 from kubeprims.threads import Cancel
 
 
 class ListWatch:
     """Lists and watches one resource, narrowed by selectors that are added to those of each request.
+
+    Of a shard, the server may well give more than was asked for: one that does not know of shards gives all objects,
+    and one that does may be replaced by one that does not. Whoever reads sorts out what the shard does not cover.
 
     Concurrency:
         Immutable: any number of threads at once.
@@ -23,10 +27,25 @@ class ListWatch:
         client-go tools/cache/listwatch.go, ``NewFilteredListWatchFromClient``.
     """
 
-    __slots__ = ("_field_selector", "_label_selector", "_resource")
+    __slots__ = ("_field_selector", "_label_selector", "_metadata_only", "_resource", "_shard")
 
-    def __init__(self, resource: Resource, *, label_selector: str = "", field_selector: str = "") -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        shard: Shard | None = None,
+        metadata_only: bool = False,
+    ) -> None:
         """Narrow a resource.
+
+        Args:
+            resource: What to list and watch.
+            label_selector: Only objects with such labels.
+            field_selector: Only objects with such fields.
+            shard: Only objects of this part.
+            metadata_only: Ask for the objects' metadata alone.
 
         Raises:
             InvalidSelector: A selector cannot be parsed.
@@ -36,6 +55,8 @@ class ListWatch:
         self._resource = resource
         self._label_selector = label_selector
         self._field_selector = field_selector
+        self._shard = shard
+        self._metadata_only = metadata_only
 
     def list(self, options: ListOptions, *, cancel: Cancel | None = None) -> AbstractContextManager[ListStream]:
         """Ask for one page, whose items come in while it is iterated over; leaving it lets go of the connection.
@@ -49,6 +70,8 @@ class ListWatch:
             options,
             label_selector=joined_selectors(self._label_selector, options.label_selector),
             field_selector=joined_selectors(self._field_selector, options.field_selector),
+            shard=self._shard,
+            metadata_only=self._metadata_only,
         )
         return self._resource.open_list(narrowed, cancel=cancel, may_retry=False)
 
@@ -63,9 +86,13 @@ class ListWatch:
             options,
             label_selector=joined_selectors(self._label_selector, options.label_selector),
             field_selector=joined_selectors(self._field_selector, options.field_selector),
+            shard=self._shard,
+            metadata_only=self._metadata_only,
         )
         return self._resource.open_watch(narrowed, cancel=cancel, may_retry=False)
 
     def __repr__(self) -> str:
         selectors = joined_selectors(self._label_selector, self._field_selector)
-        return f"<ListWatch of {self._resource!r}{' where ' if selectors else ''}{selectors}>"
+        what = "metadata of " if self._metadata_only else ""
+        shard = "" if self._shard is None else f", {self._shard!r}"
+        return f"<ListWatch of {what}{self._resource!r}{' where ' if selectors else ''}{selectors}{shard}>"

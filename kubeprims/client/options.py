@@ -14,6 +14,7 @@ from typing import Final
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import JSONObject
 from kubeprims.selectors import FieldSelector, LabelSelector
+from kubeprims.sharding import Shard
 
 REQUEST_TIMEOUT_S = 60.0
 """How long a request may take, its answer included, unless told otherwise."""
@@ -26,6 +27,11 @@ WATCH_GRACE_S = 30.0
 
 PAGE_SIZE = 500
 """How many objects a page of a list holds unless told otherwise."""
+
+JSON_TYPE: Final = "application/json"
+"""The type of bodies, unless something else is asked for."""
+
+_METADATA_ACCEPT = "application/json;as={};g=meta.k8s.io;v=v1"
 
 Query = tuple[tuple[str, str], ...]
 """The parameters of a request, in order."""
@@ -106,6 +112,9 @@ class ListOptions:
         continue_token: The token of the page before; empty for a first page.
         label_selector: Only objects with such labels; empty: any.
         field_selector: Only objects with such fields; empty: any.
+        shard: Only objects of this part. A server that does not know of shards gives all objects, and does not say so:
+            who asks has to sort them out.
+        metadata_only: The objects come as ``PartialObjectMetadata``, which has nothing else.
         timeout_s: How long the request may take, in seconds; None: the client's time-out.
 
     Raises:
@@ -119,6 +128,8 @@ class ListOptions:
     continue_token: str = ""
     label_selector: str = ""
     field_selector: str = ""
+    shard: Shard | None = None
+    metadata_only: bool = False
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -126,6 +137,11 @@ class ListOptions:
             raise InvalidArgument(f"limit is 1 or more, or None for no limit, not {self.limit!r}")
         check_timeout_s(self.timeout_s)
         _check_selectors(self.label_selector, self.field_selector)
+
+    @property
+    def accept(self) -> str:
+        """What the answer should be, as the header ``Accept`` has it."""
+        return _METADATA_ACCEPT.format("PartialObjectMetadataList") if self.metadata_only else JSON_TYPE
 
     def query(self) -> Query:
         """Return the request's parameters."""
@@ -136,6 +152,7 @@ class ListOptions:
             ("continue", self.continue_token or None),
             ("labelSelector", self.label_selector or None),
             ("fieldSelector", self.field_selector or None),
+            ("shardSelector", None if self.shard is None else self.shard.selector),
         )
 
 
@@ -152,6 +169,8 @@ class WatchOptions:
             a plain watch.
         label_selector: Only objects with such labels; empty: any.
         field_selector: Only objects with such fields; empty: any.
+        shard: Only objects of this part, as for :class:`ListOptions`.
+        metadata_only: The objects come as ``PartialObjectMetadata``.
         timeout_s: After how many seconds the server is asked to end the watch; parts of a second count as a whole one.
 
     Raises:
@@ -165,6 +184,8 @@ class WatchOptions:
     resource_version_match: ResourceVersionMatch | None = None
     label_selector: str = ""
     field_selector: str = ""
+    shard: Shard | None = None
+    metadata_only: bool = False
     timeout_s: float = WATCH_TIMEOUT_S
 
     def __post_init__(self) -> None:
@@ -175,6 +196,11 @@ class WatchOptions:
     def deadline_s(self) -> float:
         """How long the watch may last on our side, in seconds: a server that forgets to end it is cut off."""
         return math.ceil(self.timeout_s) + WATCH_GRACE_S
+
+    @property
+    def accept(self) -> str:
+        """What the answer should be, as the header ``Accept`` has it."""
+        return _METADATA_ACCEPT.format("PartialObjectMetadata") if self.metadata_only else JSON_TYPE
 
     def query(self) -> Query:
         """Return the request's parameters."""
@@ -190,6 +216,7 @@ class WatchOptions:
             ("timeoutSeconds", math.ceil(self.timeout_s)),
             ("labelSelector", self.label_selector or None),
             ("fieldSelector", self.field_selector or None),
+            ("shardSelector", None if self.shard is None else self.shard.selector),
         )
 
 

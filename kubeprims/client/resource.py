@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kubeprims.client.api import API, JSON_TYPE, Call
+from kubeprims.client.api import API, Call
 from kubeprims.client.bodies import ObjectBody, check_patch_type, encode_object, encode_patch, identity
 from kubeprims.client.options import (
+    JSON_TYPE,
     DeleteOptions,
     FieldValidation,
     ListOptions,

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kubeprims.client.api import JSON_TYPE
+from kubeprims.client.options import JSON_TYPE
 from kubeprims.meta import JSONObject, JSONValue
 
 TABLE_ACCEPT = ",".join(

@@ -20,6 +20,7 @@ from kubeprims.client.options import (
     joined_selectors,
 )
 from kubeprims.errors import InvalidArgument, InvalidSelector
+from kubeprims.sharding import Shard
 
 BAD_TIMEOUTS = [0, -1, -0.5, math.nan, math.inf, -math.inf]
 
@@ -153,3 +154,17 @@ def test_joined_selectors_select_what_both_do() -> None:
     assert joined_selectors("a=b", "c") == "a=b,c"
     assert joined_selectors("", "c") == "c"
     assert joined_selectors("a=b", "") == "a=b"
+
+
+@pytest.mark.parametrize("options", [ListOptions, WatchOptions])
+def test_a_part_of_the_objects_is_asked_for_by_the_servers_selector(
+    options: type[ListOptions | WatchOptions],
+) -> None:
+    shard = Shard(1, 2, by="namespace")
+    assert options(shard=shard).query()[-1] == ("shardSelector", shard.selector)
+
+
+def test_metadata_alone_is_asked_for_by_the_form_of_the_answer() -> None:
+    assert ListOptions(metadata_only=True).accept == "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    assert WatchOptions(metadata_only=True).accept == "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    assert ListOptions().accept == WatchOptions().accept == "application/json"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.meta import JSONObject
+from kubeprims.sharding import Shard
 from kubeprims.testing.apiserver.binding import Binder
 from kubeprims.testing.apiserver.collector import Collected, Collector
 from kubeprims.testing.apiserver.encoding import decode_tail, encode
@@ -29,6 +30,7 @@ from kubeprims.testing.apiserver.queries import (
 from kubeprims.testing.apiserver.registry import Registry
 from kubeprims.testing.apiserver.remover import Remover
 from kubeprims.testing.apiserver.scale import scale_of
+from kubeprims.testing.apiserver.shard_selectors import parse_shard_selector
 from kubeprims.testing.apiserver.status import (
     method_not_allowed,
     plain_failure,
@@ -58,6 +60,8 @@ class BackendOptions:
         history_bytes_max: How many bytes of replaced states are kept for them, for each resource.
         bookmark_interval_s: How many seconds lie between bookmarks.
         too_large_wait_s: How many seconds a request for a version from the future waits for it.
+        sharded_list_and_watch: ``shardSelector`` counts, as with the feature gate ``ShardedListAndWatch``, which is
+            off by default. Without it, the server does not look at it.
     """
 
     auto_create_namespaces: bool = False
@@ -66,6 +70,7 @@ class BackendOptions:
     history_bytes_max: int = 512 << 20
     bookmark_interval_s: float = 60.0
     too_large_wait_s: float = 3.0
+    sharded_list_and_watch: bool = False
 
 
 class Backend:
@@ -146,6 +151,7 @@ class Backend:
 
         Raises:
             BadRequest: A parameter is wrong.
+            InternalError: The shard selector is none.
             ResourceExpired: The version, or the snapshot of an earlier page, is not known any more.
             ServerTimeout: The version lies in the future.
         """
@@ -153,7 +159,11 @@ class Backend:
         query.check()
         wait_s = self._options.too_large_wait_s
         view, table = self._objects.view(kind), self._objects.table(kind)
-        return take_list(self._storage, table, view, namespace, query, too_large_wait_s=wait_s)
+        predicate = Predicate(kind, query.label_selector, query.field_selector, self._shard(query.shard_selector))
+        return take_list(self._storage, table, view, predicate, namespace, query, too_large_wait_s=wait_s)
+
+    def _shard(self, selector: str) -> Shard | None:
+        return parse_shard_selector(selector) if selector and self._options.sharded_list_and_watch else None
 
     def watch(self, kind: Kind, namespace: str, query: WatchQuery | None = None) -> Watch:
         """Open a watch of the objects in a namespace, or in all of them.
@@ -162,11 +172,11 @@ class Backend:
 
         Raises:
             BadRequest: A parameter is wrong.
-            InternalError: The version is not a number.
+            InternalError: The version is not a number, or the shard selector is none.
         """
         query = query or WatchQuery()
         query.check()
-        predicate = Predicate(kind, query.label_selector, query.field_selector)
+        predicate = Predicate(kind, query.label_selector, query.field_selector, self._shard(query.shard_selector))
         try:
             revision = parse_revision(query.resource_version)
         except ValueError as error:

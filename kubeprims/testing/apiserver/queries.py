@@ -41,6 +41,7 @@ class ListQuery:
         continue_token: Where an earlier page ended.
         label_selector: Which objects, by label.
         field_selector: Which objects, by field.
+        shard_selector: Which objects, by hash, as in the request; empty for all.
     """
 
     resource_version: str = ""
@@ -49,6 +50,7 @@ class ListQuery:
     continue_token: str = ""
     label_selector: LabelSelector = _ALL_LABELS
     field_selector: FieldSelector = _ALL_FIELDS
+    shard_selector: str = ""
 
     def check(self) -> None:
         """Check that the parameters fit each other.
@@ -86,6 +88,7 @@ class WatchQuery:
         timeout_s: After how many seconds the server ends the watch; None lets the server choose.
         label_selector: Which objects, by label.
         field_selector: Which objects, by field.
+        shard_selector: Which objects, by hash, as in the request; empty for all.
     """
 
     resource_version: str = ""
@@ -96,6 +99,7 @@ class WatchQuery:
     timeout_s: float | None = None
     label_selector: LabelSelector = _ALL_LABELS
     field_selector: FieldSelector = _ALL_FIELDS
+    shard_selector: str = ""
 
     def check(self) -> None:
         """Check that the parameters fit each other.
@@ -199,6 +203,7 @@ def parse_list_query(parameters: Parameters) -> ListQuery:
         continue_token=values.get("continue", ""),
         label_selector=_selector(LabelSelector.parse, values.get("labelSelector", "")),
         field_selector=_selector(FieldSelector.parse, values.get("fieldSelector", "")),
+        shard_selector=values.get("shardSelector", ""),
     )
     query.check()
     return query
@@ -222,6 +227,7 @@ def parse_watch_query(parameters: Parameters) -> WatchQuery:
         timeout_s=float(timeout_s) if timeout_s else None,
         label_selector=_selector(LabelSelector.parse, values.get("labelSelector", "")),
         field_selector=_selector(FieldSelector.parse, values.get("fieldSelector", "")),
+        shard_selector=values.get("shardSelector", ""),
     )
     query.check()
     return query

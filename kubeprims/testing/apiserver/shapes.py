@@ -69,6 +69,7 @@ class Shaper:
         names: JSONObject = {"kind": self._kind.kind, "apiVersion": self._kind.api_version}
         objects = [names | item for item in mappings_at(listing, "items")]
         metadata: JSONObject = {key: value for key, value in mapping_at(listing, "metadata").items() if value != ""}
+        metadata.pop("shardInfo", None)  # upstream copies the others, and forgets this one
         if self._representation.form is Form.TABLE:
             return self._table(objects, metadata, with_columns=True)
         api_version = self._representation.api_version

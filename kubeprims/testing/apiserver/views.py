@@ -7,6 +7,7 @@ from functools import cached_property
 from kubeprims.errors import BadRequest
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.selectors import FieldSelector, LabelSelector
+from kubeprims.sharding import Shard
 from kubeprims.testing.apiserver.encoding import decode_tail, encode_tail, item_head, object_head
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kinds import Kind, SelectableField
@@ -62,13 +63,19 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 class Predicate:
-    """Which objects a request is about, by label and field.
+    """Which objects a request is about, by label, field and shard.
+
+    Attributes:
+        shard: Which part of the objects; None for all.
 
     Raises:
         BadRequest: The field selector names a field that the kind does not offer.
     """
 
-    def __init__(self, kind: Kind, label_selector: LabelSelector, field_selector: FieldSelector) -> None:
+    def __init__(
+        self, kind: Kind, label_selector: LabelSelector, field_selector: FieldSelector, shard: Shard | None = None
+    ) -> None:
+        self.shard = shard
         self._labels = label_selector
         self._fields = field_selector
         self._kind = kind
@@ -87,7 +94,7 @@ class Predicate:
     @property
     def selects_all(self) -> bool:
         """Whether no object is left out."""
-        return not self._labels.requirements and not self._fields.requirements
+        return not self._labels.requirements and not self._fields.requirements and self.shard is None
 
     @property
     def names_one(self) -> bool:
@@ -99,6 +106,8 @@ class Predicate:
 
     def matches(self, stored: StoredObject) -> bool:
         """Return whether the request is about this state of an object."""
+        if self.shard is not None and not self.shard.covers(uid=stored.uid, namespace=split_key(stored.key)[0]):
+            return False
         if self._labels.requirements and not self._labels.matches(dict(stored.labels)):
             return False
         return not self._fields.requirements or self._fields.matches(lambda name: self._value(stored, name))
