@@ -27,8 +27,6 @@ class PendingChange(NamedTuple):
         new: The record now; None if it is gone.
         reason: Why the handler is told.
         is_final_state_known: False for a delete that was not seen: ``old`` may be out of date.
-        told: Of a delete that was merged with changes before it: the state that the handler was told last, if it is not
-            ``old``. Should the object come back before the handler hears of the delete, its update starts there.
     """
 
     key: str
@@ -36,7 +34,6 @@ class PendingChange(NamedTuple):
     new: ObjectRecord | None
     reason: Reason
     is_final_state_known: bool = True
-    told: ObjectRecord | None = None
 
 
 class Batch(NamedTuple):
@@ -112,25 +109,29 @@ class NotificationBuffer:
 def coalesce(changes: Iterable[PendingChange]) -> list[PendingChange]:
     """Merge changes by key, each from its first old state to its last new state, in the order of the first ones.
 
-    What was added and deleted again is left out: the handler never knew of it.
+    What was added and deleted again is left out: the handler never knew of it. What was deleted and then came back is
+    another object of the same name, so both are told, the deletion first. Two of a key is the most that is left.
     """
-    by_key: dict[str, PendingChange] = {}
+    gone: dict[str, PendingChange] = {}
+    since: dict[str, PendingChange | None] = {}
     for change in changes:
-        earlier = by_key.get(change.key)
-        by_key[change.key] = change if earlier is None else _join(earlier, change)
-    return [change for change in by_key.values() if change.old is not None or change.new is not None]
+        key = change.key
+        earlier = since.get(key)
+        if change.new is not None:
+            since[key] = change if earlier is None else _join(earlier, change)
+            continue
+        since[key] = None
+        if earlier is None or earlier.old is not None:
+            gone[key] = change  # on_delete is handed the last known state, whatever the handler was told before
+    return [change for key, last in since.items() for change in (gone.get(key), last) if change is not None]
 
 
 def _join(first: PendingChange, last: PendingChange) -> PendingChange:
-    """Return what ``first`` and then ``last`` amount to."""
-    if first.old is None and first.new is None:
-        return last  # what came before has cancelled itself out
+    """Return what ``first`` and then ``last`` amount to, both of one object that is still there."""
     # A resync says nothing of the server: what really happened names the reason, and an add stays an initial one.
     reason = first.reason if last.reason is Reason.RESYNC or first.reason is Reason.INITIAL else last.reason
-    old, new, told = first.told or first.old, last.new, None
-    if new is None and last.old is not None and old is not None:
-        old, told = last.old, old  # on_delete is handed the last known state
+    old, new = first.old, last.new
     if old is not None and new is not None and reason is Reason.RESYNC:
         same = old[RESOURCE_VERSION] == new[RESOURCE_VERSION]
         reason = Reason.RESYNC if same else Reason.LIVE
-    return PendingChange(first.key, old, new, reason, last.is_final_state_known, told)
+    return PendingChange(first.key, old, new, reason)

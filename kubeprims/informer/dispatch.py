@@ -182,7 +182,7 @@ class HandlerRegistration:
 
 def _notification(change: PendingChange) -> Notification:
     """Give the handler views of its own."""
-    key, old_record, new_record, reason, is_final_state_known, _ = change
+    key, old_record, new_record, reason, is_final_state_known = change
     new = None if new_record is None else Unstructured(new_record)
     old: Unstructured | None
     if new is None and not is_final_state_known:
