@@ -1,0 +1,1 @@
+"""Work queues: keys to be worked on, each by one worker at a time."""
