@@ -22,7 +22,7 @@ from kubeprims.objects.codec import default_codec
 from kubeprims.objects.content import decode_content, encode_content
 from kubeprims.objects.event import RAW_BYTES_MAX, MalformedObject
 from kubeprims.objects.projection import Projection, Projector
-from kubeprims.objects.record import KEY, LABELS, RAW, RESOURCE_VERSION, UID, ObjectRecord
+from kubeprims.objects.record import KEY, LABELS, RAW, RESOURCE_VERSION, UID, ObjectRecord, raw_of
 from kubeprims.objects.storage import PlainStorage, Storage
 
 Transform = Callable[[JSONObject], JSONObject]
@@ -93,7 +93,7 @@ class Intake:
         if self._projector is None:
             return record
         try:
-            return (*record[:RAW], self._projector.project(record[RAW]))
+            return (*record[:RAW], self._projector.project(raw_of(record)))
         except DecodeError as error:
             return _malformed(record, error.detail)
         except RecursionError:
@@ -101,7 +101,7 @@ class Intake:
 
     def _transformed(self, record: ObjectRecord, transform: Transform) -> ObjectRecord | MalformedObject:
         try:
-            obj = decode_content(record[RAW])
+            obj = decode_content(raw_of(record))
         except DecodeError as error:
             return _malformed(record, error.detail)
         try:
@@ -116,8 +116,8 @@ class Intake:
             return _malformed(record, f"what the transform returned cannot be kept: {error}")
         if made[KEY] != record[KEY]:
             return _malformed(record, f"the transform returned an object of another key, {made[KEY]!r}")
-        return record[KEY], record[UID], record[RESOURCE_VERSION], made[LABELS], made[RAW]
+        return record[KEY], record[UID], record[RESOURCE_VERSION], made[LABELS], raw_of(made)
 
 
 def _malformed(record: ObjectRecord, detail: str) -> MalformedObject:
-    return MalformedObject(detail, record[RAW][:RAW_BYTES_MAX], ObjectKey(record[KEY]), record[RESOURCE_VERSION])
+    return MalformedObject(detail, raw_of(record)[:RAW_BYTES_MAX], ObjectKey(record[KEY]), record[RESOURCE_VERSION])

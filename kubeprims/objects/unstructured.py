@@ -10,7 +10,7 @@ from kubeprims.errors import ContentUnavailable, DecodeError, InvalidArgument
 from kubeprims.meta import JSONObject, JSONValue, ObjectKey
 from kubeprims.objects.content import decode_content
 from kubeprims.objects.models import build_model
-from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, UID, ObjectRecord, labels_of
+from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, UID, ObjectRecord, labels_of, plain, raw_of
 from kubeprims.objects.stdlib_codec import StdlibCodec
 from kubeprims.objects.strict_json import encode_object
 
@@ -133,7 +133,7 @@ class Unstructured(Mapping[str, JSONValue]):
             DecodeError: The server sent content that is not JSON.
             ContentUnavailable: This is a tombstone without content.
         """
-        return decode_content(self.record[RAW])
+        return decode_content(raw_of(self.record))
 
     def to_bytes(self) -> bytes:
         """Return the object's JSON, as the server sent it but for managedFields.
@@ -141,7 +141,7 @@ class Unstructured(Mapping[str, JSONValue]):
         Raises:
             ContentUnavailable: This is a tombstone without content.
         """
-        return self.record[RAW]
+        return raw_of(self.record)
 
     def as_model(self, model: type[Model]) -> Model:
         """Return the object as a model class of the installed ``kubernetes`` package, such as ``V1Pod``.
@@ -172,7 +172,7 @@ class Unstructured(Mapping[str, JSONValue]):
         if isinstance(other, Unstructured):
             if self._record is None or other._record is None:
                 return self._record is other._record and self.key == other.key
-            return self._record[RAW] == other._record[RAW] or self._load() == other._load()
+            return self._record[RAW:] == other._record[RAW:] or self._load() == other._load()
         if isinstance(other, Mapping):
             return self._record is not None and self._load() == dict(cast("Mapping[object, object]", other))
         return NotImplemented
@@ -184,19 +184,19 @@ class Unstructured(Mapping[str, JSONValue]):
         return self.__copy__()
 
     def __reduce__(self) -> tuple[type[Unstructured], tuple[object, ...]]:
-        return type(self), (self.record,)
+        return type(self), (plain(self.record),)
 
     def __repr__(self) -> str:
         if self._record is None:
             return f"<{type(self).__name__} {self.key} content unknown>"
-        kind = _KIND.match(self._record[RAW])
+        kind = _KIND.match(raw_of(self._record))
         shown = f" {kind[1].decode()}" if kind else ""
         return f"<{type(self).__name__}{shown} {self.key} resourceVersion={self.resource_version}>"
 
     def _load(self) -> JSONObject:
         content = self._content
         if content is None:
-            content = self._content = decode_content(self.record[RAW])
+            content = self._content = decode_content(raw_of(self.record))
         return content
 
     def _metadata(self) -> JSONObject:
@@ -236,7 +236,7 @@ class DeletedFinalStateUnknown(Unstructured):
         return DeletedFinalStateUnknown(self._key, self._record)
 
     def __reduce__(self) -> tuple[type[Unstructured], tuple[object, ...]]:
-        return DeletedFinalStateUnknown, (self._key, self._record)
+        return DeletedFinalStateUnknown, (self._key, None if self._record is None else plain(self._record))
 
 
 def _text(value: JSONValue) -> str:
