@@ -77,7 +77,10 @@ class SharedInformer:
         self._options = options or InformerOptions()
         self._clock = clock or SystemClock()
         self._synced_or_stopped = Latch()
-        self._pipeline = Pipeline(self.indexer, on_synced=self._synced_or_stopped.set)
+        intake = self._options.make_intake()
+        self._pipeline = Pipeline(
+            self.indexer, intake=None if intake.is_passive else intake, on_synced=self._synced_or_stopped.set
+        )
         self._reflector = Reflector(
             lister_watcher,
             self._pipeline.source(),
