@@ -7,12 +7,15 @@ several, or several callers share one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from kubeprims.errors import ConfigError
 from kubeprims.informer.intake import Intake, Transform
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.objects.projection import Projection
+from kubeprims.objects.record import KEY, UID, ObjectRecord
 from kubeprims.objects.storage import Storage, storage_of
+from kubeprims.sharding import Shard
 
 RESYNC_PERIOD_MIN_S = 1.0
 
@@ -24,6 +27,8 @@ class InformerOptions:
     Attributes:
         resync_period_s: How often the cache is replayed to handlers that name no period, in seconds; 0 is never.
         reflector: Page size, watch time-outs, delays.
+        shard: The part of the objects that is this informer's; the others are left out, even if the server sends them.
+            None is all of them.
         transform: Gets each version of an object once, as a dictionary of its own, and returns what the cache shall
             hold instead; it must leave name and namespace. If it fails, the last good state stays, as when an object
             cannot be decoded. About 80 us for a pod with msgspec, 170 without; the other two cost a fraction.
@@ -36,6 +41,7 @@ class InformerOptions:
 
     resync_period_s: float = 0.0
     reflector: ReflectorOptions = field(default_factory=ReflectorOptions)
+    shard: Shard | None = None
     transform: Transform | None = None
     keep: tuple[str, ...] = ()
     strip: tuple[str, ...] = ()
@@ -55,10 +61,15 @@ class InformerOptions:
             InvalidArgument: ``transform`` cannot be called, or ``storage`` is none.
         """
         return Intake(
+            covers=None if self.shard is None else partial(_covers, self.shard),
             transform=self.transform,
             projection=Projection(self.keep, self.strip),
             storage=storage_of(self.storage),
         )
+
+
+def _covers(shard: Shard, record: ObjectRecord) -> bool:
+    return shard.covers(uid=record[UID], namespace=record[KEY].rpartition("/")[0])
 
 
 def is_resync_period(period_s: float) -> bool:

@@ -26,6 +26,7 @@ from kubeprims.informer.handlers import Reason
 from kubeprims.meta import compare_resource_versions
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, ObjectRecord
+from kubeprims.threads import Latch
 
 DIRTY_KEYS_MAX = 10_000
 """How many objects that could not be understood are remembered; the next list counts the others again."""
@@ -56,6 +57,7 @@ class Pipeline:
         make_queue: MakeQueue = DeltaFIFO,
         intake: Intake | None = None,
         on_synced: Callable[[], None] = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a pipeline without sources.
 
@@ -64,14 +66,17 @@ class Pipeline:
             make_queue: Makes the queue of each source.
             intake: Makes of each record that is new to the cache what is kept; None keeps all as it is.
             on_synced: Called once, outside the lock, when the first list is in the cache.
+            on_progress: Called, outside the lock, after everything that moves the version of a source.
         """
         self.indexer = indexer
         self.lock = threading.RLock()  # re-entrant, for an index function may add a handler
         self._make_queue = make_queue
         self._intake = intake
         self._on_synced = on_synced
+        self.on_progress = on_progress
         self._dirty: dict[str, str] = {}
         self._registrations: tuple[HandlerRegistration, ...] = ()
+        self._sources: tuple[Source, ...] = ()
         self._unsynced: set[Source] = set()
         self._has_synced = False
 
@@ -112,6 +117,7 @@ class Pipeline:
         with self.lock:
             known = self.indexer if namespace is None else _KnownInNamespace(self.indexer, namespace)
             source = Source(self, self._make_queue(known), namespace=namespace, intake=self._intake)
+            self._sources = (*self._sources, source)
             if not self._has_synced:
                 self._unsynced.add(source)
         return source
@@ -119,7 +125,10 @@ class Pipeline:
     def remove_source(self, source: Source) -> None:
         """Forget the objects of a source; handlers are told of their end. The source takes no more."""
         source.close()
+        with self.lock:
+            self._sources = tuple(other for other in self._sources if other is not source)
         self.has_listed(source)
+        self.on_progress()
 
     def has_listed(self, source: Source | None = None) -> None:
         """Note that the first list of a source is in the cache; None if there is nothing to wait for at all."""
@@ -131,6 +140,17 @@ class Pipeline:
             self._has_synced = True
             self._push(Batch((), ends_initial_list=True))
         self._on_synced()
+
+    def has_reached(self, resource_version: str, namespace: str | None = None) -> bool:
+        """Return whether the cache is at least as new as a version: that of a namespace, or of each source.
+
+        Asked while the cache changes, it may tell a moment late, never too early.
+        """
+        return self._has_synced and all(
+            source.resource_version == resource_version or _is_older(resource_version, source.resource_version)
+            for source in self._sources
+            if namespace is None or source.namespace in {None, namespace}
+        )
 
     # -- handlers -------------------------------------------------------------------------------------------------
 
@@ -188,6 +208,11 @@ class Pipeline:
 class Source:
     """What one reflector tells a pipeline: its sink.
 
+    Attributes:
+        namespace: Where its objects are; None is everywhere.
+        resource_version: The version up to which the cache has its objects; empty before its first list.
+        listed: Set once its first list is in the cache, or it takes no more.
+
     Concurrency:
         Every method may be called from any thread; each takes the pipeline's lock.
     """
@@ -197,6 +222,8 @@ class Source:
     ) -> None:
         """Make a source; :meth:`Pipeline.source` does."""
         self.namespace = namespace
+        self.resource_version = ""
+        self.listed = Latch()
         self._pipeline = pipeline
         self._lock = pipeline.lock
         self._indexer = pipeline.indexer
@@ -244,7 +271,10 @@ class Source:
                     kept.append(last_good)
             self._queue.replace([*records, *kept], resource_version)
             pipeline.drain(self._queue, Reason.RELIST if pipeline.has_synced else Reason.INITIAL)
+            self.resource_version = resource_version
+        self.listed.set()
         pipeline.has_listed(self)
+        pipeline.on_progress()
 
     def apply(self, events: Sequence[WatchEvent]) -> None:
         """Change the objects of this source by these events, bookmarks among them."""
@@ -266,6 +296,9 @@ class Source:
                 else:
                     queue.delete(record)
             self._pipeline.drain(queue, Reason.LIVE)
+            newest = (event.resource_version for event in reversed(events) if event.resource_version)
+            self.resource_version = next(newest, self.resource_version)
+        self._pipeline.on_progress()
 
     def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
         """Take the state of an object that was asked for again because it could not be understood.
@@ -305,6 +338,7 @@ class Source:
             pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
             self._queue.replace((), "")
             pipeline.drain(self._queue, Reason.RELIST)
+        self.listed.set()
 
     def _is_mine(self, key: str) -> bool:
         return self.namespace is None or key.startswith(f"{self.namespace}/")

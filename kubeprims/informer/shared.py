@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable, Mapping
@@ -12,12 +13,24 @@ from typing import Self
 from kubeprims.cache.indexer import Indexer, IndexFunc
 from kubeprims.cache.lister import Lister
 from kubeprims.clock import Clock, Rng, SystemClock
-from kubeprims.errors import CacheSyncTimeout, InvalidArgument, KubeprimsError, LifecycleError, StopTimeout
+from kubeprims.errors import (
+    CacheSyncTimeout,
+    InvalidArgument,
+    KubeprimsError,
+    LifecycleError,
+    StopTimeout,
+    WaitTimeout,
+)
 from kubeprims.informer.dispatch import HandlerRegistration
+from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.handlers import Deliver, ResourceEventHandler, from_functions, from_handler
+from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
 from kubeprims.informer.pipeline import Pipeline
-from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector, ReflectorState, ReflectorStatus
+from kubeprims.informer.progress import Progress
+from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
+from kubeprims.informer.start_gate import StartGate
+from kubeprims.meta import compare_resource_versions
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 
@@ -49,23 +62,26 @@ class SharedInformer:
 
     def __init__(  # noqa: PLR0913 - options, all by keyword
         self,
-        lister_watcher: ListerWatcher,
+        lister_watcher: ListerWatcher | ByNamespace,
         *,
         name: str,
         indexers: Mapping[str, IndexFunc] | None = None,
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
+        gate: StartGate | None = None,
         clock: Clock | None = None,
         rng: Rng | None = None,
     ) -> None:
         """Make an informer; :meth:`start` starts it.
 
         Args:
-            lister_watcher: Lists and watches; ``kubeprims.client.ListWatch`` for a real server.
+            lister_watcher: Lists and watches; ``kubeprims.client.ListWatch`` for a real server. Or what does so
+                namespace by namespace, if the cache is to hold several and not all of them.
             name: For logs and errors.
             indexers: Index functions by name; more can be added at any time.
             options: How to list, watch, keep and tell; None is the defaults.
             on_error: Called on the informer's thread with each failure and the seconds until the next try.
+            gate: Where the first list waits for its turn; None if it need not.
             clock: The clock to live by.
             rng: The chance to live by.
 
@@ -77,21 +93,32 @@ class SharedInformer:
         self._options = options or InformerOptions()
         self._clock = clock or SystemClock()
         self._synced_or_stopped = Latch()
+        self._progress = Progress(self._clock)
         intake = self._options.make_intake()
         self._pipeline = Pipeline(
-            self.indexer, intake=None if intake.is_passive else intake, on_synced=self._synced_or_stopped.set
+            self.indexer,
+            intake=None if intake.is_passive else intake,
+            on_synced=self._synced_or_stopped.set,
+            on_progress=self._progress.note,
         )
-        self._reflector = Reflector(
-            lister_watcher,
-            self._pipeline.source(),
+        self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
+        self._cancel = Cancel()
+        parts = FeedParts(
+            pipeline=self._pipeline,
             name=name,
             options=self._options.reflector,
             clock=self._clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, not secrets
             on_error=on_error,
+            gate=gate,
+            spawn=self._spawn,
         )
-        self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
-        self._cancel = Cancel()
+        self._feed: Feed
+        if isinstance(lister_watcher, ByNamespace):
+            self._feed = NamespacesFeed(lister_watcher, parts)
+        else:
+            self._feed = ReflectorFeed(lister_watcher, parts)
+        self._death: KubeprimsError | None = None
         self._handlers_made = 0
         self._started = False
 
@@ -111,7 +138,7 @@ class SharedInformer:
             try:
                 for registration in self._pipeline.registrations:
                     self._threads.spawn(registration.run, name=registration.name)
-                self._threads.spawn(lambda: self._reflector.run(self._cancel), name="reflector")
+                self._threads.spawn(lambda: self._feed.run(self._cancel), name="reflector")
             except BaseException:
                 self._signal_stop()
                 raise
@@ -181,23 +208,35 @@ class SharedInformer:
 
     @property
     def status(self) -> ReflectorStatus:
-        """Counters and the last failure, live."""
-        return self._reflector.status
+        """Counters and the last failure: live; of several namespaces, what they come to at the moment."""
+        return self._feed.status
 
     @property
     def state(self) -> ReflectorState:
         """What the informer is doing."""
-        return self._reflector.status.state
+        return self._feed.status.state
 
     @property
     def last_error(self) -> KubeprimsError | None:
         """The last failure; None once all is well again."""
-        return self._reflector.status.last_error
+        return self._death or self._feed.status.last_error
 
     @property
     def last_sync_resource_version(self) -> str:
-        """The version of the cache; empty before the first list."""
-        return self._reflector.status.resource_version
+        """The version of the cache; empty before the first list. Of several namespaces, the oldest."""
+        return self._feed.status.resource_version
+
+    @property
+    def staleness_s(self) -> float:
+        """How many seconds ago the server was last heard of; infinite before the first list.
+
+        Whatever happened before that is in the cache. An open watch without events counts too: it goes on growing until
+        a bookmark comes, which on a real server is about a minute.
+        """
+        last_contact_s = self._feed.status.last_contact_s
+        if last_contact_s is None or not self.has_synced:
+            return math.inf
+        return max(0.0, self._clock.monotonic() - last_contact_s)
 
     def wait_for_sync(self, timeout_s: float | None = None) -> None:
         """Wait until :attr:`has_synced`.
@@ -213,6 +252,59 @@ class SharedInformer:
         if not self.has_synced:
             last_error = f": {self.last_error}" if self.last_error else ""
             raise LifecycleError(f"informer {self.name} was stopped before it had synced{last_error}")
+
+    def add_sync_callback(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called once the informer has synced or is stopped; return what takes that back.
+
+        It runs on the informer's thread, or at once if that is so already; it must neither block nor raise.
+        """
+        return self._synced_or_stopped.add_callback(callback)
+
+    def wait_for_resource_version(
+        self, resource_version: str, timeout_s: float | None = None, *, namespace: str | None = None
+    ) -> None:
+        """Wait until the cache is at least as new as a version, such as that of a write of one's own.
+
+        The version may come with an event or a bookmark. So the write of an object that this informer does not cover
+        is waited for until the next bookmark, about a minute.
+
+        Args:
+            resource_version: The ``metadata.resourceVersion`` that the write was answered with.
+            timeout_s: How long to wait, in seconds; None is for as long as the informer runs.
+            namespace: Wait for what is in this namespace alone. An informer of several namespaces has a version for
+                each, and the quiet ones are behind.
+
+        Raises:
+            InvalidArgument: The version is none that can be compared.
+            WaitTimeout: It did not come in time; the informer's last failure is the cause.
+            LifecycleError: The informer is not started, or was stopped meanwhile.
+
+        Concurrency:
+            Not for index functions and transforms: the version comes on the thread that they run on.
+        """
+        if compare_resource_versions(resource_version, resource_version) is None:
+            raise InvalidArgument(f"{resource_version!r} is no version that can be waited for")
+        if not self._started:
+            raise LifecycleError(f"informer {self.name} is not started: no version would ever come")
+        take_back = self._cancel.add_callback(self._progress.note)
+        try:
+            is_over = self._progress.wait_until(
+                lambda: self._cancel.is_set or self._pipeline.has_reached(resource_version, namespace), timeout_s
+            )
+        finally:
+            take_back()
+        if self._pipeline.has_reached(resource_version, namespace):
+            return
+        if is_over:
+            raise LifecycleError(f"informer {self.name} was stopped before it had version {resource_version}")
+        seen = f"version {self.last_sync_resource_version or '(none)'}"
+        raise WaitTimeout(
+            f"informer {self.name}",
+            condition=f"at version {resource_version}",
+            timeout_s=timeout_s or 0.0,
+            last=None,
+            seen=seen,
+        ) from self.last_error
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -288,11 +380,14 @@ class SharedInformer:
             registration.close()
             self._pipeline.remove(registration)
 
+    def _spawn(self, target: Callable[[], None], name: str) -> None:
+        self._threads.spawn(target, name=name)
+
     def _thread_died(self, error: BaseException) -> None:
         """A thread ended by an error, which nobody foresaw: stop, so that nobody trusts a dead cache."""
         logger.critical("informer %s died", self.name, exc_info=error)
         failure = error if isinstance(error, KubeprimsError) else KubeprimsError(f"{type(error).__name__}: {error}")
-        self._reflector.status.last_error = failure
+        self._death = failure
         self._signal_stop()
 
 
