@@ -66,7 +66,8 @@ class Projector:
             strip.append(_ANNOTATIONS)
         named = [path for path in keep if path[:1] != _METADATA]
         self._keep: _Tree | None = _tree([*named, ("apiVersion",), ("kind",), _METADATA]) if keep else None
-        self._annotations = {} if _METADATA in keep else _tree(annotations).get("metadata", {}).get("annotations", {})
+        named_annotations = _ALL if _METADATA in keep else _tree(annotations)
+        self._annotations = named_annotations.get("metadata", _ALL).get("annotations", _ALL)
         self._strip = _tree(strip)
 
     def project(self, raw: bytes) -> bytes:
