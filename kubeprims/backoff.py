@@ -70,6 +70,11 @@ class Backoff:
         self._failed_at_s = now_s + delay_s  # healthy time is counted from the end of the wait
         return delay_s
 
+    def not_healthy_until(self, now_s: float) -> None:
+        """Have the time up to ``now_s`` not count as healthy, although nothing was reported to have failed."""
+        if self._failed_at_s is not None:
+            self._failed_at_s = max(self._failed_at_s, now_s)
+
     def reset(self) -> None:
         """Start over from the first delay."""
         self._next_s = self._policy.base_s

@@ -7,7 +7,7 @@ It does what the machine says, and nothing else: each branch below is one effect
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol, assert_never
@@ -15,8 +15,13 @@ from typing import Protocol, assert_never
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.client.status import error_from_status
 from kubeprims.clock import Clock, Rng
-from kubeprims.errors import Cancelled, DecodeError, KubeprimsError
-from kubeprims.informer.machine import Effect, ListPage, ReflectorMachine, ReflectorOptions, Replace, Sleep, Watch
+from kubeprims.errors import Cancelled, DecodeError, KubeprimsError, WatchIdle
+from kubeprims.informer.effects import Effect, Follow, ListPage, Probe, Replace, Sleep, Watch, WatchList
+from kubeprims.informer.expected_type import ExpectedType
+from kubeprims.informer.failures import RestartCause, is_watch_list_refused
+from kubeprims.informer.initial_events import InitialEvents
+from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions, ResourceMemory
+from kubeprims.meta import GroupVersionKind
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import ObjectRecord
 from kubeprims.threads import Cancel
@@ -50,7 +55,7 @@ class WatchedEvents(Protocol):
         ...
 
     def expire_in(self, timeout_s: float, /) -> None:
-        """End by ``DeadlineExceeded`` what has not come in ``timeout_s`` seconds from now; each call counts anew.
+        """End by ``WatchIdle`` what has not come in ``timeout_s`` seconds from now; each call counts anew.
 
         The thread that reads calls it, between two batches.
         """
@@ -121,8 +126,12 @@ class ReflectorStatus:
         failures: How many failures there were in all.
         lists: How many first pages were asked for.
         watches: How many watches were asked for.
+        watch_lists: How many watch-lists were asked for; each goes on as a watch.
+        probes: How often the server was asked for nothing but its version.
+        restarts: How often a list or a watch was begun anew, by cause.
         listed: How many objects the running, or the last, list has brought.
         malformed: How many objects could not be understood.
+        refetches: How many objects were asked for one by one, because they could not be understood before.
         resource_version: The version of the local copy.
         next_try_s: The clock when the next try is, while waiting; else None.
         last_contact_s: The clock when the server was last heard of; None if never.
@@ -136,22 +145,35 @@ class ReflectorStatus:
         "lists",
         "malformed",
         "next_try_s",
+        "probes",
+        "refetches",
         "resource_version",
+        "restarts",
         "state",
+        "watch_lists",
         "watches",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, restarts: Mapping[RestartCause, int] | None = None) -> None:
         self.state = ReflectorState.NEW
         self.last_error: KubeprimsError | None = None
         self.failures = 0
         self.lists = 0
         self.listed = 0
         self.watches = 0
+        self.watch_lists = 0
+        self.probes = 0
+        self.restarts: Mapping[RestartCause, int] = {} if restarts is None else restarts
         self.malformed = 0
+        self.refetches = 0
         self.resource_version = ""
         self.next_try_s: float | None = None
         self.last_contact_s: float | None = None
+
+    @property
+    def idle_timeouts(self) -> int:
+        """How many watches were given up because they had gone silent."""
+        return self.restarts.get(RestartCause.IDLE, 0)
 
     def next_try_in_s(self, clock: Clock) -> float:
         """Return in how many seconds the next try is; 0 if one is under way."""
@@ -160,7 +182,7 @@ class ReflectorStatus:
 
 
 class Reflector:
-    """Lists, watches, and starts again after every failure, until it is cancelled.
+    """Gets everything, watches, and starts again after every failure, until it is cancelled.
 
     Concurrency:
         :meth:`run` is the body of one thread.
@@ -176,14 +198,30 @@ class Reflector:
         clock: Clock,
         rng: Rng,
         on_error: ErrorCallback | None = None,
+        memory: ResourceMemory | None = None,
+        expected: GroupVersionKind | None = None,
     ) -> None:
-        self.status = ReflectorStatus()
+        """Put it together; nothing happens before :meth:`run`.
+
+        Args:
+            lister_watcher: What is asked.
+            sink: Where the objects go.
+            name: For logs and errors.
+            options: How to list and watch.
+            clock: The clock of delays.
+            rng: The chance in delays and time-outs.
+            on_error: Told of every failure.
+            memory: What is known of how the server serves the resource; shared by those who watch the same one.
+            expected: What the objects are; None: what the first of them is.
+        """
+        self._machine = ReflectorMachine(options, rng=rng, memory=memory)
+        self.status = ReflectorStatus(self._machine.restarts)
         self._lister_watcher = lister_watcher
         self._sink = sink
         self._name = name
         self._clock = clock
-        self._machine = ReflectorMachine(options, rng=rng)
         self._on_error = on_error
+        self._expected = ExpectedType(expected)
         self._records: list[ObjectRecord] = []
         self._malformed: list[MalformedObject] = []
 
@@ -200,50 +238,120 @@ class Reflector:
 
     def _do(self, effect: Effect, cancel: Cancel) -> Effect:
         match effect:
+            case WatchList():
+                return self._watch_list(effect, cancel)
             case ListPage():
                 return self._list_page(effect, cancel)
             case Replace(resource_version=resource_version):
                 return self._replace(resource_version)
             case Watch():
                 return self._watch(effect, cancel)
+            case Probe():
+                return self._probe(cancel)
             case Sleep(delay_s=delay_s, error=error):
                 return self._sleep(delay_s, error, cancel)
+            case Follow():
+                raise AssertionError(effect)  # belongs to a watch-list, which carries it out itself
         assert_never(effect)
 
+    # -- getting everything -----------------------------------------------------------------------------------------
+
     def _list_page(self, page: ListPage, cancel: Cancel) -> Effect:
-        self.status.state = ReflectorState.LISTING
         if page.first:
             self.status.lists += 1
-            self.status.listed = 0
-            self._records, self._malformed = [], []
+            self._start_over()
         options = ListOptions(
             resource_version=page.resource_version, limit=page.limit, continue_token=page.continue_token
         )
         try:
             with self._lister_watcher.list(options, cancel=cancel) as listed:
-                self._records.extend(self._taken(listed))
+                self._records.extend(self._kept(listed))
                 resource_version, continue_token = listed.resource_version, listed.continue_token
         except KubeprimsError as error:
-            if cancel.is_set:
-                raise Cancelled("stopped", method="LIST", url=self._name) from error
+            self._check_cancel(cancel, error)
             self._records, self._malformed = [], []  # not held while waiting: the next try starts over
             return self._machine.on_list_failed(error, now_s=self._clock.monotonic())
-        self.status.last_contact_s = self._clock.monotonic()
         return self._machine.on_page(
-            resource_version=resource_version, continue_token=continue_token, now_s=self.status.last_contact_s
+            resource_version=resource_version, continue_token=continue_token, now_s=self._heard()
         )
 
-    def _taken(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
-        take = self._sink.take
+    def _start_over(self) -> None:
+        self.status.state = ReflectorState.LISTING
+        self.status.listed = 0
+        self._records, self._malformed = [], []
+        self._expected.forget()
+
+    def _kept(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
         for item in items:
-            self.status.listed += 1
-            taken = take(item)
-            if isinstance(taken, MalformedObject):
-                self._skip(taken)
-                if taken.key is not None:
-                    self._malformed.append(taken)
-            elif taken is not None:
-                yield taken
+            kept = self._keep(item)
+            if isinstance(kept, MalformedObject):
+                if kept.key is not None:
+                    self._malformed.append(kept)
+            elif kept is not None:
+                yield kept
+
+    def _keep(self, item: ObjectRecord | MalformedObject) -> ObjectRecord | MalformedObject | None:
+        """Return what is to be kept of an object that a list or a watch-list brings."""
+        self.status.listed += 1
+        if not isinstance(item, MalformedObject) and not self._expected.accepts(item):
+            self._skip(self._expected.refused(item))
+            return None
+        kept = self._sink.take(item)
+        if isinstance(kept, MalformedObject):
+            self._skip(kept)
+        return kept
+
+    def _watch_list(self, effect: WatchList, cancel: Cancel) -> Effect:
+        self.status.watch_lists += 1
+        self._start_over()
+        options = WatchOptions(
+            resource_version=effect.resource_version, send_initial_events=True, timeout_s=effect.timeout_s
+        )
+        gathered = InitialEvents(self._keep)
+        error, lasted_s = self._open_watch(
+            options, cancel, lambda watched: self._read_watch_list(watched, gathered, effect.deadline_s)
+        )
+        now_s = self._clock.monotonic()
+        if gathered.is_complete:
+            return self._watch_ended(error, lasted_s, now_s)
+        if is_watch_list_refused(error):
+            logger.info("%s: no watch-list, listing instead: %s", self._name, error)
+        return self._machine.on_watch_list_ended(
+            error,
+            lasted_s=lasted_s,
+            now_s=now_s,
+            events=gathered.count,
+            last_event_s=None if gathered.last_s is None else now_s - gathered.last_s,
+        )
+
+    def _read_watch_list(
+        self, watched: WatchedEvents, gathered: InitialEvents, deadline_s: float
+    ) -> KubeprimsError | None:
+        """Gather the objects, put them in place of the copy, and go on; return what the stream ended with."""
+        until_s = self._clock.monotonic() + deadline_s
+        watched.expire_in(deadline_s)
+        batches = watched.batches()
+        for batch in batches:
+            events, error = _until_error(batch)
+            behind = gathered.feed(events, now_s=self._heard())
+            if behind is not None:
+                self._follow(gathered, behind)
+            if error is not None:
+                return error
+            if behind is not None:
+                return self._consume(watched, batches)
+            if self._clock.monotonic() >= until_s:
+                return WatchIdle("the watch-list was not complete in time", method="WATCH", url=self._name)
+        return None
+
+    def _follow(self, gathered: InitialEvents, behind: Sequence[WatchEvent]) -> None:
+        """Replace the copy by a complete watch-list, whose stream is a watch from here on."""
+        self._records, self._malformed = gathered.take_objects()
+        self._machine.on_initial_events_end(resource_version=gathered.resource_version)
+        follow = self._replace(gathered.resource_version)
+        assert isinstance(follow, Follow), follow
+        self.status.state = ReflectorState.WATCHING
+        self._store(behind)
 
     def _replace(self, resource_version: str) -> Effect:
         records, self._records = self._records, []
@@ -254,55 +362,90 @@ class Reflector:
         self.status.last_error = None
         return effect
 
+    # -- watching ---------------------------------------------------------------------------------------------------
+
     def _watch(self, watch: Watch, cancel: Cancel) -> Effect:
         self.status.state = ReflectorState.WATCHING
         self.status.watches += 1
         options = WatchOptions(resource_version=watch.resource_version, timeout_s=watch.timeout_s)
+        error, lasted_s = self._open_watch(options, cancel, self._read_watch)
+        return self._watch_ended(error, lasted_s, self._clock.monotonic())
+
+    def _open_watch(
+        self, options: WatchOptions, cancel: Cancel, read: Callable[[WatchedEvents], KubeprimsError | None]
+    ) -> tuple[KubeprimsError | None, float | None]:
+        """Open a watch and read it; return what it ended with, and for how long it was open (None: never)."""
         opened_s: float | None = None
         error: KubeprimsError | None = None
         try:
             with self._lister_watcher.watch(options, cancel=cancel) as watched:
-                opened_s = self.status.last_contact_s = self._clock.monotonic()
-                self.status.last_error = None  # a quiet resource may bring nothing for minutes
-                error = self._consume(watched)
+                opened_s = self._heard()
+                error = read(watched)
         except KubeprimsError as failure:
-            if cancel.is_set:
-                raise Cancelled("stopped", method="WATCH", url=self._name) from failure
+            self._check_cancel(cancel, failure)
             error = failure
-        now_s = self._clock.monotonic()
-        lasted_s = 0.0 if opened_s is None else now_s - opened_s
+        return error, None if opened_s is None else self._clock.monotonic() - opened_s
+
+    def _read_watch(self, watched: WatchedEvents) -> KubeprimsError | None:
+        self.status.last_error = None  # a quiet resource may bring nothing for minutes
+        return self._consume(watched, watched.batches())
+
+    def _consume(self, watched: WatchedEvents, batches: Iterator[Sequence[WatchEvent]]) -> KubeprimsError | None:
+        """Store what the watch brings; return the error it ended with, or None if the server just ended it."""
+        watched.expire_in(self._machine.idle_s)
+        for batch in batches:
+            events, error = _until_error(batch)
+            self._store(events)
+            if error is not None:
+                return error
+            watched.expire_in(self._machine.idle_s)
+        return None
+
+    def _store(self, batch: Sequence[WatchEvent]) -> None:
+        accepts = self._expected.accepts
+        events = [event for event in batch if event.record is None or accepts(event.record)]
+        if events:
+            self._sink.apply(events)
+            # Only now: the version must never run ahead of the copy.
+            self._machine.on_events(
+                count=len(events),
+                resource_version=next(
+                    (event.resource_version for event in reversed(events) if event.resource_version), ""
+                ),
+                only_added=all(event.type is WatchEventType.ADDED for event in events),
+                bookmarks=sum(event.type is WatchEventType.BOOKMARK for event in events),
+            )
+            self.status.resource_version = self._machine.last_resource_version
+            self.status.last_error = None
+        self._heard()
+        for event in batch:
+            if event.malformed is not None:
+                self._skip(event.malformed)
+            elif event.record is not None and len(events) < len(batch) and not accepts(event.record):
+                self._skip(self._expected.refused(event.record))
+
+    def _watch_ended(self, error: KubeprimsError | None, lasted_s: float | None, now_s: float) -> Effect:
         effect = self._machine.on_watch_ended(error, lasted_s=lasted_s, now_s=now_s)
         if error is not None and not isinstance(effect, Sleep):
             self._failed(error, 0.0)
         return effect
 
-    def _consume(self, watched: WatchedEvents) -> KubeprimsError | None:
-        """Store what the watch brings; return the error it ended with, or None if the server just ended it."""
-        for batch in watched.batches():
-            end = next((index for index, event in enumerate(batch) if event.type is WatchEventType.ERROR), None)
-            if end is None:
-                self._store(batch)
-                continue
-            if end:
-                self._store(batch[:end])
-            return error_from_status(batch[end].status or {})
-        return None
+    def _probe(self, cancel: Cancel) -> Effect:
+        self.status.probes += 1
+        try:
+            with self._lister_watcher.list(ListOptions(limit=1), cancel=cancel) as listed:
+                for _ in listed:
+                    pass
+                resource_version = listed.resource_version
+        except KubeprimsError as error:
+            self._check_cancel(cancel, error)
+            effect = self._machine.on_probe_failed(error, now_s=self._clock.monotonic())
+            if not isinstance(effect, Sleep):
+                self._failed(error, 0.0)
+            return effect
+        return self._machine.on_probed(resource_version=resource_version, now_s=self._heard())
 
-    def _store(self, batch: Sequence[WatchEvent]) -> None:
-        self._sink.apply(batch)
-        # Only now: the version must never run ahead of the copy.
-        self._machine.on_events(
-            count=len(batch),
-            resource_version=next((event.resource_version for event in reversed(batch) if event.resource_version), ""),
-            only_added=all(event.type is WatchEventType.ADDED for event in batch),
-        )
-        status = self.status
-        status.resource_version = self._machine.last_resource_version
-        status.last_error = None
-        status.last_contact_s = self._clock.monotonic()
-        for event in batch:
-            if event.malformed is not None:
-                self._skip(event.malformed)
+    # -- waiting, and what everybody may know -----------------------------------------------------------------------
 
     def _sleep(self, delay_s: float, error: KubeprimsError, cancel: Cancel) -> Effect:
         self.status.next_try_s = self._clock.monotonic() + delay_s
@@ -311,6 +454,16 @@ class Reflector:
         cancel.wait(delay_s, clock=self._clock)
         self.status.next_try_s = None
         return self._machine.on_slept()
+
+    def _check_cancel(self, cancel: Cancel, error: KubeprimsError) -> None:
+        """Go on, unless we were told to stop: what fails then says nothing."""
+        if cancel.is_set:
+            raise Cancelled("stopped", url=self._name) from error
+
+    def _heard(self) -> float:
+        """Note that the server was heard of, and return the time."""
+        self.status.last_contact_s = now_s = self._clock.monotonic()
+        return now_s
 
     def _skip(self, malformed: MalformedObject) -> None:
         self.status.malformed += 1
@@ -327,3 +480,11 @@ class Reflector:
             self._on_error(error, delay_s)
         except Exception:  # user code: reporting a failure must not add one
             logger.exception("%s: on_error failed", self._name)
+
+
+def _until_error(batch: Sequence[WatchEvent]) -> tuple[Sequence[WatchEvent], KubeprimsError | None]:
+    """Return the events up to an ERROR, and its exception; all of them and None if there is none."""
+    for position, event in enumerate(batch):
+        if event.type is WatchEventType.ERROR:
+            return batch[:position], error_from_status(event.status or {})
+    return batch, None

@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Self
 
 from kubeprims.client.options import ListOptions, WatchOptions
-from kubeprims.errors import Cancelled, KubeprimsError, ResourceExpired
+from kubeprims.errors import BadRequest, Cancelled, KubeprimsError, ResourceExpired
 from kubeprims.meta import JSONObject
 from kubeprims.objects.codec import default_codec
 from kubeprims.objects.event import WatchEvent, WatchEventType
-from kubeprims.objects.record import KEY, RAW, ObjectRecord
+from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, ObjectRecord
 from kubeprims.threads import Cancel
+
+_Events = list[WatchEvent]
 
 
 class FakeListerWatcher:
@@ -22,7 +24,8 @@ class FakeListerWatcher:
 
     Attributes:
         lists: The options of every list, in order.
-        watches: The options of every watch, in order.
+        watches: The options of every watch, in order; watch-lists are among them.
+        serves_watch_lists: Whether watch-lists are served; else they are refused, as servers before 1.32 do.
 
     Concurrency:
         Every method may be called from any thread.
@@ -34,6 +37,7 @@ class FakeListerWatcher:
     def __init__(self) -> None:
         self.lists: list[ListOptions] = []
         self.watches: list[WatchOptions] = []
+        self.serves_watch_lists = True
         self._changed = threading.Condition()
         self._codec = default_codec()
         self._records: dict[str, ObjectRecord] = {}
@@ -140,14 +144,26 @@ class FakeListerWatcher:
                 raise Cancelled("cancelled")
             if self._watch_errors:
                 raise self._watch_errors.popleft()
-            since = int(options.resource_version or "0")
-            if since < self._oldest:
-                raise ResourceExpired("too old resource version", code=410, reason="Expired")
-            missed = [event for version, event in self._history if version > since]
+            missed = self._initial_events() if options.send_initial_events else self._missed(options)
             watch = FakeWatch(self._changed, self._open, cancel, missed)
             self._open.add(watch)
             self._changed.notify_all()
             return watch
+
+    def _initial_events(self) -> _Events:
+        if not self.serves_watch_lists:
+            raise BadRequest("sendInitialEvents is forbidden", code=400, reason="BadRequest")
+        end = WatchEvent(WatchEventType.BOOKMARK, None, str(self._version), initial_events_end=True)
+        return [
+            *(_event(WatchEventType.ADDED, record, int(record[RESOURCE_VERSION])) for record in self._records.values()),
+            end,
+        ]
+
+    def _missed(self, options: WatchOptions) -> _Events:
+        since = int(options.resource_version or "0")
+        if since < self._oldest:
+            raise ResourceExpired("too old resource version", code=410, reason="Expired")
+        return [event for version, event in self._history if version > since]
 
     def _happened(self, event: WatchEvent, *, silently: bool) -> None:
         if not silently:

@@ -117,7 +117,8 @@ def test_the_cache_and_the_handler_follow_the_server(server: APIServer, informer
     informers.wait_for_cache_sync(TIMEOUT_S)
     churn.steps(100)
     assert_converges(informer, mirror, lambda: truth(server))
-    assert [entry.path for entry in server.requests] == ["/api/v1/pods"] * 2
+    assert [entry.path for entry in server.requests] == ["/api/v1/pods"]
+    assert (informer.status.watch_lists, informer.status.lists, informer.status.watches) == (1, 0, 0)
 
 
 @pytest.mark.subset
@@ -146,7 +147,7 @@ def test_stopping_ends_an_open_watch_at_once_and_sends_nothing_more(
     informer.stop(timeout_s=1.0)
     requests = len(server.requests)
     eventually(lambda: server.faults.open_watches == 0, TIMEOUT_S, "the server sees the end of the watch")
-    assert len(server.requests) == requests == 2
+    assert len(server.requests) == requests == 1
 
 
 FAULTS: dict[str, Action] = {
@@ -195,17 +196,19 @@ def test_the_cache_is_right_whichever_request_fails_in_whichever_way(
     assert_converges(informer, mirror, lambda: truth(server))
 
 
-@pytest.mark.parametrize("verb", ["list", "watch"])
+@pytest.mark.parametrize(("verb", "watch_list"), [("list", False), ("watch", False), ("watch", True)])
 def test_a_server_that_stalls_does_not_hold_stop_up(
-    server: APIServer, informers: SharedInformerFactory, verb: str
+    server: APIServer, client: Client, verb: str, *, watch_list: bool
 ) -> None:
     fault = server.faults.add(Stall(point=FaultPoint.IN_BODY, after_bytes=10), Match(verb=verb, resource="v1/pods"))
     Churn(server).steps(5)
-    mirrored(informers)
-    informers.start()
-    server.create("v1/pods", pod("one-more"), namespace="default")
-    assert fault.wait_for_hits(1, timeout_s=TIMEOUT_S)
-    informers.stop(timeout_s=1.0)
+    options = InformerOptions(reflector=ReflectorOptions(watch_list=watch_list))
+    with SharedInformerFactory(client, options=options) as informers:
+        mirrored(informers)
+        informers.start()
+        server.create("v1/pods", pod("one-more"), namespace="default")
+        assert fault.wait_for_hits(1, timeout_s=TIMEOUT_S)
+        informers.stop(timeout_s=1.0)
     server.faults.clear()
 
 
@@ -222,7 +225,7 @@ def test_events_held_back_by_the_server_arrive_once_it_goes_on(
     assert_converges(informer, mirror, lambda: truth(server))
 
 
-def test_compaction_under_a_broken_watch_is_answered_by_a_list(
+def test_compaction_under_a_broken_watch_is_answered_by_another_watch_list(
     server: APIServer, informers: SharedInformerFactory
 ) -> None:
     churn = Churn(server)
@@ -237,7 +240,7 @@ def test_compaction_under_a_broken_watch_is_answered_by_a_list(
     server.compact()
     server.faults.clear()
     assert_converges(informer, mirror, lambda: truth(server))
-    assert informer.status.lists == 2
+    assert (informer.status.watch_lists, informer.status.lists) == (2, 0)
 
 
 @case("IN-202")
@@ -268,7 +271,7 @@ def test_a_selector_shows_only_what_it_selects_and_a_lost_match_is_a_delete(
 def test_a_list_comes_in_pages_and_is_one_list(server: APIServer, client: Client) -> None:
     server.create_many("v1/pods", [pod(f"pod-{number}") for number in range(23)])
     server.faults.add(Answer(code=410, reason="Expired"), Match(verb="list"))  # at version 0 limits are ignored
-    options = InformerOptions(reflector=ReflectorOptions(page_size=5, backoff=QUICK.backoff))
+    options = InformerOptions(reflector=ReflectorOptions(watch_list=False, page_size=5, backoff=QUICK.backoff))
     with SharedInformerFactory(client, options=options) as informers:
         informer, mirror = mirrored(informers)
         informers.start()

@@ -24,7 +24,7 @@ from kubeprims.testing.clock import VirtualClock
 from kubeprims.testing.list_watch import FakeListerWatcher
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 from tests.informer.mirror import Mirror, cached
-from tests.informer.test_shared import TIMEOUT_S, Constant, Recorder, Rig, rig, running, synced
+from tests.informer.test_shared import LISTING, TIMEOUT_S, Constant, Recorder, Rig, rig, running, synced
 from tests.parity import case
 from tests.waiting import eventually
 
@@ -220,7 +220,7 @@ def test_a_system_without_threads_leaves_no_half_started_informer(rig: Rig) -> N
 
 def test_an_informer_that_dies_says_so_and_keeps_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
     source = BrokenListerWatcher()
-    informer = SharedInformer(source, name="v1/pods", clock=VirtualClock())
+    informer = SharedInformer(source, name="v1/pods", options=LISTING, clock=VirtualClock())
     registration = informer.add_event_handler(on_event=Recorder().on_event)
     informer.start()
     source.breaks.set()
@@ -238,7 +238,7 @@ def test_run_raises_what_the_informer_died_of() -> None:
     source, stop = BrokenListerWatcher(), threading.Event()
     source.breaks.set()
     with pytest.raises(ZeroDivisionError):
-        SharedInformer(source, name="v1/pods", clock=VirtualClock()).run(stop)
+        SharedInformer(source, name="v1/pods", options=LISTING, clock=VirtualClock()).run(stop)
 
 
 def test_an_interpreter_that_ends_without_stop_ends_quickly_and_quietly() -> None:

@@ -24,18 +24,8 @@ from kubeprims.errors import (
     UnexpectedContent,
     WatchTooShort,
 )
-from kubeprims.informer.machine import (
-    PAGES_MAX,
-    RETRY_AFTER_MAX_S,
-    Effect,
-    ListPage,
-    Phase,
-    ReflectorMachine,
-    ReflectorOptions,
-    Replace,
-    Sleep,
-    Watch,
-)
+from kubeprims.informer.effects import Effect, ListPage, Probe, Replace, Sleep, Watch
+from kubeprims.informer.machine import PAGES_MAX, RETRY_AFTER_MAX_S, Phase, ReflectorMachine, ReflectorOptions
 from tests.parity import case
 
 EXPIRED = ResourceExpired("too old", code=410, reason="Expired")
@@ -52,7 +42,8 @@ class Constant:
 
 
 def machine(**options: object) -> ReflectorMachine:
-    return ReflectorMachine(ReflectorOptions(**options), rng=Constant(0.0))  # type: ignore[arg-type]
+    """Return a machine that lists; what watch-lists do is in ``test_machine_watch_list``."""
+    return ReflectorMachine(ReflectorOptions(watch_list=False, **options), rng=Constant(0.0))  # type: ignore[arg-type]
 
 
 def listed(of: ReflectorMachine, version: str = "10") -> Effect:
@@ -183,7 +174,9 @@ def test_a_list_without_a_version_that_fails_is_tried_again_without_one() -> Non
 def test_a_watch_is_asked_to_last_between_the_minimum_and_twice_that(
     configured_s: float | None, least_s: int, most_s: int
 ) -> None:
-    options = ReflectorOptions() if configured_s is None else ReflectorOptions(watch_timeout_min_s=configured_s)
+    options = ReflectorOptions(watch_list=False)
+    if configured_s is not None:
+        options = ReflectorOptions(watch_list=False, watch_timeout_min_s=configured_s)
     for seed in range(50):
         made = ReflectorMachine(options, rng=random.Random(seed))
         made.start()
@@ -252,8 +245,6 @@ def test_a_very_short_watch_is_opened_again_once_then_listed() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        ConnectError("refused"),
-        ConnectionLost("reset"),
         TooManyRequests("busy", code=429),
         InternalError("broken", code=500),
         Unauthorized("who", code=401),
@@ -261,8 +252,10 @@ def test_a_very_short_watch_is_opened_again_once_then_listed() -> None:
 )
 def test_the_watch_goes_on_from_its_version_after_what_says_nothing_about_it(error: KubeprimsError) -> None:
     resumed = watching("5")
-    assert resumed.on_watch_ended(error, lasted_s=0.0, now_s=0.0) == Sleep(0.8, error)
+    assert resumed.on_watch_ended(error, lasted_s=None, now_s=0.0) == Sleep(0.8, error)
     assert resumed.phase is Phase.SLEEPING_BEFORE_WATCH
+    assert resumed.on_slept() == Watch("5", 300.0)
+    assert resumed.on_watch_ended(error, lasted_s=0.0, now_s=0.0) == Sleep(1.6, error)
     assert resumed.on_slept() == Watch("5", 300.0)
 
 
@@ -285,16 +278,19 @@ def test_the_list_is_asked_for_after_what_says_that_the_watch_will_not_do(error:
 @case("IN-13", "IN-14")
 def test_refused_watches_back_off_to_the_cap_and_never_list() -> None:
     policy = BackoffPolicy(base_s=0.001, factor=2.0, cap_s=0.05, jitter=1.0)
-    refused = ReflectorMachine(ReflectorOptions(backoff=policy), rng=random.Random(1))
+    refused = ReflectorMachine(ReflectorOptions(watch_list=False, backoff=policy), rng=random.Random(1))
     refused.start()
     listed(refused)
     now_s, delays = 0.0, []
+    effect = refused.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=now_s)
     for _ in range(40):
-        effect = refused.on_watch_ended(ConnectError("refused"), lasted_s=0.0, now_s=now_s)
         assert isinstance(effect, Sleep)
         delays.append(effect.delay_s)
         now_s += effect.delay_s
-        assert isinstance(refused.on_slept(), Watch)
+        assert refused.on_slept() == Probe()
+        effect = refused.on_probe_failed(ConnectError("refused"), now_s=now_s)
+    refused.on_slept()
+    assert isinstance(refused.on_probed(resource_version="10", now_s=now_s), Watch)
     assert all(0.05 <= delay_s < 0.1 for delay_s in delays[6:])
     assert 0.031 <= sum(delays[:5]) < 0.062
 

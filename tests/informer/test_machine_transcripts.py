@@ -1,8 +1,10 @@
 """The reflector machine as transcripts: whole failures, read from top to bottom.
 
-Commands: ``start``, ``page VERSION [TOKEN]``, ``list-fails ERROR``, ``replaced``, ``events VERSION``,
-``ends [ERROR] [after SECONDS]``, ``slept``; several on a line with ``;`` between. Errors: ``410``, ``429``,
-``429/30`` (Retry-After), ``500``, ``403``, ``refused``, ``reset``, ``garbage``.
+Commands: ``start`` (``start lists`` without watch-lists), ``marker VERSION`` (the end of the initial events),
+``breaks-off [ERROR] [after SECONDS]`` (a watch-list), ``page VERSION [TOKEN]``, ``list-fails ERROR``, ``replaced``,
+``events VERSION``, ``bookmark VERSION``, ``ends [ERROR] [after SECONDS]``, ``probed VERSION``, ``probe-fails ERROR``,
+``slept``; several on a line with ``;`` between. Errors: ``410``, ``429``, ``429/30`` (Retry-After), ``500``, ``403``,
+``refused``, ``reset``, ``idle``, ``garbage``.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from kubeprims.errors import (
     DecodeError,
     KubeprimsError,
     StatusError,
+    WatchIdle,
     status_error_class,
 )
-from kubeprims.informer.machine import Effect, ListPage, ReflectorMachine, ReflectorOptions, Replace, Sleep, Watch
+from kubeprims.informer.effects import Effect, Follow, ListPage, Probe, Replace, Sleep, Watch, WatchList
+from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
 from tests.transcripts.runner import check_transcript, transcripts
 
 
@@ -30,7 +34,7 @@ class NoJitter:
 
 
 class Session:
-    """One machine, and the time that passes while it sleeps."""
+    """One machine, and the time that passes while it sleeps and watches."""
 
     def __init__(self) -> None:
         self.machine = ReflectorMachine(ReflectorOptions(), rng=NoJitter())
@@ -40,34 +44,53 @@ class Session:
         for command in line.split(";"):
             name, *arguments = command.split()
             effect = self._play(name, arguments)
-            if effect is not None:
-                if isinstance(effect, Sleep):
-                    self.now_s += effect.delay_s
-                yield describe(effect)
-            else:
-                yield f"version {self.machine.last_resource_version}"
+            if effect is None:
+                yield f"version {self.machine.last_resource_version}, silent for {self.machine.idle_s:g} s at most"
+                continue
+            if isinstance(effect, Sleep):
+                self.now_s += effect.delay_s
+            yield describe(effect)
 
     def _play(self, name: str, arguments: list[str]) -> Effect | None:
         machine = self.machine
         match name, arguments:
+            case "start", ["lists"]:
+                self.machine = ReflectorMachine(ReflectorOptions(watch_list=False), rng=NoJitter())
+                return self.machine.start()
             case "start", []:
                 return machine.start()
-            case "page", [version, *token]:
-                return machine.on_page(resource_version=version, continue_token="".join(token), now_s=self.now_s)
-            case "list-fails", [error]:
-                return machine.on_list_failed(make_error(error), now_s=self.now_s)
             case "replaced", []:
                 return machine.on_replaced()
-            case "events", [version]:
-                machine.on_events(count=1, resource_version=version)
-                return None
-            case "ends", ["after", seconds]:
-                return machine.on_watch_ended(None, lasted_s=float(seconds), now_s=self.now_s)
-            case "ends", [error, *after]:
-                lasted_s = float(after[1]) if after else 0.0
-                return machine.on_watch_ended(make_error(error), lasted_s=lasted_s, now_s=self.now_s)
             case "slept", []:
                 return machine.on_slept()
+            case "events" | "bookmark", [version]:
+                machine.on_events(count=1, resource_version=version, bookmarks=int(name == "bookmark"))
+                return None
+            case "marker", [version]:
+                return machine.on_initial_events_end(resource_version=version)
+            case "page", [version, *token]:
+                return machine.on_page(resource_version=version, continue_token="".join(token), now_s=self.now_s)
+            case "probed", [version]:
+                return machine.on_probed(resource_version=version, now_s=self.now_s)
+        return self._fail(name, arguments)
+
+    def _fail(self, name: str, arguments: list[str]) -> Effect:
+        machine = self.machine
+        lasted_s: float | None = None
+        if "after" in arguments:
+            *arguments, _, seconds = arguments
+            lasted_s = float(seconds)
+            self.now_s += lasted_s
+        error = make_error(*arguments) if arguments else None
+        match name, error:
+            case "breaks-off", _:
+                return machine.on_watch_list_ended(error, lasted_s=lasted_s, now_s=self.now_s)
+            case "ends", _:
+                return machine.on_watch_ended(error, lasted_s=lasted_s, now_s=self.now_s)
+            case "list-fails", KubeprimsError():
+                return machine.on_list_failed(error, now_s=self.now_s)
+            case "probe-fails", KubeprimsError():
+                return machine.on_probe_failed(error, now_s=self.now_s)
         raise ValueError(f"no such command: {name} {arguments}")
 
 
@@ -77,6 +100,8 @@ def make_error(text: str) -> KubeprimsError:
             return ConnectError("refused")
         case "reset":
             return ConnectionLost("reset")
+        case "idle":
+            return WatchIdle("silent")
         case "garbage":
             return DecodeError("garbage")
     code, _, retry_after_s = text.partition("/")
@@ -86,6 +111,9 @@ def make_error(text: str) -> KubeprimsError:
 
 def describe(effect: Effect) -> str:
     match effect:
+        case WatchList(resource_version=version, timeout_s=timeout_s, deadline_s=deadline_s):
+            at = "any version" if version is None else f"{version} or newer"
+            return f"watch-list at {at} for {timeout_s:g} s, complete in {deadline_s:g} s"
         case ListPage(resource_version=version, limit=limit, continue_token=token):
             at = "any version" if version is None else f"at {version}"
             return f"list {at}, {limit or 'unlimited'}" + (f", page {token}" if token else "")
@@ -93,6 +121,10 @@ def describe(effect: Effect) -> str:
             return f"replace by version {version}"
         case Watch(resource_version=version, timeout_s=timeout_s):
             return f"watch from {version} for {timeout_s:g} s"
+        case Follow():
+            return "go on with the watch-list"
+        case Probe():
+            return "probe"
         case Sleep(delay_s=delay_s, error=error):
             return f"sleep {delay_s:g} s: {error}"
 

@@ -127,10 +127,13 @@ class Script:
     @property
     def questions(self) -> Sequence[str]:
         """What was asked, in words."""
-        return [
-            f"{'list' if isinstance(options, ListOptions) else 'watch'} {options.resource_version}"
-            for options in self.asked
-        ]
+        return [_in_words(options) for options in self.asked]
+
+
+def _in_words(options: ListOptions | WatchOptions) -> str:
+    if isinstance(options, ListOptions):
+        return "probe" if options.limit == 1 else f"list {options.resource_version}"
+    return f"{'watch-list' if options.send_initial_events else 'watch'} {options.resource_version}"
 
 
 @contextmanager
@@ -186,7 +189,7 @@ class Played:
             script,
             self.sink,
             name="v1/pods",
-            options=options or ReflectorOptions(),
+            options=options or ReflectorOptions(watch_list=False),
             clock=NoWaiting(script),
             rng=NoJitter(),
             on_error=lambda error, delay_s: self.errors.append((error, delay_s)),
@@ -265,7 +268,7 @@ def test_a_page_that_breaks_is_let_go_of_before_the_wait_for_the_next_try() -> N
 def test_a_watch_that_cannot_be_opened_backs_off_however_long_that_took(error: KubeprimsError) -> None:
     played = play(Page(version="5"), error, error, error, opening_takes_s=10.0)
     assert [delay_s for _, delay_s in played.errors] == [0.8, 1.6, 3.2]
-    assert played.script.questions == ["list 0", "watch 5", "watch 5", "watch 5"]
+    assert played.script.questions == ["list 0", "watch 5", "probe", "probe"]
 
 
 @case("IN-1")
@@ -412,6 +415,7 @@ def test_a_watch_that_is_put_off_four_times_is_asked_for_a_fifth_and_nothing_is_
 def test_the_delays_are_those_that_were_asked_for() -> None:
     policy = BackoffPolicy(base_s=0.01, factor=2.0, jitter=0.0, cap_s=0.1)
     refused = [ConnectError("refused")] * 5
-    played = Played(Script(Page(version="5"), *refused, Events(lasts_s=300.0)), ReflectorOptions(backoff=policy))
+    script = Script(Page(version="5"), *refused, Page(version="5"), Events(lasts_s=300.0))
+    played = Played(script, ReflectorOptions(watch_list=False, backoff=policy))
     assert [delay_s for _, delay_s in played.errors] == [0.01, 0.02, 0.04, 0.08, 0.1]
-    assert played.script.questions == ["list 0", *["watch 5"] * 6]
+    assert played.script.questions == ["list 0", "watch 5", *["probe"] * 5, "watch 5"]

@@ -24,6 +24,8 @@ from kubeprims.errors import (
     UnknownIndex,
 )
 from kubeprims.informer.handlers import Notification, Reason
+from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.reflector import ReflectorState
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.meta import ObjectKey
@@ -36,6 +38,9 @@ from tests.parity import case
 from tests.waiting import eventually
 
 TIMEOUT_S = 10.0
+
+LISTING = InformerOptions(reflector=ReflectorOptions(watch_list=False))
+"""A list, then a watch: two requests that a test can make fail one by one."""
 
 
 class Recorder:
@@ -75,7 +80,7 @@ class Rig:
             clock=self.clock,
             rng=Constant(),
             on_error=lambda error, delay_s: self.errors.append((error, delay_s)),
-            **options,  # type: ignore[arg-type]
+            **{"options": LISTING, **options},  # type: ignore[arg-type]
         )
 
     def record(self, **options: object) -> Recorder:
@@ -425,7 +430,7 @@ def test_a_watch_goes_on_from_its_version_without_a_list(rig: Rig, error: Kubepr
     rig.next_try()
     assert recorder.wait(3)[2] == "live default/c ->3"
     assert [options.resource_version for options in rig.source.watches] == ["1", "2", "2"]
-    assert len(rig.source.lists) == 1
+    assert rig.informer.status.lists == 1
     assert rig.errors == [(error, 0.8)]
     rig.until(lambda source: source.open_watches == 1)
 
@@ -473,7 +478,7 @@ def test_an_outage_is_over_once_a_watch_is_open_again_though_nothing_happens(rig
     eventually(lambda: isinstance(rig.informer.last_error, ConnectError), TIMEOUT_S, "the refusal is seen")
     rig.next_try()
     rig.watching(3)
-    assert len(rig.source.lists) == 1
+    assert (rig.informer.status.lists, rig.informer.status.probes) == (1, 1)
     eventually(lambda: rig.informer.last_error is None, TIMEOUT_S, "the failure is over")
 
 
@@ -545,7 +550,9 @@ def test_an_error_callback_that_raises_changes_nothing(caplog: pytest.LogCapture
     def fail(error: KubeprimsError, delay_s: float) -> None:
         raise RuntimeError("mine")
 
-    with SharedInformer(source, name="v1/pods", clock=clock, rng=Constant(), on_error=fail) as informer:
+    with SharedInformer(
+        source, name="v1/pods", clock=clock, rng=Constant(), options=LISTING, on_error=fail
+    ) as informer:
         assert clock.wait_for_waiters()
         clock.advance(0.8)
         informer.wait_for_sync(TIMEOUT_S)
@@ -575,7 +582,7 @@ def test_a_bug_in_the_informer_ends_it_visibly(rig: Rig) -> None:
         def list(self, options: object, *, cancel: object) -> None:  # type: ignore[override]
             raise ZeroDivisionError("bug")
 
-    informer = SharedInformer(Broken(), name="v1/pods", clock=rig.clock)
+    informer = SharedInformer(Broken(), name="v1/pods", options=LISTING, clock=rig.clock)
     informer.start()
     with pytest.raises(LifecycleError, match="stopped"):
         informer.wait_for_sync(TIMEOUT_S)
