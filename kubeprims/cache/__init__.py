@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaFIFO, DeltaQueue, Deltas, DeltaType, KnownObjects
-from kubeprims.cache.index import NAMESPACE_INDEX, IndexErrors, IndexFunc, field_index, label_index
+from kubeprims.cache.index import (
+    NAMESPACE_INDEX,
+    IndexErrors,
+    IndexFunc,
+    IndexValue,
+    composite_index,
+    field_index,
+    label_index,
+    owner_index,
+)
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.lister import Lister, Reader
 from kubeprims.cache.store import Change, Store
@@ -19,11 +28,14 @@ __all__ = [
     "Deltas",
     "IndexErrors",
     "IndexFunc",
+    "IndexValue",
     "Indexer",
     "KnownObjects",
     "Lister",
     "Reader",
     "Store",
+    "composite_index",
     "field_index",
     "label_index",
+    "owner_index",
 ]

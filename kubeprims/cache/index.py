@@ -9,15 +9,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import product
+from typing import NamedTuple, cast
 
 from kubeprims.errors import InvalidArgument, UnknownIndex
-from kubeprims.meta import JSONValue, ObjectKey
+from kubeprims.meta import ObjectKey
+from kubeprims.objects.field_path import parse_field_path, texts_at
 from kubeprims.objects.record import ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 
-IndexFunc = Callable[[Unstructured], Iterable[str]]
+IndexValue = str | tuple[str, ...]
+"""What an object is found under: a text, or several texts together, in which no separator can be mistaken."""
+
+IndexFunc = Callable[[Unstructured], Iterable[IndexValue]]
 """Returns the values under which an object is found; it gets a view of its own and must not call the store's writes."""
+
+
+class OnlyReads:
+    """An index function that changes nothing in the view that it gets, so that several can share one, and its decoding.
+
+    Those that this module makes are such; what users write is not taken at its word.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: IndexFunc) -> None:
+        self.function = function
+
+    def __call__(self, obj: Unstructured) -> Iterable[IndexValue]:
+        """Return the values under which an object is found."""
+        return self.function(obj)
+
+
+_COMPOSITE_MIN = 2
 
 NAMESPACE_INDEX = "namespace"
 """The index that is always there; it costs no decoding."""
@@ -28,7 +52,7 @@ class IndexErrors:
     """How an index function has failed.
 
     Attributes:
-        count: How often it raised, or returned something that is not an iterable of texts, in all.
+        count: How often it raised, or returned something that is not an iterable of values, in all.
         keys: The keys of the stored objects that are missing from the index because of it.
         last_error: The last failure, as text.
     """
@@ -41,7 +65,7 @@ class IndexErrors:
 class IndexEntry(NamedTuple):
     """What an index function says of one object: its distinct values, or why there are none (``error``)."""
 
-    values: tuple[str, ...]
+    values: tuple[IndexValue, ...]
     error: str = ""
 
 
@@ -52,12 +76,21 @@ class Index:
     track a dict of plain texts.
     """
 
-    __slots__ = ("_error_by_key", "_error_count", "_function", "_keys_by_value", "_last_error", "_values_by_key")
+    __slots__ = (
+        "_error_by_key",
+        "_error_count",
+        "_function",
+        "_keys_by_value",
+        "_last_error",
+        "_values_by_key",
+        "only_reads",
+    )
 
     def __init__(self, function: IndexFunc) -> None:
-        self._function = function
-        self._keys_by_value: dict[str, dict[str, None]] = {}
-        self._values_by_key: dict[str, tuple[str, ...]] = {}
+        self.only_reads = isinstance(function, OnlyReads)
+        self._function = function.function if isinstance(function, OnlyReads) else function
+        self._keys_by_value: dict[IndexValue, dict[str, None]] = {}
+        self._values_by_key: dict[str, tuple[IndexValue, ...]] = {}
         self._error_by_key: dict[str, str] = {}
         self._error_count = 0
         self._last_error = ""
@@ -92,11 +125,11 @@ class Index:
                 del self._keys_by_value[value]
         self._error_by_key.pop(key, None)
 
-    def keys(self, value: str) -> Iterable[str]:
+    def keys(self, value: IndexValue) -> Iterable[str]:
         """Return the keys under a value."""
         return self._keys_by_value.get(value, ())
 
-    def values(self) -> Iterable[str]:
+    def values(self) -> Iterable[IndexValue]:
         """Return the values that have a key."""
         return self._keys_by_value
 
@@ -129,11 +162,11 @@ class NamespaceIndex:
         if not keys:
             del self._keys_by_namespace[namespace]
 
-    def keys(self, value: str) -> Iterable[str]:
+    def keys(self, value: IndexValue) -> Iterable[str]:
         """Return the keys in a namespace."""
-        return self._keys_by_namespace.get(value, ())
+        return self._keys_by_namespace.get(value, ()) if isinstance(value, str) else ()
 
-    def values(self) -> Iterable[str]:
+    def values(self) -> Iterable[IndexValue]:
         """Return the namespaces that have a key; the empty one for cluster-scoped objects."""
         return self._keys_by_namespace
 
@@ -160,8 +193,7 @@ class Indices:
 
     def evaluate(self, record: ObjectRecord) -> tuple[IndexEntry, ...]:
         """Return what each index function says of an object; calls user code and changes nothing."""
-        obj = Unstructured(record)
-        return tuple(index.evaluate(obj) for index in self._indices.values())
+        return evaluate_all(self._indices.values(), record)
 
     def place(self, key: str, entries: Iterable[IndexEntry]) -> None:
         """Put a key into every index, by what :meth:`evaluate` returned for the same indices."""
@@ -226,6 +258,12 @@ class Indices:
         return {name: of_index for name, of_index in errors.items() if of_index.count}
 
 
+def evaluate_all(indices: Iterable[Index], record: ObjectRecord) -> tuple[IndexEntry, ...]:
+    """Return the entries of an object in indices, in their order; calls user code and changes nothing."""
+    shared = Unstructured(record)
+    return tuple(index.evaluate(shared if index.only_reads else Unstructured(record)) for index in indices)
+
+
 def label_index(label: str) -> IndexFunc:
     """Return an index function for the value of a label; objects without it are not in the index. Decodes nothing."""
 
@@ -233,52 +271,80 @@ def label_index(label: str) -> IndexFunc:
         value = obj.labels.get(label)
         return () if value is None else (value,)
 
-    return values
+    return OnlyReads(values)
 
 
 def field_index(path: str) -> IndexFunc:
     """Return an index function for the field at a path such as ``spec.nodeName``; decodes each object that changes.
 
-    A list on the way, or at the end, stands for each of its items: ``spec.containers.image`` gives every image. Numbers
-    and booleans become their JSON text. A field that is missing or null, or is an object, has no value.
+    A list on the way, or at the end, stands for each of its items: ``spec.containers[*].image`` gives every image.
+    Numbers and booleans become their JSON text. A field that is missing or null, or is an object, has no value.
 
     Args:
-        path: Field names joined by dots.
+        path: A field path, whose grammar is that of :mod:`kubeprims.objects.field_path`.
 
     Raises:
-        InvalidArgument: The path is empty or has an empty part.
+        InvalidFieldPath: The path breaks the grammar.
     """
-    parts = path.split(".")
-    if not all(parts):
-        raise InvalidArgument(f"a field path is names joined by dots, such as spec.nodeName, not {path!r}")
+    first, *rest = parse_field_path(path)
+    inside = tuple(rest)
 
     def values(obj: Unstructured) -> Iterator[str]:
-        return _texts_at(obj.get(parts[0]), parts[1:])
+        return texts_at(obj.get(first), inside)
 
-    return values
-
-
-def _texts_at(value: JSONValue, parts: list[str]) -> Iterator[str]:
-    """Yield the scalars that a path leads to, as texts."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _texts_at(item, parts)
-    elif parts:
-        if isinstance(value, dict):
-            yield from _texts_at(value.get(parts[0]), parts[1:])
-    elif isinstance(value, bool):
-        yield "true" if value else "false"
-    elif isinstance(value, str | int | float):
-        yield str(value)
+    return OnlyReads(values)
 
 
-def _checked_values(values: Iterable[str]) -> Iterable[str]:
+def owner_index() -> IndexFunc:
+    """Return an index function for the uid of the object's controller: what a controller finds its objects by.
+
+    At most one of an object's owners is its controller; what has none is not in the index. Decodes each object that
+    changes. For all owners: ``field_index("metadata.ownerReferences[*].uid")``.
+
+    Source:
+        apimachinery pkg/apis/meta/v1/controller_ref.go, ``GetControllerOf``.
+    """
+
+    def values(obj: Unstructured) -> Iterator[str]:
+        metadata = obj.get("metadata")
+        owners = metadata.get("ownerReferences") if isinstance(metadata, dict) else None
+        for owner in owners if isinstance(owners, list) else ():
+            if isinstance(owner, dict) and owner.get("controller") is True:
+                yield from texts_at(owner.get("uid"), ())
+
+    return OnlyReads(values)
+
+
+def composite_index(*functions: IndexFunc) -> IndexFunc:
+    """Return an index function for the values of several, together: each combination of one value of each.
+
+    An object is found under ``("web", "node-7")``, say; it is not in the index if one of the functions has no value.
+
+    Args:
+        functions: At least two index functions that give texts.
+
+    Raises:
+        InvalidArgument: There are fewer, or one is not callable.
+    """
+    if len(functions) < _COMPOSITE_MIN or not all(map(callable, functions)):
+        raise InvalidArgument(f"a composite index is made of at least two index functions, not {functions!r}")
+
+    def values(obj: Unstructured) -> Iterator[tuple[str, ...]]:
+        # Parts that are not texts are found out where the values are checked.
+        return cast("Iterator[tuple[str, ...]]", product(*(_checked_values(function(obj)) for function in functions)))
+
+    return OnlyReads(values) if all(isinstance(function, OnlyReads) for function in functions) else values
+
+
+def _checked_values(values: Iterable[IndexValue]) -> Iterable[IndexValue]:
     if isinstance(values, str):  # iterable too, letter by letter: surely not what was meant
-        raise TypeError(f"an index function returns an iterable of texts, not the text {values[:64]!r}")
+        raise TypeError(f"an index function returns an iterable of values, not the text {values[:64]!r}")
     return values
 
 
-def _checked_value(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"an index function returns an iterable of texts; one item is {value!r:.64}")
-    return sys.intern(str(value))  # few distinct values, many objects: one text for all of them
+def _checked_value(value: object) -> IndexValue:
+    if isinstance(value, str):
+        return sys.intern(str(value))  # few distinct values, many objects: one text for all of them
+    if isinstance(value, tuple) and value and all(isinstance(part, str) for part in cast("tuple[object, ...]", value)):
+        return tuple(sys.intern(str(part)) for part in cast("tuple[str, ...]", value))
+    raise TypeError(f"the values of an index are texts, or tuples of texts; one is {value!r:.64}")

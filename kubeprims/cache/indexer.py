@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kubeprims.cache.index import NAMESPACE_INDEX, IndexErrors, IndexFunc, field_index, label_index
+from kubeprims.cache.index import (
+    NAMESPACE_INDEX,
+    IndexErrors,
+    IndexFunc,
+    IndexValue,
+    composite_index,
+    evaluate_all,
+    field_index,
+    label_index,
+    owner_index,
+)
 from kubeprims.cache.store import Store
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 
-__all__ = ["NAMESPACE_INDEX", "IndexErrors", "IndexFunc", "Indexer", "field_index", "label_index"]
+__all__ = [
+    "NAMESPACE_INDEX",
+    "IndexErrors",
+    "IndexFunc",
+    "IndexValue",
+    "Indexer",
+    "composite_index",
+    "field_index",
+    "label_index",
+    "owner_index",
+]
 
 
 class Indexer(Store):
@@ -55,11 +75,10 @@ class Indexer(Store):
             records = [*self._records.items()]
         try:
             for key, record in records:
-                obj = Unstructured(record)
-                entries = [(index, index.evaluate(obj)) for index in added.values()]
+                entries = evaluate_all(added.values(), record)
                 with self._lock:
                     if self._records.get(key) is record:  # otherwise a later write has placed it
-                        for index, entry in entries:
+                        for index, entry in zip(added.values(), entries, strict=True):
                             index.place(key, entry)
         except BaseException:  # interrupted, for index functions cannot raise through
             with self._lock:
@@ -69,7 +88,7 @@ class Indexer(Store):
         with self._lock:
             self._indices.publish(added)
 
-    def by_index(self, name: str, value: str) -> list[Unstructured]:
+    def by_index(self, name: str, value: IndexValue) -> list[Unstructured]:
         """Return the objects that an index has under a value, in no particular order.
 
         Raises:
@@ -79,7 +98,7 @@ class Indexer(Store):
             found = [self._records[key] for key in self._indices.get(name).keys(value)]
         return [Unstructured(record) for record in found]
 
-    def index_keys(self, name: str, value: str) -> list[ObjectKey]:
+    def index_keys(self, name: str, value: IndexValue) -> list[ObjectKey]:
         """Return the keys of the objects that an index has under a value, sorted.
 
         Raises:
@@ -89,11 +108,12 @@ class Indexer(Store):
             keys = sorted(self._indices.get(name).keys(value))
         return [ObjectKey(key) for key in keys]
 
-    def index_values(self, name: str) -> list[str]:
+    def index_values(self, name: str) -> list[IndexValue]:
         """Return the values of an index, sorted; nothing if there is no index of that name."""
         with self._lock:
             index = self._indices.find(name)
-            return [] if index is None else sorted(index.values())
+            values = [] if index is None else [*index.values()]
+        return sorted(values, key=lambda value: (value,) if isinstance(value, str) else value)
 
     @property
     def index_names(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import ObjectKey, Selector
 from kubeprims.objects.unstructured import Unstructured
+from kubeprims.selectors import FieldSelector
 
 
 class Reader(Protocol):
@@ -16,8 +17,13 @@ class Reader(Protocol):
         """Return the object of a key; None if there is none."""
         ...
 
-    def list(self, namespace: str | None = None, label_selector: Selector | str | None = None) -> list[Unstructured]:
-        """Return the objects of a namespace, or of all, that a label selector selects."""
+    def list(
+        self,
+        namespace: str | None = None,
+        label_selector: Selector | str | None = None,
+        field_selector: FieldSelector | str | None = None,
+    ) -> list[Unstructured]:
+        """Return the objects of a namespace, or of all, that both selectors select."""
         ...
 
 
@@ -67,13 +73,19 @@ class Lister:
         """
         return self._reader.get(ObjectKey.make(self.namespace, name))
 
-    def list(self, label_selector: Selector | str | None = None) -> list[Unstructured]:
-        """Return the objects that a label selector selects, in no particular order; decodes nothing.
+    def list(
+        self,
+        label_selector: Selector | str | None = None,
+        *,
+        field_selector: FieldSelector | str | None = None,
+    ) -> list[Unstructured]:
+        """Return the objects that both selectors select, in no particular order; decodes nothing.
 
         Args:
             label_selector: A selector or its text, such as ``app=web,tier in (front, back)``; None is all.
+            field_selector: A selector or its text, of ``metadata.name`` and ``metadata.namespace``; None is all.
 
         Raises:
-            InvalidSelector: The text does not parse.
+            InvalidSelector: A text does not parse, or the field selector names other fields.
         """
-        return self._reader.list(self.namespace, label_selector)
+        return self._reader.list(self.namespace, label_selector, field_selector)

@@ -16,10 +16,15 @@ from typing import NamedTuple
 
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaType
 from kubeprims.cache.index import IndexEntry, Indices
+from kubeprims.errors import InvalidSelector
 from kubeprims.meta import ObjectKey, Selector
 from kubeprims.objects.record import KEY, LABELS, RAW, RESOURCE_VERSION, UID, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
-from kubeprims.selectors import LabelSelector
+from kubeprims.selectors import FieldSelector, LabelSelector
+
+_NAME_FIELD = "metadata.name"
+_NAMESPACE_FIELD = "metadata.namespace"
+_KEY_FIELDS = frozenset({_NAME_FIELD, _NAMESPACE_FIELD})
 
 
 class Change(NamedTuple):
@@ -81,20 +86,26 @@ class Store:
         return None if record is None else Unstructured(record)
 
     def list(
-        self, namespace: str | None = None, label_selector: Selector | str | None = None
+        self,
+        namespace: str | None = None,
+        label_selector: Selector | str | None = None,
+        field_selector: FieldSelector | str | None = None,
     ) -> builtins.list[Unstructured]:
-        """Return the objects of a namespace that a label selector selects, in no particular order; decodes nothing.
+        """Return the objects of a namespace that both selectors select, in no particular order; decodes nothing.
 
         Args:
             namespace: The namespace; None or empty is all.
             label_selector: A selector or its text, such as ``app=web,tier in (front, back)``; None is all.
+            field_selector: A selector or its text, of ``metadata.name`` and ``metadata.namespace``; None is all.
 
         Raises:
-            InvalidSelector: The text does not parse.
+            InvalidSelector: A text does not parse, or the field selector names other fields: those need an index.
         """
         if isinstance(label_selector, str):
             label_selector = LabelSelector.parse(label_selector)
-        found = self._snapshot(namespace)
+        if isinstance(field_selector, str):
+            field_selector = FieldSelector.parse(field_selector)
+        found = self._snapshot(namespace) if field_selector is None else self._by_fields(namespace, field_selector)
         if label_selector is not None:
             found = _selected(found, label_selector)
         return [Unstructured(record) for record in found]
@@ -141,6 +152,26 @@ class Store:
             if not namespace:
                 return [*self._records.values()]
             return [self._records[key] for key in self._indices.by_namespace.keys(namespace)]
+
+    def _by_fields(self, namespace: str | None, selector: FieldSelector) -> builtins.list[ObjectRecord]:
+        """Return the records whose keys a field selector selects, looking at no more of them than it has to."""
+        unknown = {requirement.field for requirement in selector.requirements} - _KEY_FIELDS
+        if unknown:
+            rule = (
+                f"a cache selects by {' and '.join(sorted(_KEY_FIELDS))}; for {', '.join(sorted(unknown))} add an index"
+            )
+            raise InvalidSelector(str(selector), rule)
+        exact = {
+            requirement.field: requirement.value for requirement in selector.requirements if not requirement.negated
+        }
+        namespace = namespace or exact.get(_NAMESPACE_FIELD)
+        name = exact.get(_NAME_FIELD)
+        if namespace and name:
+            record = self.record(f"{namespace}/{name}")
+            found = [] if record is None else [record]
+        else:
+            found = self._snapshot(namespace)
+        return [record for record in found if selector.matches(_key_fields(record[KEY]).get)]
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -249,6 +280,11 @@ class Store:
             indices.place(key, placed)
         if write.resource_version:
             self._resource_version = write.resource_version
+
+
+def _key_fields(key: str) -> dict[str, str]:
+    namespace, _, name = key.rpartition("/")
+    return {_NAMESPACE_FIELD: namespace, _NAME_FIELD: name}
 
 
 def _is_same_version(stored: ObjectRecord, record: ObjectRecord) -> bool:

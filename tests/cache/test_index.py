@@ -5,9 +5,19 @@ from typing import cast
 
 import pytest
 
-from kubeprims.cache.index import Index, IndexEntry, IndexFunc, Indices, field_index, label_index
-from kubeprims.errors import InvalidArgument, UnknownIndex
-from kubeprims.meta import JSONObject, ObjectKey
+from kubeprims.cache.index import (
+    Index,
+    IndexEntry,
+    IndexFunc,
+    Indices,
+    OnlyReads,
+    composite_index,
+    field_index,
+    label_index,
+    owner_index,
+)
+from kubeprims.errors import InvalidArgument, InvalidFieldPath, UnknownIndex
+from kubeprims.meta import JSONObject, JSONValue, ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 from tests.cache.records import make_record
 
@@ -62,7 +72,7 @@ def test_an_index_function_that_raises_or_returns_nonsense_is_an_error_of_its_en
         raise KeyError("spec")
 
     assert entry_of(raising) == entry_of(raising_late) == IndexEntry((), "KeyError: 'spec'")
-    for nonsense in ("text", None, [1], [None]):
+    for nonsense in ("text", None, [1], [None], [()], [("a", 1)], [["a"]]):
         entry = entry_of(returning(nonsense))
         assert entry.values == ()
         assert entry.error.startswith("TypeError: ")
@@ -154,16 +164,77 @@ FIELDS: JSONObject = {
         ("spec.containers.ports.port", ["80", "443"]),
         ("spec.names", ["x", "y"]),
         ("metadata.name", ["a"]),
+        ("spec.containers[*].ports[*].port", ["80", "443"]),
+        ("spec[nodeName]", ["node-1"]),
     ],
 )
 def test_a_field_index_has_the_scalars_at_its_path(path: str, expected: list[str]) -> None:
     assert list(field_index(path)(Unstructured(make_record("a", spec=FIELDS)))) == expected
 
 
-@pytest.mark.parametrize("path", ["", ".", "spec.", ".spec", "spec..name"])
-def test_a_field_path_has_no_empty_part(path: str) -> None:
-    with pytest.raises(InvalidArgument, match="a field path is names joined by dots"):
+@pytest.mark.parametrize("path", ["", ".", "spec.", ".spec", "spec..name", "spec.containers[0]"])
+def test_a_field_path_follows_the_grammar(path: str) -> None:
+    with pytest.raises(InvalidFieldPath):
         field_index(path)
+
+
+def test_a_composite_index_has_every_combination_of_values() -> None:
+    obj = Unstructured(make_record("a", labels={"app": "web"}, spec=FIELDS))
+    both = composite_index(label_index("app"), field_index("spec.names"))
+    assert list(both(obj)) == [("web", "x"), ("web", "y")]
+    assert list(composite_index(label_index("app"), label_index("none"))(obj)) == []
+    three = composite_index(field_index("spec.ratio"), label_index("app"), field_index("spec.nodeName"))
+    assert list(three(obj)) == [("0.5", "web", "node-1")]
+
+
+def test_what_a_composite_index_is_made_of_is_checked() -> None:
+    for functions in ((), (label_index("app"),), (label_index("app"), "spec.nodeName")):
+        with pytest.raises(InvalidArgument, match="at least two index functions"):
+            composite_index(*cast("tuple[IndexFunc, ...]", functions))
+    nested = composite_index(label_index("app"), composite_index(label_index("app"), label_index("app")))
+    letters = composite_index(label_index("app"), returning("web"))
+    for function in (nested, letters):
+        entry = Index(function).evaluate(Unstructured(make_record("a", labels={"app": "web"})))
+        assert entry.error.startswith("TypeError: ")
+
+
+def test_index_functions_of_ours_share_one_view_and_no_other_does() -> None:
+    seen: list[Unstructured] = []
+
+    def note(obj: Unstructured) -> Iterable[str]:
+        seen.append(obj)
+        return ()
+
+    indices = Indices()
+    indices.register(
+        {
+            "ours": OnlyReads(note),
+            "theirs": note,
+            "ours too": composite_index(OnlyReads(note), field_index("spec")),
+            "mixed": composite_index(note, label_index("app")),
+        }
+    )
+    indices.evaluate(make_record("a", 1))
+    ours, theirs, ours_too, mixed = seen
+    assert ours is ours_too
+    assert len({id(view) for view in (ours, theirs, mixed)}) == 3
+    for function in (label_index("app"), field_index("spec.nodeName"), owner_index()):
+        assert isinstance(function, OnlyReads)
+        assert list(function(Unstructured(make_record("a")))) == []
+
+
+def owned(*owners: JSONValue) -> Unstructured:
+    return Unstructured.from_dict({"metadata": {"name": "a", "ownerReferences": [*owners]}})
+
+
+def test_an_owner_index_has_the_uid_of_the_controller() -> None:
+    index = owner_index()
+    assert list(index(owned({"uid": "u1"}, {"uid": "u2", "controller": True}, {"uid": "u3", "controller": False}))) == [
+        "u2"
+    ]
+    assert list(index(owned({"uid": "u1"}))) == []
+    assert list(index(owned("odd", {"controller": True}))) == []
+    assert list(index(Unstructured(make_record("a")))) == []
 
 
 def test_equal_values_of_many_objects_are_one_text() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaFIFO, DeltaType
-from kubeprims.cache.indexer import Indexer
+from kubeprims.cache.indexer import Indexer, IndexValue, composite_index
 from kubeprims.errors import InvalidArgument, UnknownIndex
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.unstructured import Unstructured
@@ -18,7 +18,7 @@ def users(obj: Unstructured) -> Iterable[str]:
     return [name for name in obj.labels.get("users", "").split(".") if name]
 
 
-def index_of(indexer: Indexer, name: str) -> dict[str, list[str]]:
+def index_of(indexer: Indexer, name: str) -> dict[IndexValue, list[str]]:
     return {value: [str(key) for key in indexer.index_keys(name, value)] for value in indexer.index_values(name)}
 
 
@@ -91,6 +91,29 @@ def test_looking_into_an_unknown_index_is_an_error_that_names_the_known_ones() -
     for look in (indexer.by_index, indexer.index_keys):
         with pytest.raises(UnknownIndex, match="no index named 'node'; there are namespace, users"):
             look("node", "x")
+
+
+def test_objects_are_found_under_several_values_together() -> None:
+    indexer = Indexer({"place": composite_index(users, lambda obj: [obj.namespace]), "users": users})
+    indexer.put(make_record("x/one", 1, labels={"users": "bert.ernie"}))
+    indexer.put(make_record("y/one", 1, labels={"users": "bert"}))
+    assert [obj.key for obj in indexer.by_index("place", ("bert", "y"))] == ["y/one"]
+    assert indexer.index_keys("place", ("ernie", "x")) == ["x/one"]
+    assert indexer.index_keys("place", ("ernie", "y")) == []
+    assert indexer.index_keys("place", "ernie") == []
+    assert indexer.index_keys("namespace", ("x",)) == []
+    assert indexer.index_values("place") == [("bert", "x"), ("bert", "y"), ("ernie", "x")]
+    indexer.put(make_record("x/one", 2, labels={"users": "ernie"}))
+    assert indexer.index_values("place") == [("bert", "y"), ("ernie", "x")]
+    assert indexer.index_values("users") == ["bert", "ernie"]
+
+
+def test_no_separator_joins_two_pairs_of_values_into_one() -> None:
+    pairs = {"a": ("x,y", "z"), "b": ("x", "y,z"), "c": ("", "x/y,z"), "d": ("x\0y", "z")}
+    indexer = Indexer({"pair": lambda obj: [pairs[obj.name]]})
+    for name in pairs:
+        indexer.put(make_record(name, 1))
+    assert {name: indexer.index_keys("pair", pair) for name, pair in pairs.items()} == {name: [name] for name in pairs}
 
 
 def test_the_namespace_index_is_always_there() -> None:

@@ -5,7 +5,7 @@ import pytest
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.lister import Lister
 from kubeprims.errors import InvalidArgument, InvalidSelector
-from kubeprims.selectors import LabelSelector
+from kubeprims.selectors import FieldSelector, LabelSelector
 from tests.cache.records import make_record
 
 
@@ -35,6 +35,44 @@ def test_a_lister_selects_by_labels(lister: Lister) -> None:
     assert [obj.key for obj in lister.list(LabelSelector.parse("app=db"))] == ["one/b"]
     with pytest.raises(InvalidSelector):
         lister.list("app in (")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "selector", "expected"),
+    [
+        ("", "metadata.name=a", ["one/a", "two/a"]),
+        ("", "metadata.name=node", ["node"]),
+        ("", "metadata.name=a,metadata.namespace=two", ["two/a"]),
+        ("", "metadata.name=z,metadata.namespace=two", []),
+        ("", "metadata.namespace=one", ["one/a", "one/b"]),
+        ("", "metadata.namespace=one,metadata.name!=a", ["one/b"]),
+        ("", "metadata.namespace!=one", ["node", "two/a"]),
+        ("", "metadata.namespace=", ["node"]),
+        ("", "metadata.name=a,metadata.name=b", []),
+        ("", "", ["node", "one/a", "one/b", "two/a"]),
+        ("one", "metadata.name=a", ["one/a"]),
+        ("one", "metadata.namespace=two", []),
+        ("one", "metadata.namespace=two,metadata.name=a", []),
+    ],
+)
+def test_a_lister_selects_by_name_and_namespace(
+    lister: Lister, namespace: str, selector: str, expected: list[str]
+) -> None:
+    of_namespace = lister.in_namespace(namespace)
+    assert sorted(obj.key for obj in of_namespace.list(field_selector=selector)) == expected
+    assert sorted(obj.key for obj in of_namespace.list(field_selector=FieldSelector.parse(selector))) == expected
+
+
+def test_both_selectors_must_select(lister: Lister) -> None:
+    assert [obj.key for obj in lister.list("app=db", field_selector="metadata.namespace=one")] == ["one/b"]
+    assert lister.list("app=db", field_selector="metadata.name=a") == []
+
+
+def test_other_fields_need_an_index(lister: Lister) -> None:
+    with pytest.raises(InvalidSelector, match=r"for spec\.nodeName add an index"):
+        lister.list(field_selector="spec.nodeName=n1,metadata.name=a")
+    with pytest.raises(InvalidSelector):
+        lister.list(field_selector="metadata.name")
 
 
 def test_get_returns_the_object_or_none(lister: Lister) -> None:

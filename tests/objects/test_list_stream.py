@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,7 @@ from kubeprims.errors import DecodeError
 from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.msgspec_codec import MsgspecCodec
+from tests.parity import case
 
 CODECS = [StdlibCodec(), MsgspecCodec()]
 
@@ -279,3 +282,22 @@ def test_errors_of_the_transport_pass_through(codec: Codec) -> None:
 
     with pytest.raises(ConnectionResetError):
         list(codec.split_list(chunks()))
+
+
+@case("IN-31")
+@every_codec
+def test_a_kept_item_does_not_keep_the_page_it_came_on(codec: Codec) -> None:
+    size = 20_000
+    tracemalloc.start()
+    try:
+        chunks = [pod_list(*(pod(f"pod-{number}", f',"data":"{"x" * size}"') for number in range(100)))]
+        kept = [item for item in codec.split_list(chunks) if item[0] in {"pod-7", "pod-99"}]
+        page_size = len(chunks.pop())
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 2
+    assert page_size > 100 * size
+    assert held < 4 * size
+    assert all(type(value) in {str, bytes, tuple} for item in kept for value in item)
