@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kubeprims.cache.delta_fifo import Delta, DeltaFIFO, Deltas, DeltaType
     from kubeprims.cache.indexer import Indexer
     from kubeprims.cache.lister import Lister
+    from kubeprims.cache.real_fifo import RealFIFO
     from kubeprims.client.client import Client
     from kubeprims.client.conflict import retry_on_conflict
     from kubeprims.client.list_watch import ListWatch
@@ -104,6 +105,7 @@ _HOME = {
     "kubeprims.cache.delta_fifo": "Delta DeltaFIFO DeltaType Deltas",
     "kubeprims.cache.indexer": "Indexer",
     "kubeprims.cache.lister": "Lister",
+    "kubeprims.cache.real_fifo": "RealFIFO",
     "kubeprims.client.client": "Client",
     "kubeprims.client.conflict": "retry_on_conflict",
     "kubeprims.client.list_watch": "ListWatch",
@@ -215,6 +217,7 @@ __all__ = [
     "PatchType",
     "PrometheusMetrics",
     "RateLimit",
+    "RealFIFO",
     "Reason",
     "Reflector",
     "ReflectorMachine",

@@ -1,4 +1,4 @@
-"""The cache of an informer: DeltaFIFO, store, indexer and listers. Pure, but for the one lock in ``store``."""
+"""The cache of an informer: the queues, store, indexer and listers. Pure, but for the one lock in ``store``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kubeprims.cache.index import (
 )
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.lister import Lister, Reader
+from kubeprims.cache.real_fifo import RealFIFO
 from kubeprims.cache.store import Change, Store
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "KnownObjects",
     "Lister",
     "Reader",
+    "RealFIFO",
     "Store",
     "composite_index",
     "field_index",

@@ -55,10 +55,10 @@ class Batch(NamedTuple):
     """What one pop takes out of the queue.
 
     Attributes:
-        deltas: The deltas of one key after the other. Empty if there is nothing but a version to tell.
+        deltas: What is to be applied, in order. Empty if there is nothing but a version to tell.
         is_in_initial_list: Whether all of it belongs to the first list. A batch never has both kinds.
         resource_version: The version that the known objects have reached once this batch is applied to them: all
-            that was queued up to it is then in them. Empty while more is queued.
+            that was queued up to it is then in them. Empty while that cannot be said of any.
     """
 
     deltas: tuple[Deltas, ...]
