@@ -4,6 +4,14 @@ It is the other queue behind :class:`~kubeprims.cache.delta_fifo.DeltaQueue`. It
 that nobody saw is inferred. The plain mode does so when a list is queued, from what is queued and what is known then.
 The atomic mode queues the list as one entry, and infers when that entry is popped, from what is known by then, which is
 all that was queued before it: a list is then one batch, and takes effect at once.
+
+Informers use the atomic mode unless told otherwise. An informer empties its queue under the same lock under which it
+fills it, batch of events by batch, so neither queue ever holds more than one of those and memory does not decide. Speed
+does not either: with 10,000 events of different objects, in batches of 50 to 500, both cost the same within 5 % (2.6 us
+an event with storing it, of which the queue is 1.0); a relist is faster here (2.4 us an object, against 3.0), a single
+hot object slower (6 us an event against 1.7, for a batch has it once). What decides is what handlers see: the server's
+own order across objects, where a DeltaFIFO pulls what happens to an object to the place of its first change; and it is
+what client-go does since 0.36, so that handlers brought from there meet nothing new.
 """
 
 from __future__ import annotations
@@ -43,9 +51,8 @@ class _Whole(NamedTuple):
 class RealFIFO:
     """A queue in strict order of arrival.
 
-    Nothing is merged. A batch never holds a key twice, nor anything beside a list, a resync or a bookmark that is an
-    entry of its own. Each batch tells the version that is reached with it; where a list is queued in parts, the last
-    of them does.
+    Nothing is merged. A batch never holds a key twice, nor anything beside a list, a resync or a bookmark that is one
+    entry. Each batch tells the version that is reached with it; where a list is queued in parts, the last of them does.
 
     The known objects must reflect every popped batch before the next call of anything but ``add`` and ``update``.
 
@@ -56,9 +63,10 @@ class RealFIFO:
         client-go tools/cache/the_real_fifo.go, ``RealFIFO``.
         Same: the order of deltas in both modes, what is inferred, where batches end, how the first list is counted.
         Differs: a deletion of what is not known is dropped as it is popped, where upstream tells handlers of the end
-        of what they never saw (without known objects it is handed on, as there); an entry of the atomic mode is popped
-        as the deltas that it comes to; the first list counts as taken once it is popped, not once it is processed;
-        closing and waiting are the driver's; nothing here can fail, for a record's key was checked where it was made.
+        of what they never saw (without known objects it is handed on, as there); a bookmark behind a change is told
+        with it; an entry of the atomic mode is popped as the deltas that it comes to; the first list counts as taken
+        once it is popped, not once it is processed; closing and waiting are the driver's; nothing here can fail, for a
+        record's key was checked where it was made.
     """
 
     __slots__ = ("_depth", "_entries", "_initial_count", "_is_atomic", "_is_populated", "_known", "_version")
@@ -95,8 +103,12 @@ class RealFIFO:
         self._append(Delta(DeltaType.DELETED, record[KEY], record), record[RESOURCE_VERSION])
 
     def bookmark(self, resource_version: str) -> None:
-        """Note that all changes up to a version were queued."""
-        if self._is_atomic:
+        """Note that all changes up to a version were queued.
+
+        It is told with the change that was queued last. In the atomic mode, where there is none, it is an entry itself.
+        """
+        is_alone = not self._entries or isinstance(self._entries[-1][0], _Whole)
+        if self._is_atomic and is_alone and resource_version:
             self._append(_Whole(_WholeType.BOOKMARK), resource_version)
         else:
             self._tell_last(resource_version)

@@ -17,12 +17,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from kubeprims.cache.delta_fifo import DeltaFIFO, DeltaQueue, DeltaType, KnownObjects
+from kubeprims.cache.delta_fifo import DeltaQueue, DeltaType
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.store import Change
 from kubeprims.informer.buffer import Batch, PendingChange
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Reason
+from kubeprims.informer.options import QUEUES, MakeQueue
 from kubeprims.meta import compare_resource_versions
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, ObjectRecord
@@ -33,9 +34,6 @@ DIRTY_KEYS_MAX = 10_000
 
 Intake = Callable[[ObjectRecord], ObjectRecord | MalformedObject | None]
 """Makes of a record what is kept: another record; None if it is not ours; a malformed object if that failed."""
-
-MakeQueue = Callable[[KnownObjects], DeltaQueue]
-"""Makes an empty queue between what is known and what is read."""
 
 
 class Pipeline:
@@ -54,7 +52,7 @@ class Pipeline:
         self,
         indexer: Indexer,
         *,
-        make_queue: MakeQueue = DeltaFIFO,
+        make_queue: MakeQueue = QUEUES["in_order"],
         intake: Intake | None = None,
         on_synced: Callable[[], None] = lambda: None,
         on_progress: Callable[[], None] = lambda: None,

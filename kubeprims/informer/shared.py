@@ -25,7 +25,7 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.handlers import Deliver, ResourceEventHandler, from_functions, from_handler
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
-from kubeprims.informer.options import RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
+from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
@@ -97,6 +97,7 @@ class SharedInformer:
         intake = self._options.make_intake()
         self._pipeline = Pipeline(
             self.indexer,
+            make_queue=QUEUES[self._options.queue],
             intake=None if intake.is_passive else intake,
             on_synced=self._synced_or_stopped.set,
             on_progress=self._progress.note,

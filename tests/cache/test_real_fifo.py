@@ -211,7 +211,6 @@ def test_lists_of_the_same_object_are_deltas_of_their_own_and_end_with_one_tombs
 def test_a_bookmark_is_not_queued_in_the_plain_mode_but_its_version_is_told() -> None:
     consumer = Consumer()
     consumer.queue.bookmark("20")
-    consumer.queue.bookmark("")
     assert (len(consumer.queue), consumer.queue.depth) == (0, 0)
     assert consumer.pops() == [[]]
     assert consumer.store.resource_version == "20"
@@ -220,6 +219,16 @@ def test_a_bookmark_is_not_queued_in_the_plain_mode_but_its_version_is_told() ->
     assert len(consumer.queue) == 1
     assert consumer.pops() == [["a Added 21"]]
     assert consumer.store.resource_version == "30"
+
+
+@PLAIN_AND_ATOMIC
+def test_a_bookmark_without_a_version_is_none(*, is_atomic: bool) -> None:
+    consumer = Consumer(is_atomic=is_atomic)
+    consumer.queue.bookmark("")
+    consumer.queue.add(make_record("a", 1))
+    consumer.queue.bookmark("")
+    assert consumer.pops() == [["a Added 1"]]
+    assert consumer.store.resource_version == "1"
 
 
 @case("IN-88")
@@ -397,9 +406,26 @@ def test_an_entry_that_is_not_of_one_object_ends_a_batch() -> None:
     consumer = Consumer(is_atomic=True)
     consumer.queue.add(make_record("a", 1))
     consumer.queue.add(make_record("b", 2))
-    consumer.queue.bookmark("3")
-    consumer.queue.add(make_record("c", 4))
-    assert consumer.pops(None) == [["a Added 1", "b Added 2"], [], ["c Added 4"]]
+    consumer.queue.replace([], "3")
+    consumer.queue.bookmark("4")
+    consumer.queue.add(make_record("c", 5))
+    consumer.queue.resync()
+    assert consumer.pops(None) == [
+        ["a Added 1", "b Added 2"],
+        ["a tombstone 1", "b tombstone 2"],
+        [],
+        ["c Added 5"],
+        ["c Sync 5"],
+    ]
+
+
+@PLAIN_AND_ATOMIC
+def test_a_bookmark_behind_a_change_is_told_with_it(*, is_atomic: bool) -> None:
+    consumer = Consumer(make_record("a", 1), is_atomic=is_atomic)
+    consumer.queue.update(make_record("a", 9))
+    consumer.queue.bookmark("4")  # of one object, something newer than of all others
+    assert consumer.pops() == [["a Updated 9"]]
+    assert consumer.store.resource_version == "4"
 
 
 # As for DeltaFIFO.
