@@ -170,10 +170,9 @@ class RealFIFO:
             deltas, version = self._taken(min(limit or BATCH_LIMIT, self._initial_count or len(self._entries)))
             count = len(deltas)
             self._depth -= count
-            deltas = self._of_known(deltas)
         if self._initial_count:
             self._initial_count -= count
-        return Batch(tuple(zip(deltas)), is_in_initial_list, version)
+        return Batch(tuple(zip(self._of_known(deltas))), is_in_initial_list, version)
 
     @property
     def has_synced(self) -> bool:
@@ -219,11 +218,7 @@ class RealFIFO:
         known = self._known
         if known is None:
             return deltas
-        return [
-            delta
-            for delta in deltas
-            if delta.type is not DeltaType.DELETED or delta.is_tombstone or known.record(delta.key) is not None
-        ]
+        return [delta for delta in deltas if delta.type is not DeltaType.DELETED or known.record(delta.key) is not None]
 
     def _inferred(self, listed: Iterable[ObjectRecord], queued: Mapping[str, Delta]) -> list[Delta]:
         """Return what a list comes to: tombstones for what it omits, then its objects.

@@ -9,7 +9,7 @@ from kubeprims.cache.real_fifo import BATCH_LIMIT, RealFIFO
 from kubeprims.cache.store import Change, Store
 from kubeprims.objects.record import KEY, RESOURCE_VERSION, ObjectRecord
 from tests.cache.records import make_record
-from tests.cache.test_delta_fifo import described
+from tests.cache.test_delta_fifo import Known, described
 from tests.parity import case
 
 PLAIN_AND_ATOMIC = pytest.mark.parametrize("is_atomic", [False, True], ids=["plain", "atomic"])
@@ -229,6 +229,10 @@ def test_a_bookmark_without_a_version_is_none(*, is_atomic: bool) -> None:
     consumer.queue.bookmark("")
     assert consumer.pops() == [["a Added 1"]]
     assert consumer.store.resource_version == "1"
+    consumer.queue.bookmark("2")
+    consumer.queue.bookmark("")
+    assert consumer.pops() == [[]]
+    assert consumer.store.resource_version == "2"
 
 
 @case("IN-88")
@@ -400,6 +404,23 @@ def test_a_resync_is_one_entry_and_brings_what_is_known_by_then() -> None:
     consumer.queue.add(make_record("foo", 10))
     consumer.queue.resync()
     assert consumer.pops() == [["foo Added 10"], ["foo Sync 10"]]
+
+
+def test_a_resync_brings_what_was_known_before_the_changes_behind_it() -> None:
+    consumer = Consumer(make_record("a", 1), is_atomic=True)
+    consumer.queue.resync()
+    consumer.queue.update(make_record("a", 2))
+    assert consumer.pops() == [["a Sync 1"], ["a Updated 2"]]
+
+
+@PLAIN_AND_ATOMIC
+def test_a_known_object_that_vanished_gets_no_resync_and_leaves_nothing_to_tell(*, is_atomic: bool) -> None:
+    known = Known(make_record("foo", 5))
+    known.vanished.add("foo")
+    queue = RealFIFO(known, is_atomic=is_atomic)
+    queue.resync()
+    queue.replace([], "8")
+    assert one_by_one(queue) == []
 
 
 def test_an_entry_that_is_not_of_one_object_ends_a_batch() -> None:
