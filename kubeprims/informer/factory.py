@@ -1,55 +1,112 @@
-"""Informers by resource, each made once and shared by all who ask for the same."""
+"""Informers by what they watch, each made once and shared by all who ask for the same."""
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from kubeprims.cache.indexer import IndexFunc
 from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
-from kubeprims.client.options import ALL_NAMESPACES
-from kubeprims.clock import Clock, SystemClock
-from kubeprims.errors import CacheSyncTimeout, LifecycleError, StopTimeout
+from kubeprims.client.options import ALL_NAMESPACES, NamespaceOption
+from kubeprims.clock import Clock, Rng, SystemClock
+from kubeprims.errors import InvalidArgument, LifecycleError, StopTimeout
+from kubeprims.informer.lease import InformerLease
+from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
 from kubeprims.informer.options import InformerOptions
-from kubeprims.informer.reflector import ErrorCallback
+from kubeprims.informer.reflector import ErrorCallback, ListerWatcher
+from kubeprims.informer.selected_namespaces import SelectedNamespaces
 from kubeprims.informer.shared import STOP_TIMEOUT_S, SharedInformer
-from kubeprims.threads import Deadline
+from kubeprims.informer.start_gate import StartGate
+from kubeprims.informer.sync import wait_for_informers
+from kubeprims.selectors import LabelSelector
+from kubeprims.sharding import Shard
+from kubeprims.threads import Cancel, Deadline
+
+START_CONCURRENCY = 10
+"""How many first lists are under way at once, unless told otherwise."""
 
 
-class _Identity(NamedTuple):
-    """What makes two informers the same."""
+class _Wanted(NamedTuple):
+    """What is to be watched, by which two informers are the same."""
 
     resource: str
-    namespace: str | None
-    label_selector: str
-    field_selector: str
+    namespaces: tuple[str, ...] | None = None
+    namespace_selector: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+    shard: Shard | None = None
+    metadata_only: bool = False
+    is_internal: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the informer is called in logs: all that tells it from its neighbours."""
+        parts = [f"metadata of {self.resource}" if self.metadata_only else self.resource]
+        if self.namespaces is not None:
+            parts.append(f"in {', '.join(self.namespaces)}")
+        if self.namespace_selector:
+            parts.append(f"in namespaces with {self.namespace_selector}")
+        selectors = ",".join(selector for selector in (self.label_selector, self.field_selector) if selector)
+        if selectors:
+            parts.append(f"({selectors})")
+        if self.shard is not None:
+            parts.append(f"[{self.shard}]")
+        return " ".join(parts)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An informer, and who needs it."""
+
+    informer: SharedInformer
+    options: InformerOptions
+    is_pinned: bool = False
+    is_started: bool = False
+    leases: int = 0
+
+    def start(self) -> None:
+        if not self.is_started:
+            self.is_started = True
+            with suppress(LifecycleError):  # started, or stopped, by hand
+                self.informer.start()
 
 
 class SharedInformerFactory:
-    """Makes informers of one client, starts them together and stops them together.
+    """Makes informers of one client, starts them together and stops them together, or one by one.
 
-    Two calls of :meth:`informer` with the same resource, namespace and selectors get the same informer: one watch and
-    one cache, however many parts of a program use it.
+    Two calls with the same resource, namespaces, selectors, shard and form get the same informer: one watch and one
+    cache, however many parts of a program use it. An informer that has stopped, by hand or because it died, is not
+    handed out again: who asks gets a new one.
+
+    :meth:`informer` gives one that runs as long as the factory. :meth:`acquire` gives a lease on one that stops with
+    its last lease, for what comes and goes while a program runs, such as custom resources.
 
     Concurrency:
         Every method may be called from any thread.
 
     Source:
         client-go informers/factory.go, ``SharedInformerFactory``.
-        Differs: indexers of a second caller are added, where upstream drops them.
+        Differs: indexers of a second caller are added, where upstream drops them; what is watched is part of what makes
+        informers the same; single informers can be stopped.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, all by keyword
         self,
         client: Client,
         *,
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
+        start_concurrency: int = START_CONCURRENCY,
+        start_jitter_s: float = 0.0,
         clock: Clock | None = None,
+        rng: Rng | None = None,
     ) -> None:
         """Make an empty factory.
 
@@ -57,64 +114,191 @@ class SharedInformerFactory:
             client: The API server's client; it is not closed with the factory.
             options: How every informer lists, watches, keeps and tells; None is the defaults.
             on_error: Called, on an informer's thread, with each failure and the seconds until the next try.
+            start_concurrency: How many first lists may be under way at once. One that fails, or takes longer than 10 s,
+                keeps the others waiting no longer.
+            start_jitter_s: Each first list waits for a random part of so many seconds before it begins.
             clock: The clock to live by.
+            rng: The chance to live by.
+
+        Raises:
+            ConfigError: The concurrency is not positive, or the jitter is negative.
         """
         self._client = client
         self._options = options or InformerOptions()
         self._on_error = on_error
         self._clock = clock or SystemClock()
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
+        self._gate = StartGate(start_concurrency, clock=self._clock, rng=self._rng, jitter_s=start_jitter_s)
         self._lock = threading.RLock()  # re-entrant, for an index function may ask for another informer
-        self._informers: dict[_Identity, SharedInformer] = {}
-        self._started: set[_Identity] = set()
+        self._entries: dict[_Wanted, _Entry] = {}
         self._stopped = False
 
-    def informer(
+    def informer(  # noqa: PLR0913 - what to watch, all by keyword
         self,
         resource: str,
         *,
         namespace: str | None = None,
+        namespaces: Iterable[str] | None = None,
+        namespace_selector: str = "",
         label_selector: str = "",
         field_selector: str = "",
+        shard: Shard | None = None,
+        metadata_only: bool = False,
         indexers: Mapping[str, IndexFunc] | None = None,
+        options: InformerOptions | None = None,
     ) -> SharedInformer:
-        """Return the informer of a resource; :meth:`start` starts it.
+        """Return the informer of a resource; :meth:`start` starts it, and it runs until the factory is stopped.
 
         Args:
             resource: ``v1/pods``, ``apps/v1/deployments``, or any name that discovery knows.
             namespace: Only this namespace; None is all of them.
+            namespaces: Only these namespaces, as one view; they need not be there yet.
+            namespace_selector: Only namespaces with such labels, as one view: one that comes to match brings its
+                objects, and one that no longer does takes them away. It takes the right to watch namespaces.
             label_selector: Only objects with such labels, such as ``app=web,tier!=cache``.
             field_selector: Only objects with such fields, such as ``spec.nodeName=node-7``.
+            shard: Only this part of the objects.
+            metadata_only: Have the server send the objects' metadata and nothing else, as ``PartialObjectMetadata``.
             indexers: Index functions by name; those that the informer has already are left as they are.
+            options: How this one lists, watches, keeps and tells; None is the factory's way.
 
         Raises:
-            InvalidArgument: A selector or the namespace is malformed.
+            InvalidArgument: A selector or a namespace is malformed, more than one kind of namespaces is given, or the
+                informer is there with other options.
             UnknownResource: Discovery knows no such resource.
             TransportError: Discovery was needed, and the server did not answer.
             LifecycleError: The factory is stopped.
         """
-        handle = self._client.resource(resource, namespace=ALL_NAMESPACES if namespace is None else namespace)
-        identity = _Identity(str(handle.gvr), namespace, label_selector, field_selector)
+        wanted = _Wanted(
+            resource,
+            _named(namespace, namespaces, namespace_selector),
+            namespace_selector,
+            label_selector,
+            field_selector,
+            shard,
+            metadata_only=metadata_only,
+        )
+        wanted, options = self._resolved(wanted, options)
         with self._lock:
-            if self._stopped:
-                raise LifecycleError("the factory has stopped; it makes no informer any more")
-            informer = self._informers.get(identity)
-            if informer is not None:
-                known = informer.indexer.index_names
-                informer.indexer.add_indexers({k: v for k, v in (indexers or {}).items() if k not in known})
-                return informer
-            informer = SharedInformer(
-                ListWatch(handle, label_selector=label_selector, field_selector=field_selector),
-                name=_name(identity),
-                indexers=indexers,
-                options=self._options,
-                on_error=self._on_error,
-                clock=self._clock,
+            entry = self._entry(wanted, options, indexers)
+            entry.is_pinned = True
+            return entry.informer
+
+    def acquire(  # noqa: PLR0913 - what to watch, all by keyword
+        self,
+        resource: str,
+        *,
+        namespace: str | None = None,
+        namespaces: Iterable[str] | None = None,
+        namespace_selector: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        shard: Shard | None = None,
+        metadata_only: bool = False,
+        indexers: Mapping[str, IndexFunc] | None = None,
+        options: InformerOptions | None = None,
+    ) -> InformerLease:
+        """Return a lease on a running informer; start it if it does not run yet.
+
+        It stops when its last lease is released, unless :meth:`informer` has given it away for good. The arguments, and
+        what is raised, are those of :meth:`informer`.
+        """
+        wanted = _Wanted(
+            resource,
+            _named(namespace, namespaces, namespace_selector),
+            namespace_selector,
+            label_selector,
+            field_selector,
+            shard,
+            metadata_only=metadata_only,
+        )
+        wanted, options = self._resolved(wanted, options)
+        with self._lock:
+            entry = self._entry(wanted, options, indexers)
+            lease = self._lease(wanted, entry)
+            entry.start()
+            return lease
+
+    def _resolved(self, wanted: _Wanted, options: InformerOptions | None) -> tuple[_Wanted, InformerOptions]:
+        """Check what is wanted, and return it by the resource's full name, and the options that it is made with."""
+        options = options or self._options
+        if wanted.shard is not None:
+            options = replace(options, shard=wanted.shard)
+        handle = self._client.resource(wanted.resource, ALL_NAMESPACES)
+        wanted = wanted._replace(resource=str(handle.gvr), shard=options.shard)
+        LabelSelector.parse(wanted.namespace_selector)
+        for namespace in (*(wanted.namespaces or ()), *(("any",) if wanted.namespace_selector else ())):
+            self._client.resource(wanted.resource, namespace)
+        self._list_watch(wanted, ALL_NAMESPACES)
+        return wanted, options
+
+    def _entry(
+        self, wanted: _Wanted, options: InformerOptions, indexers: Mapping[str, IndexFunc] | None = None
+    ) -> _Entry:
+        """Return the entry of an informer that has not stopped; called under the lock."""
+        if self._stopped:
+            raise LifecycleError("the factory has stopped; it makes no informer any more")
+        entry = self._entries.get(wanted)
+        if entry is not None and not entry.informer.is_stopped:
+            if entry.options != options:
+                raise InvalidArgument(_other_options(wanted, entry.options, options))
+            known = entry.informer.indexer.index_names
+            entry.informer.indexer.add_indexers({k: v for k, v in (indexers or {}).items() if k not in known})
+            return entry
+        informer = SharedInformer(
+            self._lister_watcher(wanted),
+            name=wanted.name,
+            indexers=indexers,
+            options=options,
+            on_error=self._on_error,
+            gate=self._gate,
+            clock=self._clock,
+            rng=self._rng,
+        )
+        entry = self._entries[wanted] = _Entry(informer, options)
+        return entry
+
+    def _lister_watcher(self, wanted: _Wanted) -> ListerWatcher | ByNamespace:
+        of_namespace = partial(self._list_watch, wanted)
+        if wanted.namespace_selector:
+            # Metadata alone, and none of what is done to the objects themselves.
+            selected = _Wanted(
+                "v1/namespaces", label_selector=wanted.namespace_selector, metadata_only=True, is_internal=True
             )
-            self._informers[identity] = informer
-            return informer
+            entry = self._entry(selected, InformerOptions(reflector=self._options.reflector))
+            return ByNamespace(of_namespace, SelectedNamespaces(self._lease(selected, entry)))
+        match wanted.namespaces:
+            case None:
+                return of_namespace(ALL_NAMESPACES)
+            case (namespace,):
+                return of_namespace(namespace)
+            case namespaces:
+                return ByNamespace(of_namespace, NamedNamespaces(namespaces))
+
+    def _list_watch(self, wanted: _Wanted, namespace: NamespaceOption) -> ListWatch:
+        return ListWatch(
+            self._client.resource(wanted.resource, namespace),
+            label_selector=wanted.label_selector,
+            field_selector=wanted.field_selector,
+            shard=wanted.shard,
+            metadata_only=wanted.metadata_only,
+        )
+
+    def _lease(self, wanted: _Wanted, entry: _Entry) -> InformerLease:
+        entry.leases += 1
+        return InformerLease(entry.informer, partial(self._give_back, wanted, entry))
+
+    def _give_back(self, wanted: _Wanted, entry: _Entry) -> bool:
+        """Take a lease back, and return whether nobody needs the informer any more."""
+        with self._lock:
+            entry.leases -= 1
+            is_needed = entry.is_pinned or entry.leases > 0
+            if not is_needed and self._entries.get(wanted) is entry:
+                del self._entries[wanted]
+            return not is_needed
 
     def start(self) -> None:
-        """Start every informer that was made since the last call, but those started by hand; return at once.
+        """Start every informer that was asked for since the last call, but those started by hand; return at once.
 
         Raises:
             LifecycleError: The factory is stopped.
@@ -122,30 +306,29 @@ class SharedInformerFactory:
         with self._lock:
             if self._stopped:
                 raise LifecycleError("the factory has stopped; it starts no informer any more")
-            fresh = [identity for identity in self._informers if identity not in self._started]
-            for identity in fresh:
-                with suppress(LifecycleError):  # started, or stopped, by hand
-                    self._informers[identity].start()
-                self._started.add(identity)
+            for entry in self._pinned():
+                entry.start()
 
-    def wait_for_cache_sync(self, timeout_s: float | None = None) -> None:
+    def _pinned(self) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry.is_pinned]
+
+    def wait_for_cache_sync(self, timeout_s: float | None = None, *, cancel: Cancel | None = None) -> None:
         """Wait until every started informer has its first list in the cache.
+
+        That is, of those that :meth:`informer` gave; who has a lease waits for its informer alone.
+
+        Args:
+            timeout_s: How long to wait, in seconds; None is for ever.
+            cancel: Ends the wait at once when set.
 
         Raises:
             CacheSyncTimeout: Some do not in time; the error names each, with its last failure.
+            Cancelled: The wait was cancelled; names them as well.
             LifecycleError: One was stopped meanwhile.
         """
-        deadline = Deadline.after(timeout_s, clock=self._clock)
         with self._lock:
-            informers = [self._informers[identity] for identity in self._started]
-        waiting: list[tuple[str, str]] = []
-        for informer in informers:
-            try:
-                informer.wait_for_sync(None if timeout_s is None else max(0.0, deadline.remaining_s()))
-            except CacheSyncTimeout as error:
-                waiting.extend(error.waiting)
-        if waiting:
-            raise CacheSyncTimeout(sorted(waiting), timeout_s=timeout_s or 0.0)
+            informers = [entry.informer for entry in self._pinned() if entry.is_started]
+        wait_for_informers(informers, clock=self._clock, timeout_s=timeout_s, cancel=cancel)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop every informer and wait for their threads; later calls do nothing.
@@ -157,7 +340,7 @@ class SharedInformerFactory:
         deadline = Deadline.after(timeout_s, clock=self._clock)
         with self._lock:
             self._stopped = True
-            informers = tuple(self._informers.values())
+            informers = tuple(entry.informer for entry in self._entries.values())
         for informer in informers:  # tell all of them first: waiting for one must not keep the others running
             _try_stop(informer, 0.0)
         errors = [_try_stop(informer, max(0.0, deadline.remaining_s())) for informer in informers]
@@ -186,12 +369,24 @@ def _try_stop(informer: SharedInformer, timeout_s: float) -> BaseException | Non
     return None
 
 
-def _name(identity: _Identity) -> str:
-    """Return what an informer is called in logs: all that tells it from its neighbours."""
-    parts = [identity.resource]
-    if identity.namespace is not None:
-        parts.append(f"in {identity.namespace}")
-    selectors = ",".join(selector for selector in (identity.label_selector, identity.field_selector) if selector)
-    if selectors:
-        parts.append(f"({selectors})")
-    return " ".join(parts)
+def _named(namespace: str | None, namespaces: Iterable[str] | None, selector: str) -> tuple[str, ...] | None:
+    """Return the namespaces that are named, in order; None if none is."""
+    if (namespace is not None) + (namespaces is not None) + bool(selector) > 1:
+        raise InvalidArgument("give namespace, namespaces or namespace_selector: one of the three at most")
+    if isinstance(namespaces, str):
+        raise InvalidArgument(f"namespaces is a list of names, not {namespaces!r}")
+    if namespace is not None:
+        return (namespace,)
+    if namespaces is None:
+        return None
+    named = tuple(sorted(set(namespaces)))
+    NamedNamespaces(named)  # checks them
+    return named
+
+
+def _other_options(wanted: _Wanted, there: InformerOptions, asked: InformerOptions) -> str:
+    differing = [field.name for field in fields(there) if getattr(there, field.name) != getattr(asked, field.name)]
+    return (
+        f"the informer of {wanted.name} is there with other options ({', '.join(differing)}): "
+        "ask for it with the same, or make a factory for this one"
+    )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kubeprims.clock import Clock, Rng
+from kubeprims.errors import KubeprimsError
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.pipeline import Pipeline, Source
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector, ReflectorStatus
 from kubeprims.informer.start_gate import StartGate
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, Latch
 
 
 class Feed(Protocol):
@@ -62,6 +63,9 @@ class ReflectorFeed:
     def __init__(self, lister_watcher: ListerWatcher, parts: FeedParts, *, namespace: str | None = None) -> None:
         self.source: Source = parts.pipeline.source(namespace)
         self._gate = parts.gate
+        self._on_error = parts.on_error
+        self._settled = Latch()
+        self.source.listed.add_callback(self._settled.set)
         self._reflector = Reflector(
             lister_watcher,
             self.source,
@@ -69,7 +73,7 @@ class ReflectorFeed:
             options=parts.options,
             clock=parts.clock,
             rng=parts.rng,
-            on_error=parts.on_error,
+            on_error=self._failed,
         )
 
     @property
@@ -80,5 +84,10 @@ class ReflectorFeed:
     def run(self, cancel: Cancel) -> None:
         """Wait for a turn, then list and watch until cancelled."""
         if self._gate is not None:
-            self._gate.enter(self.source.listed, cancel)
+            self._gate.enter(self._settled, cancel)
         self._reflector.run(cancel)
+
+    def _failed(self, error: KubeprimsError, delay_s: float) -> None:
+        self._settled.set()  # it goes on trying, on its own time
+        if self._on_error is not None:
+            self._on_error(error, delay_s)

@@ -14,7 +14,7 @@ START_PATIENCE_S = 10.0
 
 
 class _Place(NamedTuple):
-    listed: Latch
+    settled: Latch
     cancel: Cancel
     until_s: float
 
@@ -22,7 +22,7 @@ class _Place(NamedTuple):
 class StartGate:
     """Lets at most so many lists through at once; each has its place until it is in, or for a while at most.
 
-    A list that hangs, or fails time and again, loses its place after ``patience_s``: it goes on, and so does the next.
+    A list that hangs loses its place after ``patience_s``: it goes on, and so does the next.
 
     Concurrency:
         Every method may be called from any thread.
@@ -59,26 +59,26 @@ class StartGate:
         self._condition = threading.Condition()
         self._places: list[_Place] = []
 
-    def enter(self, listed: Latch, cancel: Cancel) -> None:
-        """Wait for a place, and keep it until ``listed`` or ``cancel`` is set; the latter ends the wait as well."""
-        listed.add_callback(self._wake)
+    def enter(self, settled: Latch, cancel: Cancel) -> None:
+        """Wait for a place, and keep it until ``settled`` or ``cancel`` is set; the latter ends the wait as well."""
+        settled.add_callback(self._wake)
         cancel.add_callback(self._wake)
         with self._condition:
-            while not cancel.is_set and not self._take_place(listed, cancel):
+            while not cancel.is_set and not self._take_place(settled, cancel):
                 self._clock.wait(self._condition, min(place.until_s for place in self._places) - self._now_s())
         if self._jitter_s:
             cancel.wait(self._rng.random() * self._jitter_s, clock=self._clock)
 
-    def _take_place(self, listed: Latch, cancel: Cancel) -> bool:
+    def _take_place(self, settled: Latch, cancel: Cancel) -> bool:
         now_s = self._now_s()
         self._places = [
             place
             for place in self._places
-            if not place.listed.is_set and not place.cancel.is_set and now_s < place.until_s
+            if not place.settled.is_set and not place.cancel.is_set and now_s < place.until_s
         ]
         if len(self._places) >= self._count:
             return False
-        self._places.append(_Place(listed, cancel, now_s + self._patience_s))
+        self._places.append(_Place(settled, cancel, now_s + self._patience_s))
         return True
 
     def _now_s(self) -> float:
