@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         DecodeError,
         FieldConflict,
         Forbidden,
+        HandlerOverflow,
         Invalid,
         InvalidArgument,
         KubeprimsError,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         WatchListIncomplete,
         WatchTooShort,
     )
+    from kubeprims.informer.buffer import BufferPolicy
     from kubeprims.informer.dispatch import HandlerRegistration
     from kubeprims.informer.factory import SharedInformerFactory
     from kubeprims.informer.handlers import Notification, Reason, ResourceEventHandler
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from kubeprims.informer.options import InformerOptions
     from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
     from kubeprims.informer.shared import SharedInformer
+    from kubeprims.informer.typed import DeletedObject, typed_handler
     from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
     from kubeprims.metrics import Metrics, PrometheusMetrics
     from kubeprims.objects.event import WatchEvent, WatchEventType
@@ -119,11 +122,12 @@ _HOME = {
     "kubeprims.errors": (
         "AlreadyExists ApplyConflict BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError "
         "ConnectionLost ContentUnavailable CredentialError DeadlineExceeded DecodeError FieldConflict "
-        "Forbidden Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired "
+        "Forbidden HandlerOverflow Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired "
         "ResourceVersionRewound ServerError StatusError StopTimeout TLSError TooManyRequests TransportError "
         "Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation WaitTimeout WatchClosed "
         "WatchIdle WatchListIncomplete WatchTooShort"
     ),
+    "kubeprims.informer.buffer": "BufferPolicy",
     "kubeprims.informer.dispatch": "HandlerRegistration",
     "kubeprims.informer.factory": "SharedInformerFactory",
     "kubeprims.informer.handlers": "Notification Reason ResourceEventHandler",
@@ -131,6 +135,7 @@ _HOME = {
     "kubeprims.informer.options": "InformerOptions",
     "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
     "kubeprims.informer.shared": "SharedInformer",
+    "kubeprims.informer.typed": "DeletedObject typed_handler",
     "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
     "kubeprims.metrics": "Metrics PrometheusMetrics",
     "kubeprims.objects.event": "WatchEvent WatchEventType",
@@ -172,6 +177,7 @@ __all__ = [
     "Backoff",
     "BackoffPolicy",
     "BadRequest",
+    "BufferPolicy",
     "CacheSyncTimeout",
     "Cancel",
     "Cancelled",
@@ -187,6 +193,7 @@ __all__ = [
     "DeadlineExceeded",
     "DecodeError",
     "DeletedFinalStateUnknown",
+    "DeletedObject",
     "Delta",
     "DeltaFIFO",
     "DeltaType",
@@ -197,6 +204,7 @@ __all__ = [
     "Forbidden",
     "GroupVersionKind",
     "GroupVersionResource",
+    "HandlerOverflow",
     "HandlerRegistration",
     "Identity",
     "Indexer",
@@ -268,5 +276,6 @@ __all__ = [
     "retry_on_conflict",
     "testing",
     "transport",
+    "typed_handler",
     "until",
 ]

@@ -17,6 +17,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- WatchListIncomplete                a watch-list that ended, or took too long, before it was complete
     |-- ResourceVersionRewound             the server is older than what was read from it: a restored backup
     |-- WatchClosed                        a watch that ended before what was waited for had come
+    |-- HandlerOverflow                    an event handler that was too slow, and asked to be removed then
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
@@ -59,6 +60,7 @@ from kubeprims.errors.base import (
     ConfigError,
     ContentUnavailable,
     DecodeError,
+    HandlerOverflow,
     InvalidArgument,
     InvalidFieldPath,
     InvalidSelector,
@@ -130,6 +132,7 @@ __all__ = [
     "DecodeError",
     "FieldConflict",
     "Forbidden",
+    "HandlerOverflow",
     "InternalError",
     "Invalid",
     "InvalidArgument",

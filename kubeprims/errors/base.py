@@ -192,6 +192,23 @@ class WatchClosed(KubeprimsError):
         return f"the watch ended when {self.met} of {self.conditions} conditions had been met"
 
 
+class HandlerOverflow(KubeprimsError):
+    """An event handler was too slow for its buffer, and is removed, as it asked to be: add it again to start over.
+
+    Attributes:
+        handler: Its name.
+        limit: How many changes its buffer may hold.
+    """
+
+    def __init__(self, handler: str, *, limit: int) -> None:
+        super().__init__(handler, limit)
+        self.handler = handler
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"event handler {self.handler} is removed: more than {self.limit} changes were waiting for it"
+
+
 class CacheSyncTimeout(KubeprimsError, TimeoutError):
     """Informers that did not sync in time.
 

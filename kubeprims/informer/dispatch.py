@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from kubeprims.clock import Clock
-from kubeprims.informer.buffer import Batch, NotificationBuffer, PendingChange
-from kubeprims.informer.handlers import Deliver, Notification
+from kubeprims.errors import HandlerOverflow
+from kubeprims.informer.buffer import BUFFER_LIMIT, Batch, BufferPolicy, NotificationBuffer
+from kubeprims.informer.handlers import Tell
 from kubeprims.meta import ObjectKey
-from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
 from kubeprims.threads import Deadline, Latch
 
 logger = logging.getLogger(__name__)
+
+HandlerErrorCallback = Callable[["HandlerRegistration", ObjectKey | None, Exception], object]
+"""Called, on the handler's thread, with what it raised and the key of the object that it was told of.
+
+Without a key, and with a ``HandlerOverflow``, once it is removed for being too slow.
+"""
 
 _NOBODY = 0
 """The id of no thread: the system gives ids again, so an ended thread's may become another's."""
@@ -25,45 +32,62 @@ class HandlerRegistration:
 
     Attributes:
         name: For logs and errors.
+        policy: What happens when the handler is too slow.
+        buffer_limit: How many changes may be pending before that does.
+        resync_period_s: How often the cache is replayed to it, in seconds; 0 is never.
 
     Concurrency:
         Every property may be read from any thread. The handler is called by one thread only, one notification after
         the other, in the order in which they happened; nothing is promised across handlers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one collaborator or setting each, all by keyword but the first
         self,
-        deliver: Deliver,
+        tell: Tell,
         *,
         name: str,
         clock: Clock,
         resync_period_s: float,
         replay: Callable[[HandlerRegistration], None],
+        policy: BufferPolicy = BufferPolicy.COALESCE,
+        buffer_limit: int = BUFFER_LIMIT,
+        on_room: Callable[[], None] | None = None,
+        on_error: HandlerErrorCallback | None = None,
     ) -> None:
         """Make a registration; its owner runs :meth:`run` on a thread.
 
         Args:
-            deliver: Calls the user's code.
+            tell: Calls the user's code.
             name: For logs and errors.
             clock: Tells when a resync is due.
             resync_period_s: How often the cache is replayed to this handler, in seconds; 0 is never.
             replay: Pushes the whole cache, as a resync, into this registration.
+            policy: What happens when the handler is too slow.
+            buffer_limit: How many changes may be pending before that does.
+            on_room: Called, under no lock, whenever there may be room again for what blocks.
+            on_error: Called with each error of the handler.
         """
         self.name = name
-        self._deliver = deliver
+        self.policy = policy
+        self.buffer_limit = buffer_limit
+        self.resync_period_s = resync_period_s
+        self._tell = tell
         self._clock = clock
-        self._resync_period_s = resync_period_s
         self._replay = replay
+        self._on_room = on_room
+        self._on_error = on_error
         self._resync_at = Deadline.after(resync_period_s or None, clock=clock)
         self._condition = threading.Condition()
-        self._buffer = NotificationBuffer()
+        self._buffer = NotificationBuffer(limit=buffer_limit, policy=policy)
         self._closed = False
+        self._yields = False
         self._runner: int | None = None
         self._has_synced = False
         self._synced_or_closed = Latch()
         self._ended = Latch()
         self._errors = 0
         self._last_error: Exception | None = None
+        self._overflow: HandlerOverflow | None = None  # until it is reported
 
     @property
     def has_synced(self) -> bool:
@@ -87,13 +111,36 @@ class HandlerRegistration:
 
     @property
     def last_error(self) -> Exception | None:
-        """What the handler raised last."""
+        """What the handler raised last, or the ``HandlerOverflow`` that ended it."""
         return self._last_error
 
     @property
     def is_active(self) -> bool:
         """Whether the handler still gets notifications."""
         return not self._closed
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the informer may go on; False only of a handler that blocks it."""
+        return self._closed or self._yields or self._buffer.has_room
+
+    @contextmanager
+    def yielding(self) -> Generator[None]:
+        """Block nothing meanwhile, if entered from inside the handler: it waits for what it would hold up."""
+        if self._runner != threading.get_ident():
+            yield
+            return
+        self._yields = True
+        try:
+            yield
+        finally:
+            self._yields = False
+
+    @property
+    def is_resync_pending(self) -> bool:
+        """Whether the handler has a resync still before it."""
+        with self._condition:
+            return self._buffer.has_resync
 
     def wait_for_sync(self, timeout_s: float | None = None) -> bool:
         """Wait until :attr:`has_synced`; return whether it is: False as well once the handler is removed."""
@@ -110,11 +157,19 @@ class HandlerRegistration:
         return self._ended.wait(timeout_s, clock=self._clock)
 
     def push(self, batch: Batch) -> None:
-        """Add a batch; never blocks. Called by the informer, under its lock."""
+        """Add a batch, or end the registration if it is too slow and asked for that; never blocks.
+
+        Called by the informer, under its lock.
+        """
         with self._condition:
-            if not self._closed:
-                self._buffer.push(batch)
+            if self._closed:
+                return
+            if self._buffer.push(batch):
                 self._condition.notify()
+                return
+            self._overflow = HandlerOverflow(self.name, limit=self.buffer_limit)
+            self._last_error = self._overflow
+        self.close()
 
     def close(self) -> None:
         """Drop what is pending and end the thread once the running call returns; never blocks."""
@@ -126,6 +181,8 @@ class HandlerRegistration:
         self._synced_or_closed.set()
         if never_ran:
             self._ended.set()
+        if self._on_room is not None:
+            self._on_room()
 
     def run(self) -> None:
         """Deliver until closed: the body of the handler's thread."""
@@ -133,10 +190,11 @@ class HandlerRegistration:
             if self._closed:
                 return
             self._runner = threading.get_ident()
-        self._resync_at = Deadline.after(self._resync_period_s or None, clock=self._clock)
+        self._resync_at = Deadline.after(self.resync_period_s or None, clock=self._clock)
         try:
             while self._wait_for_work():
                 self.deliver_next()
+            self._report_overflow()
         finally:
             self._runner = _NOBODY
             self._ended.set()
@@ -147,12 +205,17 @@ class HandlerRegistration:
         Does not wait: what drives a handler without a thread calls this until it returns False.
         """
         with self._condition:
+            had_room = self._buffer.has_room
             batch = self._buffer.pop()
+            makes_room = self._buffer.has_room and not had_room
+        if makes_room and self._on_room is not None:
+            self._on_room()
         if batch is not None:
             self._deliver_batch(batch)
         if self._resync_at.has_passed:  # asked after each batch, for a busy handler never idles
-            self._resync_at = Deadline.after(self._resync_period_s, clock=self._clock)
+            self._resync_at = Deadline.after(self.resync_period_s, clock=self._clock)
             self._replay(self)
+        self._report_overflow()
         return batch is not None
 
     def _wait_for_work(self) -> bool:
@@ -166,27 +229,31 @@ class HandlerRegistration:
             return not self._closed
 
     def _deliver_batch(self, batch: Batch) -> None:
+        tell, reason = self._tell, batch.reason
         for change in batch.changes:
             if self._closed:
                 return
             try:
-                self._deliver(_notification(change))
+                tell(change, reason)
             except Exception as error:  # user code: one bad handler must not stop the informer
                 self._errors += 1
                 self._last_error = error
                 logger.exception("event handler %s failed on %s", self.name, change.key)
+                self._report(ObjectKey(change.key), error)
         if batch.ends_initial_list:
             self._has_synced = True
             self._synced_or_closed.set()
 
+    def _report_overflow(self) -> None:
+        overflow, self._overflow = self._overflow, None
+        if overflow is not None:
+            logger.error("%s", overflow)
+            self._report(None, overflow)
 
-def _notification(change: PendingChange) -> Notification:
-    """Give the handler views of its own."""
-    key, old_record, new_record, reason, is_final_state_known = change
-    new = None if new_record is None else Unstructured(new_record)
-    old: Unstructured | None
-    if new is None and not is_final_state_known:
-        old = DeletedFinalStateUnknown(ObjectKey(key), old_record)
-    else:
-        old = None if old_record is None else Unstructured(old_record)
-    return Notification(ObjectKey(key), old, new, reason)
+    def _report(self, key: ObjectKey | None, error: Exception) -> None:
+        if self._on_error is None:
+            return
+        try:
+            self._on_error(self, key, error)
+        except Exception:  # user code: reporting an error must not add one
+            logger.exception("%s: on_handler_error failed", self.name)

@@ -1,4 +1,8 @@
-"""Event handlers: what users write, and the notifications that they get."""
+"""Event handlers: what users write, and the notifications that they get.
+
+Whatever its form, a handler comes down to one function of a change and its reason. Each form makes of the change what
+it hands on, and nothing else: a view costs little, but there are many of them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from kubeprims.cache.store import Change
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import ObjectKey
-from kubeprims.objects.unstructured import Unstructured
+from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
 
 
 class Reason(StrEnum):
@@ -19,7 +24,7 @@ class Reason(StrEnum):
     LIVE = "live"
     """The watch brought it."""
     RELIST = "relist"
-    """A later list differs from the cache: the change happened while nobody watched."""
+    """A later list differs from the cache: the change happened while nobody watched, or the list has other bounds."""
     RESYNC = "resync"
     """Nothing happened on the server: the cache is replayed."""
 
@@ -64,12 +69,26 @@ class ResourceEventHandler(Protocol):
         ...
 
 
-Deliver = Callable[[Notification], None]
-"""What a handler comes down to."""
+Deliver = Callable[[Notification], object]
+"""The form of a handler that gets everything there is to tell."""
+
+OnAdd = Callable[[Unstructured], object]
+OnUpdate = Callable[[Unstructured, Unstructured], object]
+OnDelete = Callable[[Unstructured], object]
+
+Tell = Callable[[Change, Reason], object]
+"""What a handler of any form comes down to."""
 
 
-def from_handler(handler: ResourceEventHandler) -> Deliver:
-    """Return what delivers a notification to the methods of ``handler``.
+def final_state(change: Change) -> Unstructured:
+    """Return what ``on_delete`` is handed: a tombstone if the end was not seen."""
+    if change.is_tombstone or change.old is None:
+        return DeletedFinalStateUnknown(ObjectKey(change.key), change.old)
+    return Unstructured(change.old)
+
+
+def from_handler(handler: ResourceEventHandler) -> Tell:
+    """Return what tells the methods of ``handler``.
 
     Raises:
         InvalidArgument: It lacks one of the three methods.
@@ -77,26 +96,22 @@ def from_handler(handler: ResourceEventHandler) -> Deliver:
     for name in ("on_add", "on_update", "on_delete"):
         if not callable(getattr(handler, name, None)):
             raise InvalidArgument(f"an event handler needs the method {name}: {handler!r}")
+    on_add, on_update, on_delete = handler.on_add, handler.on_update, handler.on_delete
 
-    def deliver(notification: Notification) -> None:
-        _, old, new, reason = notification
+    def tell(change: Change, reason: Reason) -> None:
+        _, _, old, new, _ = change
         if new is None:
-            assert old is not None
-            handler.on_delete(old)
+            on_delete(final_state(change))
         elif old is None:
-            handler.on_add(new, is_in_initial_list=reason is Reason.INITIAL)
+            on_add(Unstructured(new), is_in_initial_list=reason is Reason.INITIAL)
         else:
-            handler.on_update(old, new)
+            on_update(Unstructured(old), Unstructured(new))
 
-    return deliver
+    return tell
 
 
-def from_functions(
-    on_add: Callable[[Unstructured], object] | None,
-    on_update: Callable[[Unstructured, Unstructured], object] | None,
-    on_delete: Callable[[Unstructured], object] | None,
-) -> Deliver:
-    """Return what delivers a notification to up to three plain functions.
+def from_functions(on_add: OnAdd | None, on_update: OnUpdate | None, on_delete: OnDelete | None) -> Tell:
+    """Return what tells up to three plain functions.
 
     Raises:
         InvalidArgument: None is given, or one is not callable.
@@ -105,19 +120,69 @@ def from_functions(
     if all(function is None for function in functions.values()):
         raise InvalidArgument("an event handler needs at least one of on_add, on_update, on_delete, on_event")
     for name, function in functions.items():
-        if function is not None and not callable(function):
-            raise InvalidArgument(f"{name} must be callable, not {function!r}")
+        if function is not None:
+            check_callable(name, function)
 
-    def deliver(notification: Notification) -> None:
-        _, old, new, _ = notification
+    def tell(change: Change, reason: Reason) -> None:  # noqa: ARG001 - what every form is called with
+        _, _, old, new, _ = change
         if new is None:
             if on_delete is not None:
-                assert old is not None
-                on_delete(old)
+                on_delete(final_state(change))
         elif old is None:
             if on_add is not None:
-                on_add(new)
+                on_add(Unstructured(new))
         elif on_update is not None:
-            on_update(old, new)
+            on_update(Unstructured(old), Unstructured(new))
 
-    return deliver
+    return tell
+
+
+def from_event(on_event: Deliver) -> Tell:
+    """Return what tells a function of notifications.
+
+    Raises:
+        InvalidArgument: It is not callable.
+    """
+    check_callable("on_event", on_event)
+
+    def tell(change: Change, reason: Reason) -> None:
+        key, old_record, new_record = change.key, change.old, change.new
+        if new_record is None:
+            on_event(Notification(ObjectKey(key), final_state(change), None, reason))
+        else:
+            old = None if old_record is None else Unstructured(old_record)
+            on_event(Notification(ObjectKey(key), old, Unstructured(new_record), reason))
+
+    return tell
+
+
+def from_any(
+    handler: ResourceEventHandler | None,
+    functions: tuple[OnAdd | None, OnUpdate | None, OnDelete | None],
+    on_event: Deliver | None,
+) -> Tell:
+    """Return what tells the one form of handler that is given.
+
+    Raises:
+        InvalidArgument: None or several are given, or the one is not what it should be.
+    """
+    given = (handler is not None) + any(function is not None for function in functions) + (on_event is not None)
+    if given != 1:
+        raise InvalidArgument(
+            "give a handler object, or on_add, on_update and on_delete, or on_event: one of the three"
+        )
+    if handler is not None:
+        return from_handler(handler)
+    if on_event is not None:
+        return from_event(on_event)
+    return from_functions(*functions)
+
+
+def check_callable(name: str, value: object) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        InvalidArgument: It cannot.
+    """
+    if not callable(value):
+        raise InvalidArgument(f"{name} must be callable, not {value!r}")

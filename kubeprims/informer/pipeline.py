@@ -15,18 +15,19 @@ of its own, which infers deletions among the objects of its namespace only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from kubeprims.cache.delta_fifo import DeltaQueue, DeltaType
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.store import Change
-from kubeprims.informer.buffer import Batch, PendingChange
+from kubeprims.informer.buffer import Batch
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Reason
 from kubeprims.informer.options import QUEUES, MakeQueue
 from kubeprims.meta import compare_resource_versions
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
-from kubeprims.objects.record import KEY, ObjectRecord
+from kubeprims.objects.record import KEY, UID, ObjectRecord
 from kubeprims.threads import Latch
 
 DIRTY_KEYS_MAX = 10_000
@@ -44,8 +45,8 @@ class Pipeline:
         lock: Held while something is told; whoever must see cache, handlers and their own state agree takes it.
 
     Concurrency:
-        Every method may be called from any thread, index functions and handlers included; none waits for anything but
-        the lock.
+        Every method may be called from any thread, index functions and handlers included; none but
+        :meth:`wait_for_room` waits for anything but the lock.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Pipeline:
         intake: Intake | None = None,
         on_synced: Callable[[], None] = lambda: None,
         on_progress: Callable[[], None] = lambda: None,
+        waits_for_room: bool = True,
     ) -> None:
         """Make a pipeline without sources.
 
@@ -65,6 +67,8 @@ class Pipeline:
             intake: Makes of each record that is new to the cache what is kept; None keeps all as it is.
             on_synced: Called once, outside the lock, when the first list is in the cache.
             on_progress: Called, outside the lock, after everything that moves the version of a source.
+            waits_for_room: Whether sources wait for handlers that block. If handlers have no threads of their own,
+                nobody would make room meanwhile.
         """
         self.indexer = indexer
         self.lock = threading.RLock()  # re-entrant, for an index function may add a handler
@@ -72,6 +76,8 @@ class Pipeline:
         self._intake = intake
         self._on_synced = on_synced
         self.on_progress = on_progress
+        self._waits_for_room = waits_for_room
+        self._room = threading.Condition()
         self._dirty: dict[str, str] = {}
         self._registrations: tuple[HandlerRegistration, ...] = ()
         self._sources: tuple[Source, ...] = ()
@@ -136,7 +142,7 @@ class Pipeline:
             if self._has_synced or self._unsynced:
                 return
             self._has_synced = True
-            self._push(Batch((), ends_initial_list=True))
+            self._push(Batch((), Reason.INITIAL, ends_initial_list=True))
         self._on_synced()
 
     def has_reached(self, resource_version: str, namespace: str | None = None) -> bool:
@@ -155,38 +161,70 @@ class Pipeline:
     def add(self, registration: HandlerRegistration) -> None:
         """Have a handler told of all that is in the cache, as initial, then of every change."""
         with self.lock:
-            changes = [PendingChange(record[KEY], None, record, Reason.INITIAL) for record in self.indexer.records()]
+            changes = [Change(DeltaType.ADDED, record[KEY], None, record) for record in self.indexer.records()]
             if changes or self._has_synced:
-                registration.push(Batch(changes, ends_initial_list=self._has_synced))
+                registration.push(Batch(changes, Reason.INITIAL, ends_initial_list=self._has_synced))
             self._registrations = (*self._registrations, registration)
 
     def remove(self, registration: HandlerRegistration) -> None:
         """Tell a handler no more; nothing happens if it is not one of this pipeline's."""
         with self.lock:
             self._registrations = tuple(other for other in self._registrations if other is not registration)
+        self.make_room()
 
     def resync(self, registration: HandlerRegistration) -> None:
-        """Replay the cache to one handler, behind what it has not had yet; nothing before the first list."""
+        """Replay the cache to one handler, behind what it has not had yet.
+
+        Nothing is replayed before the first list, nor to a handler that has not had the last resync yet.
+        """
         with self.lock:
-            if self._has_synced:
+            if self._has_synced and not registration.is_resync_pending:
                 records = self.indexer.records()
-                registration.push(
-                    Batch([PendingChange(record[KEY], record, record, Reason.RESYNC) for record in records])
-                )
+                changes = [Change(DeltaType.SYNC, record[KEY], record, record) for record in records]
+                registration.push(Batch(changes, Reason.RESYNC))
 
     def drain(self, queue: DeltaQueue, reason: Reason, *, is_final_state_known: bool = True) -> None:
         """Take everything out of a queue, store it, and hand the changes to every handler; called under the lock."""
-        changes: list[PendingChange] = []
+        changes: list[Change] = []
         while (batch := queue.pop_batch()) is not None:
-            changes.extend(
-                PendingChange(
-                    change.key, change.old, change.new, reason, is_final_state_known and not change.is_tombstone
-                )
-                for change in self.indexer.apply(batch)
-                if not _is_unchanged(change)
-            )
+            changes += _worth_telling(self.indexer.apply(batch))
+        if not is_final_state_known:
+            changes = [change._replace(is_tombstone=change.new is None) for change in changes]
+        if reason is not Reason.LIVE:
+            changes.sort(key=_is_alive)  # a list says nothing of order: what is gone makes room first
         if changes:
-            self._push(Batch(changes))
+            self._push(Batch(changes, reason))
+
+    # -- handlers that are waited for -----------------------------------------------------------------------------
+
+    @property
+    def blocked_by(self) -> tuple[str, ...]:
+        """The names of the handlers that have no room, and for which everything waits."""
+        return tuple(registration.name for registration in self._registrations if not registration.has_room)
+
+    def wait_for_room(self, source: Source) -> None:
+        """Wait until no handler blocks a source, or the source is closed; called outside the lock."""
+        if not self._waits_for_room or all(registration.has_room for registration in self._registrations):
+            return
+        with self._room:
+            while self.blocked_by and not source.is_closed:
+                self._room.wait()
+
+    @contextmanager
+    def unblocked(self) -> Generator[None]:
+        """Have the handler from inside of which this is entered, if any, block nothing meanwhile."""
+        with ExitStack() as stack:
+            for registration in self._registrations:
+                stack.enter_context(registration.yielding())
+            self.make_room()
+            yield
+
+    def make_room(self) -> None:
+        """Have whoever waits for room look again."""
+        with self._room:
+            self._room.notify_all()
+
+    # -- what could not be understood -----------------------------------------------------------------------------
 
     def mark(self, malformed: MalformedObject) -> None:
         """Remember an object that could not be understood, until it can be; called under the lock."""
@@ -201,6 +239,8 @@ class Pipeline:
     def _push(self, batch: Batch) -> None:
         for registration in self._registrations:
             registration.push(batch)
+            if not registration.is_active:  # it was too slow, and asked for that
+                self.remove(registration)
 
 
 class Source:
@@ -210,9 +250,11 @@ class Source:
         namespace: Where its objects are; None is everywhere.
         resource_version: The version up to which the cache has its objects; empty before its first list.
         listed: Set once its first list is in the cache, or it takes no more.
+        is_closed: Whether it takes no more.
 
     Concurrency:
-        Every method may be called from any thread; each takes the pipeline's lock.
+        Every method may be called from any thread; each takes the pipeline's lock, and those that tell of something
+        then wait, outside of it, for handlers that block.
     """
 
     def __init__(
@@ -227,7 +269,7 @@ class Source:
         self._indexer = pipeline.indexer
         self._queue = queue
         self._intake = intake
-        self._is_closed = False
+        self.is_closed = False
         # What a re-fetch has brought is newer than what the watch may still bring of that object: versions by key.
         self._ahead: dict[str, str] = {}
 
@@ -256,7 +298,7 @@ class Source:
         """
         pipeline = self._pipeline
         with self._lock:
-            if self._is_closed:
+            if self.is_closed:
                 return
             self._ahead.clear()
             pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
@@ -273,12 +315,13 @@ class Source:
         self.listed.set()
         pipeline.has_listed(self)
         pipeline.on_progress()
+        pipeline.wait_for_room(self)
 
     def apply(self, events: Sequence[WatchEvent]) -> None:
         """Change the objects of this source by these events, bookmarks among them."""
         queue = self._queue
         with self._lock:
-            if self._is_closed:
+            if self.is_closed:
                 return
             is_plain = self._is_plain()
             for event in events:
@@ -297,6 +340,7 @@ class Source:
             newest = (event.resource_version for event in reversed(events) if event.resource_version)
             self.resource_version = next(newest, self.resource_version)
         self._pipeline.on_progress()
+        self._pipeline.wait_for_room(self)
 
     def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
         """Take the state of an object that was asked for again because it could not be understood.
@@ -309,7 +353,7 @@ class Source:
         pipeline, queue = self._pipeline, self._queue
         with self._lock:
             marked = pipeline.dirty.get(key)
-            if self._is_closed or marked is None or _is_older(resource_version, marked):
+            if self.is_closed or marked is None or _is_older(resource_version, marked):
                 return  # the watch has brought something newer meanwhile
             if self._intake is not None and record is not None and not isinstance(record, MalformedObject):
                 record = self._intake(record)
@@ -326,17 +370,19 @@ class Source:
                 queue.delete(last_known)
             queue.bookmark(reached)  # one object is newer; the others are not
             pipeline.drain(queue, Reason.RELIST, is_final_state_known=record is not None)
+        pipeline.wait_for_room(self)
 
     def close(self) -> None:
         """Forget all objects, and take no more; :meth:`Pipeline.remove_source` does."""
         pipeline = self._pipeline
         with self._lock:
-            self._is_closed = True
+            self.is_closed = True
             self._ahead.clear()
             pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
             self._queue.replace((), "")
             pipeline.drain(self._queue, Reason.RELIST)
         self.listed.set()
+        pipeline.make_room()
 
     def _is_mine(self, key: str) -> bool:
         return self.namespace is None or key.startswith(f"{self.namespace}/")
@@ -400,9 +446,28 @@ class _KnownInNamespace:
         return self._indexer.record(key)
 
 
-def _is_unchanged(change: Change) -> bool:
-    """Return whether a list brought an object that the cache has already, in the same version."""
-    return change.type is DeltaType.REPLACED and change.old is change.new
+def _worth_telling(changes: Iterable[Change]) -> Iterator[Change]:
+    """Yield what handlers are told of what was stored.
+
+    Left out is what a list brought though the cache has it already, in the same version. An object in place of another
+    one of the same name is told as what it is: a deletion that nobody saw, and something new.
+    """
+    for change in changes:
+        kind, key, old, new, _ = change
+        if old is None or new is None:
+            yield change
+        elif old is new:
+            if kind is not DeltaType.REPLACED:
+                yield change
+        elif old[UID] == new[UID] or not old[UID] or not new[UID]:
+            yield change
+        else:
+            yield Change(DeltaType.DELETED, key, old, None, is_tombstone=True)
+            yield Change(DeltaType.ADDED, key, None, new)
+
+
+def _is_alive(change: Change) -> bool:
+    return change.new is not None
 
 
 def _is_older(version: str, other: str) -> bool:

@@ -21,9 +21,11 @@ from kubeprims.errors import (
     StopTimeout,
     WaitTimeout,
 )
-from kubeprims.informer.dispatch import HandlerRegistration
+from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy
+from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistration
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
-from kubeprims.informer.handlers import Deliver, ResourceEventHandler, from_functions, from_handler
+from kubeprims.informer.filtering import Predicate, filtered
+from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, from_any
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
 from kubeprims.informer.pipeline import Pipeline
@@ -31,7 +33,6 @@ from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
 from kubeprims.informer.start_gate import StartGate
 from kubeprims.meta import compare_resource_versions
-from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class SharedInformer:
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
         gate: StartGate | None = None,
+        on_handler_error: HandlerErrorCallback | None = None,
         clock: Clock | None = None,
         rng: Rng | None = None,
     ) -> None:
@@ -82,6 +84,8 @@ class SharedInformer:
             options: How to list, watch, keep and tell; None is the defaults.
             on_error: Called on the informer's thread with each failure and the seconds until the next try.
             gate: Where the first list waits for its turn; None if it need not.
+            on_handler_error: Called, on a handler's thread, with its registration, the key of the object that it was
+                told of, and what it raised.
             clock: The clock to live by.
             rng: The chance to live by.
 
@@ -92,6 +96,7 @@ class SharedInformer:
         self.indexer = Indexer(indexers or {})
         self._options = options or InformerOptions()
         self._clock = clock or SystemClock()
+        self._on_handler_error = on_handler_error
         self._synced_or_stopped = Latch()
         self._progress = Progress(self._clock)
         intake = self._options.make_intake()
@@ -281,7 +286,8 @@ class SharedInformer:
             LifecycleError: The informer is not started, or was stopped meanwhile.
 
         Concurrency:
-            Not for index functions and transforms: the version comes on the thread that they run on.
+            Not for index functions and transforms: the version comes on the thread that they run on. A handler that
+            blocks the informer lets it go on while it waits here, so that more than its limit may come to be pending.
         """
         if compare_resource_versions(resource_version, resource_version) is None:
             raise InvalidArgument(f"{resource_version!r} is no version that can be waited for")
@@ -289,9 +295,10 @@ class SharedInformer:
             raise LifecycleError(f"informer {self.name} is not started: no version would ever come")
         take_back = self._cancel.add_callback(self._progress.note)
         try:
-            is_over = self._progress.wait_until(
-                lambda: self._cancel.is_set or self._pipeline.has_reached(resource_version, namespace), timeout_s
-            )
+            with self._pipeline.unblocked():
+                is_over = self._progress.wait_until(
+                    lambda: self._cancel.is_set or self._pipeline.has_reached(resource_version, namespace), timeout_s
+                )
         finally:
             take_back()
         if self._pipeline.has_reached(resource_version, namespace):
@@ -307,6 +314,11 @@ class SharedInformer:
             seen=seen,
         ) from self.last_error
 
+    @property
+    def blocked_by(self) -> tuple[str, ...]:
+        """The names of the handlers with the policy ``block`` for which the informer waits."""
+        return self._pipeline.blocked_by
+
     # -- reading ------------------------------------------------------------------------------------------------
 
     def lister(self, namespace: str | None = None) -> Lister:
@@ -315,21 +327,24 @@ class SharedInformer:
 
     # -- handlers -----------------------------------------------------------------------------------------------
 
-    def add_event_handler(  # noqa: PLR0913 - the forms of a handler, all by keyword but the first
+    def add_event_handler(  # noqa: PLR0913 - the forms of a handler and its settings, all by keyword but the first
         self,
         handler: ResourceEventHandler | None = None,
         *,
-        on_add: Callable[[Unstructured], object] | None = None,
-        on_update: Callable[[Unstructured, Unstructured], object] | None = None,
-        on_delete: Callable[[Unstructured], object] | None = None,
+        on_add: OnAdd | None = None,
+        on_update: OnUpdate | None = None,
+        on_delete: OnDelete | None = None,
         on_event: Deliver | None = None,
+        filter: Predicate | None = None,  # noqa: A002 - the field's name
+        policy: BufferPolicy | str = BufferPolicy.COALESCE,
+        buffer_limit: int = BUFFER_LIMIT,
         resync_period_s: float | None = None,
         name: str = "",
     ) -> HandlerRegistration:
         """Have a handler told of every object in the cache, then of every change.
 
         Give an object with the three methods, or plain functions, or ``on_event``, which gets the
-        :class:`Notification` itself.
+        :class:`Notification` itself. :func:`typed_handler` makes a handler that gets models such as ``V1Pod``.
 
         Args:
             handler: An object with ``on_add(obj, *, is_in_initial_list)``, ``on_update(old, new)`` and
@@ -338,25 +353,35 @@ class SharedInformer:
             on_update: Called with an object before and after a change.
             on_delete: Called with an object that is gone; a ``DeletedFinalStateUnknown`` if its end was not seen.
             on_event: Called with every notification.
+            filter: Says by its truth whether the handler is to know of an object: called with each new state on the
+                handler's thread. An object that comes to pass is added, one that no longer does is deleted.
+            policy: What happens when the handler is too slow: ``coalesce`` merges what is pending by key, ``block``
+                has the informer wait for it, ``raise`` removes it with a ``HandlerOverflow``.
+            buffer_limit: How many changes may be pending before that does; the first list and resyncs do not count.
             resync_period_s: How often the cache is replayed to this handler, in seconds; None is the informer's
                 default, 0 never.
             name: For logs and errors.
 
         Raises:
-            InvalidArgument: None or several of the forms are given, one is not callable, or the period is out of
-                range.
+            InvalidArgument: None or several of the forms are given, one is not callable, the policy is unknown, or the
+                limit or period is out of range.
             LifecycleError: The informer is stopped.
         """
-        deliver = _deliver(handler, (on_add, on_update, on_delete), on_event)
-        period_s = self._options.resync_period_s if resync_period_s is None else _checked_period(resync_period_s)
+        tell = from_any(handler, (on_add, on_update, on_delete), on_event)
+        if filter is not None:
+            tell = filtered(tell, filter)
         with self._pipeline.lock:
             self._handlers_made += 1
             registration = HandlerRegistration(
-                deliver,
+                tell,
                 name=name or f"handler {self._handlers_made} of {self.name}",
                 clock=self._clock,
-                resync_period_s=period_s,
+                resync_period_s=self._period(resync_period_s),
                 replay=self._pipeline.resync,
+                policy=_checked_policy(policy),
+                buffer_limit=_checked_limit(buffer_limit),
+                on_room=self._pipeline.make_room,
+                on_error=self._on_handler_error,
             )
             self._pipeline.add(registration)
             try:
@@ -384,6 +409,13 @@ class SharedInformer:
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         self._threads.spawn(target, name=name)
 
+    def _period(self, requested_s: float | None) -> float:
+        period_s = self._options.resync_period_s if requested_s is None else requested_s
+        if not is_resync_period(period_s):
+            rule = f"a resync period is 0 (never) or at least {RESYNC_PERIOD_MIN_S:g} s"
+            raise InvalidArgument(f"{rule}, not {period_s!r}")
+        return period_s
+
     def _thread_died(self, error: BaseException) -> None:
         """A thread ended by an error, which nobody foresaw: stop, so that nobody trusts a dead cache."""
         logger.critical("informer %s died", self.name, exc_info=error)
@@ -392,32 +424,14 @@ class SharedInformer:
         self._signal_stop()
 
 
-def _checked_period(period_s: float) -> float:
-    if not is_resync_period(period_s):
-        rule = f"a resync period is 0 (never) or at least {RESYNC_PERIOD_MIN_S:g} s"
-        raise InvalidArgument(f"{rule}, not {period_s!r}")
-    return period_s
+def _checked_policy(policy: BufferPolicy | str) -> BufferPolicy:
+    try:
+        return BufferPolicy(policy)
+    except ValueError:
+        raise InvalidArgument(f"policy must be one of {', '.join(BufferPolicy)}, not {policy!r}") from None
 
 
-def _deliver(
-    handler: ResourceEventHandler | None,
-    functions: tuple[
-        Callable[[Unstructured], object] | None,
-        Callable[[Unstructured, Unstructured], object] | None,
-        Callable[[Unstructured], object] | None,
-    ],
-    on_event: Deliver | None,
-) -> Deliver:
-    """Return what calls the one form of handler that is given."""
-    given = (handler is not None) + any(function is not None for function in functions) + (on_event is not None)
-    if given != 1:
-        raise InvalidArgument(
-            "give a handler object, or on_add, on_update and on_delete, or on_event: one of the three"
-        )
-    if handler is not None:
-        return from_handler(handler)
-    if on_event is not None:
-        if not callable(on_event):
-            raise InvalidArgument(f"on_event must be callable, not {on_event!r}")
-        return on_event
-    return from_functions(*functions)
+def _checked_limit(limit: int) -> int:
+    if limit < 1:
+        raise InvalidArgument(f"buffer_limit must be 1 or more, not {limit!r}")
+    return limit

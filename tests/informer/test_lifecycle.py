@@ -10,11 +10,13 @@ import threading
 
 import pytest
 
+from kubeprims.cache.delta_fifo import DeltaType
 from kubeprims.cache.indexer import field_index
+from kubeprims.cache.store import Change
 from kubeprims.errors import Forbidden, LifecycleError, ResourceExpired, StopTimeout
-from kubeprims.informer.buffer import BUFFER_LIMIT, Batch, PendingChange
+from kubeprims.informer.buffer import BUFFER_LIMIT, Batch
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Notification, Reason
+from kubeprims.informer.handlers import Notification, Reason, from_event
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.meta import ObjectKey
@@ -543,10 +545,10 @@ def test_a_handler_that_is_far_behind_is_told_how_things_are_in_the_end(rig: Rig
 def test_a_handler_that_is_removed_before_its_thread_runs_is_never_called() -> None:
     told: list[Notification] = []
     registration = HandlerRegistration(
-        told.append, name="late", clock=VirtualClock(), resync_period_s=0.0, replay=lambda _: None
+        from_event(told.append), name="late", clock=VirtualClock(), resync_period_s=0.0, replay=lambda _: None
     )
-    change = PendingChange("default/a", None, (ObjectKey("default/a"), "", "1", (), b"{}"), Reason.INITIAL)
-    registration.push(Batch([change], ends_initial_list=True))
+    change = Change(DeltaType.ADDED, "default/a", None, ("default/a", "", "1", (), b"{}"))
+    registration.push(Batch([change], Reason.INITIAL, ends_initial_list=True))
     registration.close()
     registration.run()
     assert told == []

@@ -9,7 +9,7 @@ import pytest
 from kubeprims.cache.indexer import Indexer, field_index
 from kubeprims.errors import ConfigError, InvalidArgument, InvalidFieldPath
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Notification
+from kubeprims.informer.handlers import Notification, from_event
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.meta import JSONObject
@@ -46,7 +46,11 @@ class Rig:
         self.source = self.pipeline.source()
         self.told: list[Notification] = []
         self.registration = HandlerRegistration(
-            self.told.append, name="handler", clock=VirtualClock(), resync_period_s=0.0, replay=self.pipeline.resync
+            from_event(self.told.append),
+            name="handler",
+            clock=VirtualClock(),
+            resync_period_s=0.0,
+            replay=self.pipeline.resync,
         )
         self.pipeline.add(self.registration)
 

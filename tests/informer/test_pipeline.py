@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubeprims.cache.indexer import Indexer
+from kubeprims.informer.buffer import BufferPolicy
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Notification
+from kubeprims.informer.handlers import Notification, from_event
 from kubeprims.informer.pipeline import Intake, Pipeline, Source
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
-from kubeprims.objects.record import LABELS, RAW, UID, ObjectRecord
+from kubeprims.objects.record import KEY, LABELS, RAW, UID, ObjectRecord
 from kubeprims.objects.unstructured import DeletedFinalStateUnknown
 from kubeprims.testing.clock import VirtualClock
+from kubeprims.threads import Deadline, ThreadGroup
+from tests.parity import case
+
+TIMEOUT_S = 10.0
 
 
 def record(key: str, version: int, uid: str = "u") -> ObjectRecord:
@@ -52,7 +60,7 @@ class Rig:
 
     def handler(self, deliver: Callable[[Notification], None]) -> HandlerRegistration:
         registration = HandlerRegistration(
-            deliver, name="handler", clock=VirtualClock(), resync_period_s=0.0, replay=self.pipeline.resync
+            from_event(deliver), name="handler", clock=VirtualClock(), resync_period_s=0.0, replay=self.pipeline.resync
         )
         self.pipeline.add(registration)
         return registration
@@ -270,3 +278,239 @@ def test_a_source_forgets_its_marks_and_leaves_those_of_others() -> None:
     assert rig.pipeline.dirty == {"blue/a": "4"}
     rig.pipeline.remove_source(sources[1])
     assert rig.pipeline.dirty == {}
+
+
+# -- what handlers are told, and in which order ---------------------------------------------------------------------
+
+
+@case("IN-114")
+def test_a_list_that_differs_tells_deletions_first_and_the_rest_in_its_own_order() -> None:
+    rig = Rig()
+    source = synced(rig, record("1", 1), record("2", 2), record("3", 3))
+    source.replace([record("2", 5), record("1", 6), record("4", 7)], "8")
+    assert rig.news() == ["relist 3 3-> unknown", "relist 2 2->5", "relist 1 1->6", "relist 4 ->7"]
+
+
+@case("IN-112")
+def test_a_first_list_is_one_add_for_each_object_and_is_stored_before_it_is_told() -> None:
+    rig = Rig()
+    stored: list[object] = []
+    rig.handler(lambda notification: stored.append(notification.key in rig.pipeline.indexer))
+    rig.pipeline.source().replace([record("pod-1", 1)], "5")
+    (late,) = (each for each in rig.pipeline.registrations if each is not rig.registration)
+    while late.deliver_next():
+        pass
+    assert rig.news() == ["initial pod-1 ->1"]
+    assert stored == [True]
+
+
+@case("IN-113")
+def test_an_empty_list_deletes_everything_that_was_there() -> None:
+    rig = Rig()
+    source = synced(rig, record("pod-1", 1), record("pod-3", 3))
+    source.replace([], "5")
+    assert rig.cached() == {}
+    assert sorted(rig.news()) == ["relist pod-1 1-> unknown", "relist pod-3 3-> unknown"]
+
+
+def test_a_list_that_brings_nothing_new_tells_nothing() -> None:
+    rig = Rig()
+    source = synced(rig, record("a", 1))
+    source.replace([record("a", 1)], "5")
+    assert (rig.news(), rig.pipeline.indexer.resource_version) == ([], "5")
+
+
+def one_more_modified(source: Source, what: ObjectRecord) -> None:
+    source.apply([WatchEvent(MODIFIED, what, what[2])])
+
+
+def one_more_added(source: Source, what: ObjectRecord) -> None:
+    source.apply([WatchEvent(ADDED, what, what[2])])
+
+
+def one_more_listed(source: Source, what: ObjectRecord) -> None:
+    source.replace([what], what[2])
+
+
+@pytest.mark.parametrize("brings", [one_more_modified, one_more_added, one_more_listed])
+def test_another_object_of_the_same_name_is_a_deletion_that_nobody_saw_and_an_add(
+    brings: Callable[[Source, ObjectRecord], None],
+) -> None:
+    rig = Rig()
+    source = synced(rig, record("a", 1, uid="first"))
+    brings(source, record("a", 12, uid="second"))
+    reason = "relist" if brings is one_more_listed else "live"
+    assert rig.news() == [f"{reason} a 1-> unknown", f"{reason} a ->12"]
+    assert rig.cached() == {"a": "12"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "u"), ("u", ""), ("", "")])
+def test_an_object_without_a_uid_is_the_one_of_its_name(before: str, after: str) -> None:
+    rig = Rig()
+    source = synced(rig, record("a", 1, uid=before))
+    one_more_modified(source, record("a", 12, uid=after))
+    assert rig.news() == ["live a 1->12"]
+
+
+def test_a_resync_that_is_still_pending_is_not_pushed_again() -> None:
+    rig = Rig()
+    synced(rig, record("a", 1))
+    for _ in range(3):
+        rig.pipeline.resync(rig.registration)
+    assert rig.news() == ["resync a 1->1"]
+    rig.pipeline.resync(rig.registration)
+    assert rig.news() == ["resync a 1->1"]
+
+
+@case(
+    "IN-111",
+    otherwise="decision 16 (spec 5): an object that cannot be kept costs itself; no error counts them, each is marked "
+    "until it is asked for again",
+)
+@pytest.mark.parametrize(
+    ("names", "bad", "told"),
+    [
+        (["cm1"], set[str](), ["live cm1 ->11"]),
+        (["cm1"], {"cm1"}, []),
+        (["cm1", "cm2"], {"cm2"}, ["live cm1 ->11"]),
+        (["cm1", "cm2", "cm3"], {"cm2"}, ["live cm1 ->11", "live cm3 ->13"]),
+    ],
+)
+def test_what_cannot_be_kept_of_a_batch_costs_itself_alone(names: list[str], bad: set[str], told: list[str]) -> None:
+    rig = Rig(lambda item: malformed(item[0], int(item[2])) if item[0] in bad else item)
+    source = synced(rig)
+    source.apply([event(ADDED, name, version) for version, name in enumerate(names, start=11)])
+    assert rig.news() == told
+    assert rig.pipeline.dirty.keys() == bad
+
+
+# -- when a handler has synced --------------------------------------------------------------------------------------
+
+
+@case("IN-143")
+@pytest.mark.parametrize("has_listed", [False, True])
+@pytest.mark.parametrize(("pending", "told"), [(0, 0), (2, 0), (2, 1), (2, 2)])
+def test_a_handler_has_synced_once_the_pipeline_has_and_its_last_initial_call_has_returned(
+    *, has_listed: bool, pending: int, told: int
+) -> None:
+    rig = Rig()
+    red, blue = rig.pipeline.source("red"), rig.pipeline.source("blue")
+    if pending:
+        red.replace([record("red/1", 1)], "5")
+        blue.apply([event(ADDED, "blue/2", 2)])
+    if has_listed:
+        red.replace([record("red/1", 1)] if pending else [], "5")
+        blue.replace([record("blue/2", 2)] if pending else [], "5")
+    for _ in range(told):
+        assert rig.registration.deliver_next()
+    if told == pending:
+        rig.news()
+    assert rig.registration.has_synced == (has_listed and told == pending)
+
+
+@case("IN-145")
+def test_who_waits_for_the_sync_of_a_handler_is_told_once_and_after_its_last_initial_call() -> None:
+    rig = Rig()
+    calls: list[str] = []
+    seen: list[int] = []
+    registration = rig.handler(lambda notification: calls.append(notification.key))
+    waiters = ThreadGroup("waiters")
+    for number in range(20):
+        waiters.spawn(
+            lambda: seen.append(len(calls)) if registration.wait_for_sync(TIMEOUT_S) else None, name=str(number)
+        )
+    rig.pipeline.source().replace([record(str(number), 1) for number in range(100)], "5")
+    while registration.deliver_next():
+        pass
+    assert waiters.join(Deadline.after(TIMEOUT_S)) == ()
+    assert seen == [100] * 20
+
+
+@case(
+    "IN-144",
+    otherwise="decision 12 (spec 5): nothing is counted that could become negative; the end of the first list is a "
+    "mark in the one queue that a handler has",
+)
+def test_a_handler_stays_synced_whatever_it_is_told_afterwards() -> None:
+    rig = Rig()
+    source = synced(rig, record("a", 1))
+    assert rig.registration.has_synced
+    source.apply([event(DELETED, "a", 11)])
+    source.replace([], "12")
+    rig.news()
+    assert rig.registration.has_synced
+
+
+# -- handlers that are too slow -------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([ADDED, DELETED, None])), max_size=40),
+    st.lists(st.integers(0, 3), max_size=40),
+    st.integers(1, 10),
+)
+def test_a_coalescing_handler_ends_with_what_the_cache_has(
+    steps: list[tuple[str, WatchEventType | None]], deliveries: list[int], limit: int
+) -> None:
+    """Each step is an event, or a list that has lost one object and changed another; handlers lag by chance."""
+    rig = Rig()
+    mirror: dict[str, str] = {}
+
+    def replay(notification: Notification) -> None:
+        key, old, new, _ = notification
+        assert (key in mirror) == (old is not None)
+        assert old is None or new is None or old.resource_version == mirror[key]
+        if new is None:
+            del mirror[key]
+        else:
+            mirror[key] = new.resource_version
+
+    registration = HandlerRegistration(
+        from_event(replay),
+        name="slow",
+        clock=VirtualClock(),
+        resync_period_s=0.0,
+        replay=rig.pipeline.resync,
+        buffer_limit=limit,
+    )
+    rig.pipeline.add(registration)
+    source = synced(rig, record("a", 1, uid="0"))
+    uids = itertools.count(1)
+    for version, (name, kind) in enumerate(steps, start=11):
+        known = rig.pipeline.indexer.record(name)
+        uid = known[UID] if known is not None and version % 5 else str(next(uids))
+        if kind is None:
+            others = [item for item in rig.pipeline.indexer.records() if item[KEY] != name]
+            source.replace([*others[1:], record(name, version, uid=uid)], str(version))
+        else:
+            source.apply([WatchEvent(kind, record(name, version, uid=uid), str(version))])
+        if version % 7 == 0:
+            rig.pipeline.resync(registration)
+        for _ in range(deliveries.pop() if deliveries else 0):
+            registration.deliver_next()
+    while registration.deliver_next():
+        pass
+    assert registration.errors == 0, registration.last_error
+    assert mirror == rig.cached()
+
+
+def test_a_pipeline_without_threads_waits_for_nobody() -> None:
+    pipeline = Pipeline(Indexer(), waits_for_room=False)
+    registration = HandlerRegistration(
+        from_event(lambda _: None),
+        name="slow",
+        clock=VirtualClock(),
+        resync_period_s=0.0,
+        replay=pipeline.resync,
+        policy=BufferPolicy.BLOCK,
+        buffer_limit=1,
+    )
+    pipeline.add(registration)
+    source = pipeline.source()
+    source.replace([], "5")
+    source.apply([event(ADDED, "a", 6), event(ADDED, "b", 7)])
+    assert pipeline.blocked_by == ("slow",)
+    assert (registration.has_room, registration.depth) == (False, 2)
+    while registration.deliver_next():
+        pass
+    assert (pipeline.blocked_by, registration.has_room) == ((), True)
