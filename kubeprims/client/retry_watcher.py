@@ -16,6 +16,7 @@ from kubeprims.errors import (
     InvalidArgument,
     KubeprimsError,
     LifecycleError,
+    ResourceExpired,
     ServerError,
     StatusError,
     TooManyRequests,
@@ -69,15 +70,20 @@ class RetryWatchMachine:
         assert event.record is not None  # neither an error, nor malformed, nor a bookmark
         return ObjectEvent(event.type, Unstructured(event.record))
 
-    def on_end(self, error: KubeprimsError | None, *, lasted_s: float) -> float | None:
+    def on_end(self, error: KubeprimsError | None, *, was_open: bool, lasted_s: float) -> float | None:
         """Return how many seconds later the next watch is to be opened; None if there can be none.
 
         Args:
             error: What the watch ended with; None if the server just ended it.
+            was_open: Whether that came inside the watch. What ends one need not keep the next from being opened, so
+                but for an expired version it is gone on with; a refusal to open one is final, unless it is of the
+                moment.
             lasted_s: How long ago it was asked for, in seconds.
         """
         if error is not None and not is_passing(error):
-            return None
+            ended_by_event = was_open and isinstance(error, StatusError) and not isinstance(error, ResourceExpired)
+            if not ended_by_event:
+                return None
         delay_s = max(0.0, RESTART_PERIOD_S - lasted_s)
         if isinstance(error, StatusError) and error.retry_after_s is not None:
             delay_s = max(delay_s, min(error.retry_after_s, RETRY_AFTER_S_MAX))
@@ -117,10 +123,11 @@ class RetryWatcher:
 
     Source:
         client-go tools/watch/retrywatcher.go.
-        Same: bookmarks move the version and are not handed on; broken connections, 429 and 5xx are got over, a second
-        apart at least; 401, 403 and an expired version are not.
+        Same: bookmarks move the version and are not handed on; broken connections, 429, 5xx and any ERROR event but
+        that of an expired version are got over, a second apart at least; 401 and 403 for the opening are not.
         Differs: errors are raised, not events; a version that has expired is final when a watch is opened as it is
-        inside one, where upstream asks again for ever; so are 400, 404 and their like.
+        inside one, where upstream asks again for ever; so are 400, 404 and their like; the server is told how long a
+        watch may last.
     """
 
     def __init__(
@@ -149,6 +156,7 @@ class RetryWatcher:
         self._clock = clock or SystemClock()
         self._cancel = Cancel()
         self._has_begun = False
+        self._is_open = False
 
     @property
     def resource_version(self) -> str:
@@ -174,13 +182,15 @@ class RetryWatcher:
         while not self._is_closed():
             begun_s = self._clock.monotonic()
             failure: KubeprimsError | None = None
+            self._is_open = False
             try:
                 yield from self._watch()
             except KubeprimsError as error:
                 failure = error
             if self._is_closed():
                 return
-            delay_s = self._machine.on_end(failure, lasted_s=self._clock.monotonic() - begun_s)
+            lasted_s = self._clock.monotonic() - begun_s
+            delay_s = self._machine.on_end(failure, was_open=self._is_open, lasted_s=lasted_s)
             if delay_s is None:
                 assert failure is not None  # a watch that just ended is gone on with
                 raise failure
@@ -189,6 +199,7 @@ class RetryWatcher:
     def _watch(self) -> Iterator[ObjectEvent]:
         options = WatchOptions(resource_version=self._machine.resource_version, timeout_s=self._timeout_s)
         with self._watcher.watch(options, cancel=self._cancel) as watch:
+            self._is_open = True
             for batch in watch.batches():
                 for event in batch:
                     change = self._machine.on_event(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +15,6 @@ from kubeprims.client.list_watch import ListWatch
 from kubeprims.client.options import WatchOptions
 from kubeprims.client.retry_watcher import OpenWatch, RetryWatcher
 from kubeprims.client.until import until
-from kubeprims.client.watch import ObjectEvent
 from kubeprims.errors import (
     Cancelled,
     ConnectError,
@@ -31,7 +30,6 @@ from kubeprims.errors import (
     TooManyRequests,
     Unauthorized,
     UnexpectedContent,
-    WatchClosed,
 )
 from kubeprims.meta import JSONObject
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
@@ -126,11 +124,24 @@ def test_a_time_out_that_is_none_is_refused_at_once() -> None:
         RetryWatcher(Script([]), "1", timeout_s=0)
 
 
-@case("IN-180", otherwise="QUIRK of upstream: an expired version is asked for again for ever; here it is raised")
-def test_a_watch_that_cannot_be_opened_is_opened_again_unless_the_version_has_expired() -> None:
-    script = Script([refused(ConnectError("refused")), Played([changed(2)])])
+@case("IN-180")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectError("refused"),
+        ConnectionLost("cut"),
+        ServerTimeout("later", code=504),
+        TooManyRequests("slow", code=429),
+    ],
+)
+def test_a_watch_that_cannot_be_opened_is_opened_again(error: KubeprimsError) -> None:
+    script = Script([refused(error), Played([changed(2)])])
     assert follow(script) == ["2"]
     assert script.starts == ["1", "1", "2"]
+
+
+@case("IN-180", otherwise="QUIRK of upstream: an expired version is asked for again for ever; here it is raised")
+def test_a_version_that_has_expired_when_a_watch_is_opened_is_raised() -> None:
     script = Script([refused(ResourceExpired("too old", code=410))])
     with pytest.raises(ResourceExpired):
         follow(script)
@@ -176,6 +187,8 @@ def test_a_refusal_for_good_is_raised(error: KubeprimsError) -> None:
         Played([changed(6), refusal(500, reason="InternalError")]),
         Played([changed(6), refusal(666)]),
         Played([changed(6), WatchEvent(WatchEventType.ERROR, None, "", status={})]),
+        Played([changed(6), refusal(403, reason="Forbidden")]),
+        Played([changed(6), refusal(429, reason="TooManyRequests")]),
         Played([changed(6)], ConnectionLost("cut")),
         Played([changed(6)], TooManyRequests("slow", code=429)),
         Played([changed(6)]),
@@ -193,6 +206,20 @@ def test_watches_that_end_after_each_event_bring_each_once_and_in_order() -> Non
     script = Script([Played([changed(version)]) for version in (5, 6, 7, 11)])
     assert follow(script, "2") == ["5", "6", "7", "11"]
     assert script.starts == ["2", "5", "6", "7", "11"]
+
+
+def test_a_refusal_inside_a_watch_says_nothing_of_the_next_which_may_be_refused_for_good() -> None:
+    script = Script([Played([changed(6), refusal(401)]), refused(Unauthorized("who", code=401))])
+    with pytest.raises(Unauthorized, match="who"):
+        follow(script, "5")
+    assert script.starts == ["5", "6"]
+
+
+def test_an_error_event_is_waited_out_as_long_as_it_says() -> None:
+    clock = Impatient()
+    script = Script([Played([refusal(500, details={"retryAfterSeconds": 9})]), Played([changed(2)])])
+    assert [event.object.resource_version for event in RetryWatcher(script, "1", clock=clock)] == ["2"]
+    assert clock.waits_s[0] == pytest.approx(9)
 
 
 def test_bookmarks_move_the_version_and_are_not_handed_on() -> None:
@@ -263,40 +290,6 @@ def test_whatever_breaks_each_event_comes_once(steps: list[str]) -> None:
     assert follow(Script([*watches, Played(events)])) == expected
 
 
-# Until.
-
-
-def is_at(version: int) -> Callable[[ObjectEvent], bool]:
-    return lambda event: event.object.resource_version == str(version)
-
-
-@case("IN-177")
-def test_until_returns_the_event_that_the_last_condition_held_of() -> None:
-    watcher = RetryWatcher(Script([Played([changed(2)]), Played([changed(3), changed(4)])]), "1", clock=Impatient())
-    assert until(watcher, is_at(3)).object.resource_version == "3"
-    watcher = RetryWatcher(Script([Played([changed(2), changed(3), changed(4)])]), "1", clock=Impatient())
-    met = until(watcher, is_at(2), lambda event: event.type is WatchEventType.MODIFIED, is_at(4))
-    assert met.object.resource_version == "4"
-
-
-@case("IN-177")
-def test_until_says_how_far_it_came_when_the_changes_end() -> None:
-    watcher = RetryWatcher(Script([Played([changed(2)])]), "1", clock=Impatient())
-    with pytest.raises(WatchClosed, match="1 of 2 conditions"):
-        until(watcher, is_at(2), is_at(9))
-
-
-@case("IN-177")
-def test_what_a_condition_raises_ends_the_wait() -> None:
-    def fail(event: ObjectEvent) -> bool:
-        raise RuntimeError(event.type)
-
-    with pytest.raises(RuntimeError):
-        until(RetryWatcher(Script([Played([changed(2)])]), "1"), fail)
-    with pytest.raises(InvalidArgument):
-        until([])
-
-
 # On the wire.
 
 
@@ -318,12 +311,3 @@ def test_a_resource_is_followed_through_cuts_and_failures() -> None:
             versions = [resource.patch("m", {"data": {"k": str(n)}}).resource_version for n in range(1, 4)]
             assert threads.join(Deadline.after(WAIT_S)) == ()
         assert got == versions[-1:]
-
-
-@case("IN-177")
-def test_the_deadline_of_a_watch_bounds_the_wait() -> None:
-    with APIServer() as server, Transport(TransportConfig(server=server.url)) as transport, Client(transport) as client:
-        resource = client.resource("v1/configmaps", "default")
-        version = resource.list().resource_version
-        with pytest.raises(WatchClosed), resource.watch(resource_version=version, timeout_s=1) as watch:
-            until(watch, is_at(9))
