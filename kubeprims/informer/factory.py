@@ -18,6 +18,7 @@ from kubeprims.client.options import ALL_NAMESPACES, NamespaceOption
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.errors import InvalidArgument, LifecycleError, StopTimeout
 from kubeprims.informer.lease import InformerLease
+from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher
@@ -131,6 +132,7 @@ class SharedInformerFactory:
         self._gate = StartGate(start_concurrency, clock=self._clock, rng=self._rng, jitter_s=start_jitter_s)
         self._lock = threading.RLock()  # re-entrant, for an index function may ask for another informer
         self._entries: dict[_Wanted, _Entry] = {}
+        self._memories: dict[str, ResourceMemory] = {}
         self._stopped = False
 
     def informer(  # noqa: PLR0913 - what to watch, all by keyword
@@ -251,6 +253,7 @@ class SharedInformerFactory:
             indexers=indexers,
             options=options,
             on_error=self._on_error,
+            memory=self._memories.setdefault(wanted.resource, ResourceMemory()),
             gate=self._gate,
             clock=self._clock,
             rng=self._rng,

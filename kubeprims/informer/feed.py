@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import KubeprimsError
-from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.informer.machine import ReflectorOptions, ResourceMemory
 from kubeprims.informer.pipeline import Pipeline, Source
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector, ReflectorStatus
 from kubeprims.informer.start_gate import StartGate
@@ -39,6 +39,7 @@ class FeedParts:
         clock: The clock to live by.
         rng: The chance to live by.
         on_error: Called with each failure.
+        memory: What is known of how the server serves the resource.
         gate: Where a first list waits for its turn; None if it need not.
         spawn: Starts a thread that the informer owns.
     """
@@ -49,6 +50,7 @@ class FeedParts:
     clock: Clock
     rng: Rng
     on_error: ErrorCallback | None
+    memory: ResourceMemory
     gate: StartGate | None
     spawn: Callable[[Callable[[], None], str], None]
 
@@ -74,6 +76,7 @@ class ReflectorFeed:
             clock=parts.clock,
             rng=parts.rng,
             on_error=self._failed,
+            memory=parts.memory,
         )
 
     @property

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from kubeprims.errors import ConfigError, InvalidArgument, KubeprimsError, LifecycleError
+from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.feed import FeedParts, ReflectorFeed
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ListerWatcher, ReflectorState, ReflectorStatus
@@ -19,7 +21,7 @@ logger = logging.getLogger(__name__)
 NAMESPACES_MAX = 200
 """How many namespaces one informer follows at most: each has a thread and a connection of its own."""
 
-_SUMMED = ("failures", "lists", "listed", "watches", "malformed")
+_SUMMED = ("failures", "lists", "listed", "malformed", "probes", "refetches", "watch_lists", "watches")
 
 
 class Namespaces(Protocol):
@@ -196,7 +198,10 @@ def combined(statuses: Sequence[ReflectorStatus], *, idle: ReflectorState = Refl
         statuses: Of the reflectors.
         idle: The state of none.
     """
-    total = ReflectorStatus()
+    restarts: Counter[RestartCause] = Counter()
+    for status in statuses:
+        restarts.update(status.restarts)
+    total = ReflectorStatus(restarts)
     total.state = _combined_state({status.state for status in statuses}, idle)
     for name in _SUMMED:
         setattr(total, name, sum(getattr(status, name) for status in statuses))

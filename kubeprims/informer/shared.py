@@ -26,6 +26,7 @@ from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistratio
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.filtering import Predicate, filtered
 from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, from_any
+from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
 from kubeprims.informer.pipeline import Pipeline
@@ -69,6 +70,7 @@ class SharedInformer:
         indexers: Mapping[str, IndexFunc] | None = None,
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
+        memory: ResourceMemory | None = None,
         gate: StartGate | None = None,
         on_handler_error: HandlerErrorCallback | None = None,
         clock: Clock | None = None,
@@ -83,6 +85,7 @@ class SharedInformer:
             indexers: Index functions by name; more can be added at any time.
             options: How to list, watch, keep and tell; None is the defaults.
             on_error: Called on the informer's thread with each failure and the seconds until the next try.
+            memory: What is known of how the server serves the resource; shared by the informers of one.
             gate: Where the first list waits for its turn; None if it need not.
             on_handler_error: Called, on a handler's thread, with its registration, the key of the object that it was
                 told of, and what it raised.
@@ -116,6 +119,7 @@ class SharedInformer:
             clock=self._clock,
             rng=rng or random.Random(),  # noqa: S311 - jitter, not secrets
             on_error=on_error,
+            memory=memory or ResourceMemory(),
             gate=gate,
             spawn=self._spawn,
         )

@@ -20,7 +20,7 @@ from kubeprims.informer.reflector import ListerWatcher, ReflectorState, Reflecto
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.testing.list_watch import FakeListerWatcher
-from tests.informer.test_shared import TIMEOUT_S, Recorder
+from tests.informer.test_shared import LISTING, TIMEOUT_S, Recorder
 from tests.waiting import eventually
 
 
@@ -59,7 +59,11 @@ class View:
         self.clock = VirtualClock()
         self.sources: defaultdict[str, FakeListerWatcher] = defaultdict(FakeListerWatcher)
         self.informer = SharedInformer(
-            ByNamespace(self._source, namespaces), name="v1/pods", clock=self.clock, rng=random.Random(1)
+            ByNamespace(self._source, namespaces),
+            name="v1/pods",
+            options=LISTING,
+            clock=self.clock,
+            rng=random.Random(1),
         )
         self.recorder = Recorder()
         self.informer.add_event_handler(on_event=self.recorder.on_event)

@@ -14,7 +14,7 @@ from kubeprims.informer.sync import wait_for_informers
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.testing.list_watch import FakeListerWatcher
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
-from tests.informer.test_shared import TIMEOUT_S
+from tests.informer.test_shared import LISTING, TIMEOUT_S
 from tests.parity import case
 from tests.waiting import eventually
 
@@ -31,7 +31,7 @@ class Cast:
     def add(self, name: str, *, failures: int = 0, error: KubeprimsError = DENIED) -> SharedInformer:
         source = FakeListerWatcher()
         source.fail_lists(*[error] * failures)
-        informer = SharedInformer(source, name=name, clock=self.clock, rng=random.Random(1))
+        informer = SharedInformer(source, name=name, options=LISTING, clock=self.clock, rng=random.Random(1))
         self.informers.append(informer)
         informer.start()
         return informer
