@@ -1,0 +1,197 @@
+"""Every informer against the same server in one run: ``python -m benchmarks.informer``.
+
+The peers take turns, each run is a process of its own, and the best of several rounds counts: on a shared machine only
+the ratios mean something. The first run gets the peers (from PyPI, and with Go where there is one) and renders the
+objects, into a folder outside of this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import pathlib
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from benchmarks.codecs import pods
+from benchmarks.informer import bodies
+from benchmarks.informer.bodies import write_pods
+from benchmarks.informer.measure import (
+    TIMEOUT_S,
+    Rig,
+    Row,
+    collections,
+    failures,
+    idle,
+    soak,
+    sync_and_events,
+    top_speed,
+)
+from benchmarks.informer.process import Died, Process
+from benchmarks.informer.report import Results, ratios, table
+from benchmarks.peers.catalogue import PEERS, Absent, clientgo, command, default_cache
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+KINDS = ("main", "gc", "failures", "soak", "idle")
+_DEFAULT_PEERS = [name for name in PEERS if name != "here"]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = _options(words)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    commands = _commands(options.peers, options.cache)
+    results: Results = {name: {} for name in commands}
+    server: dict[str, Row] = {}
+    with _serving(options.objects, commands, options.cache) as rig:
+        server = _top_speeds(rig, options, commands)
+        for _ in range(options.rounds if "main" in options.runs else 0):
+            _each(results, commands, "main", lambda *peer: sync_and_events(rig, *peer, options.events))
+        if "failures" in options.runs:
+            patient = {name: words for name, words in commands.items() if not PEERS[name].gives_up}
+            _each(results, patient, "failures", lambda *peer: failures(rig, *peer, options.failure_s))
+        ours = {name: words for name, words in commands.items() if PEERS[name].is_ours}
+        if "soak" in options.runs:
+            _each(results, ours, "soak", lambda *peer: soak(rig, *peer, options.events, options.soak_bursts))
+        if "idle" in options.runs:
+            _each(results, ours, "idle", lambda *peer: idle(rig, *peer, options.idle_s))
+    if "gc" in options.runs:
+        with _serving(options.gc_objects, commands, options.cache) as rig:
+            _each(results, commands, "gc", lambda *peer: collections(rig, *peer))
+    _print(options, server, results)
+    return 0
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.informer", description=__doc__)
+    parser.add_argument("--objects", type=int, default=10_000, help="how many pods there are")
+    parser.add_argument("--events", type=int, default=20_000, help="how many events are sent at once")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each peer syncs and gets events")
+    parser.add_argument("--peers", type=_names(list(PEERS)), default=_DEFAULT_PEERS, help="a,b,c: " + " ".join(PEERS))
+    parser.add_argument("--runs", type=_names(KINDS), default=list(KINDS), help="a,b,c: " + " ".join(KINDS))
+    parser.add_argument("--gc-objects", type=int, default=50_000, help="how many pods are cached when collecting")
+    parser.add_argument("--failure-s", type=float, default=5.0, help="how long the server answers 500, in seconds")
+    parser.add_argument("--soak-bursts", type=int, default=5, help="how many bursts a soak has behind the first")
+    parser.add_argument("--idle-s", type=float, default=60.0, help="how long an informer idles, in seconds")
+    parser.add_argument("--json", type=pathlib.Path, help="write all values into this file")
+    parser.add_argument("--cache", type=pathlib.Path, default=default_cache(), help="where to keep what is got")
+    return parser.parse_args(words)
+
+
+def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(known):
+            message = f"{', '.join(sorted(unknown))}: not among {' '.join(known)}"
+            raise argparse.ArgumentTypeError(message)
+        return names
+
+    return parse
+
+
+def _commands(names: list[str], cache: pathlib.Path) -> dict[str, list[str]]:
+    """Return what starts each peer that is to be had; say which one is not."""
+    commands = {}
+    for name in names:
+        try:
+            commands[name] = command(PEERS[name], cache)
+        except Absent as error:
+            _say(f"{name} is left out: {error}")
+    return commands
+
+
+@contextmanager
+def _serving(objects: int, commands: dict[str, list[str]], cache: pathlib.Path) -> Iterator[Rig]:
+    """Run a server of so many pods, in protobuf as well if a peer wants that."""
+    files = [_rendered(objects, cache)]
+    if any(PEERS[name].wants_protobuf for name in commands):
+        files.append(_rendered_as_protobuf(files[0], cache))
+    words = [sys.executable, "-m", "benchmarks.informer.server", *map(str, files)]
+    with Process(words, timeout_s=TIMEOUT_S) as server:
+        port = server.read()["port"]
+        assert isinstance(port, int)
+        yield Rig(server, port, objects)
+
+
+def _rendered(objects: int, cache: pathlib.Path) -> pathlib.Path:
+    sources = b"".join(pathlib.Path(str(module.__file__)).read_bytes() for module in (pods, bodies))
+    path = cache / f"pods-{objects}-{hashlib.sha256(sources).hexdigest()[:12]}.jsonl"
+    if not path.exists():
+        _say(f"rendering {objects:,} pods")
+        write_pods(path, objects)
+    return path
+
+
+def _rendered_as_protobuf(source: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
+    path = source.with_suffix(".protobuf")
+    if not path.exists():
+        part = path.with_suffix(".part")
+        with source.open("rb") as pods_file, part.open("wb") as out:
+            subprocess.run([str(clientgo(cache)), "render"], stdin=pods_file, stdout=out, check=True)
+        part.rename(path)
+    return path
+
+
+def _top_speeds(rig: Rig, options: argparse.Namespace, commands: dict[str, list[str]]) -> dict[str, Row]:
+    speeds = {"JSON": top_speed(rig, options.events, "application/json")}
+    if any(PEERS[name].wants_protobuf for name in commands):
+        speeds["protobuf"] = top_speed(rig, options.events, PROTOBUF)
+    return speeds
+
+
+def _each(
+    results: Results, commands: dict[str, list[str]], kind: str, run: Callable[[list[str], tuple[str, ...]], Row]
+) -> None:
+    """Run every peer once, one after the other; a peer that fails is said so, and the others go on."""
+    for name, words in commands.items():
+        _say(f"{kind}: {name}")
+        try:
+            results[name].setdefault(kind, []).append(run(words, PEERS[name].arguments))
+        except Died as error:
+            _say(f"{kind}: {name} failed: {error}")
+
+
+def _print(options: argparse.Namespace, server: dict[str, Row], results: Results) -> None:
+    machine = _machine()
+    print("; ".join(f"{name} {value}" for name, value in machine.items()))
+    print(f"{options.objects:,} pods, {options.events:,} events, best of {options.rounds}")
+    for name, speed in server.items():
+        print(
+            f"the server alone, {name}: a list of {speed['list_mb']:.1f} MB at {speed['list_gb_per_s']:.2f} GB/s,"
+            f" {speed['events_per_s']:,.0f} events/s"
+        )
+    print("\n" + table(results))
+    print("\n" + ratios(results))
+    if options.json is not None:
+        facts = {
+            name: str(value) if isinstance(value, pathlib.Path) else value for name, value in vars(options).items()
+        }
+        everything = {"machine": machine, "options": facts, "server": server, "results": results}
+        options.json.write_text(json.dumps(everything, indent=1) + "\n")
+
+
+def _machine() -> dict[str, str]:
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    try:
+        go = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        go = "not there"
+    return {
+        "CPU": models[0] if models else platform.machine(),
+        "cores": str(len(models)),
+        "Linux": platform.release().partition("-")[0],
+        "Python": platform.python_version(),
+        "Go": go,
+    }
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

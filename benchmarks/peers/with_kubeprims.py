@@ -1,0 +1,35 @@
+"""kubeprims: ``python -m benchmarks.peers.with_kubeprims URL OBJECTS [STORAGE]``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import kubeprims as kp
+from benchmarks.peers.driver import Measurement
+
+
+class KubeprimsInformer:
+    def __init__(self, url: str, storage: str) -> None:
+        client = kp.Client(kp.Transport(kp.TransportConfig(server=url)))
+        source = kp.ListWatch(client.resource("v1/pods", namespace=kp.ALL_NAMESPACES))
+        options = kp.InformerOptions() if storage == "plain" else kp.InformerOptions(storage=storage)
+        self._informer = kp.SharedInformer(source, name="v1/pods", options=options)
+
+    def start(self, measurement: Measurement) -> None:
+        self._informer.add_event_handler(on_add=measurement.added, on_update=lambda _, new: measurement.updated(new))
+        self._informer.start()
+
+    def cached(self) -> int:
+        return len(self._informer.indexer)
+
+    def read_key(self, obj: kp.Unstructured) -> object:
+        return obj.key
+
+    def read_object(self, obj: kp.Unstructured) -> object:
+        return obj["status"]["phase"]
+
+
+if __name__ == "__main__":
+    Measurement(KubeprimsInformer(sys.argv[1], (sys.argv[3:] or ["plain"])[0]), int(sys.argv[2])).serve()
+    os._exit(0)  # stopping is not measured
