@@ -7,7 +7,7 @@ import pytest
 from kubeprims.cache.indexer import Indexer
 from kubeprims.errors import ConfigError
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Notification, Reason
+from kubeprims.informer.handlers import Notification, Reason, from_event
 from kubeprims.informer.options import QUEUES, InformerOptions
 from kubeprims.informer.pipeline import Pipeline, Source
 from kubeprims.objects.event import WatchEvent
@@ -30,7 +30,11 @@ class Told:
         self.seen: list[str] = []
         self.batches = 0
         self._handler = HandlerRegistration(
-            self._see, name="handler", clock=VirtualClock(), resync_period_s=0.0, replay=self.pipeline.resync
+            from_event(self._see),
+            name="handler",
+            clock=VirtualClock(),
+            resync_period_s=0.0,
+            replay=self.pipeline.resync,
         )
         self.pipeline.add(self._handler)
 
@@ -97,7 +101,7 @@ def test_closing_ends_a_waiting_handler_each_time() -> None:
     for _ in range(10):
         clock = VirtualClock()
         handler = HandlerRegistration(
-            lambda notification: None, name="h", clock=clock, resync_period_s=10.0, replay=lambda registration: None
+            lambda *_: None, name="h", clock=clock, resync_period_s=10.0, replay=lambda registration: None
         )
         threads.spawn(handler.run, name="handler")
         assert clock.wait_for_waiters()  # on its next resync, with nothing to deliver
