@@ -166,7 +166,10 @@ class _Exchange:
 
     def _parts(self, body: Body) -> Iterator[bytes]:
         try:
-            yield from body.parts()
+            for part in body.parts():
+                # Reading asks for the time by itself, but a gzipped read can stand for a thousand parts.
+                self._scope.check()
+                yield part
         except (OSError, RemoteProtocolError, ValueError) as error:
             failure = explain(error, self._scope, "inside its answer")
             self._end(reusable=False)

@@ -72,7 +72,7 @@ _REPLACEMENTS = (
 # What kubectl's own libraries log: of a watch that its deadline ends, or not, by chance.
 _LOG_LINE = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ")
 _AGES = frozenset({"AGE", "LAST SEEN"})
-_AGE = re.compile(r"(?:\d+[smhdy])+|<invalid>")
+_AGE = re.compile(r"(?:(?:\d+[smhdy])+|<invalid>)(?: (\(x\d+ over )(?:\d+[smhdy])+\))?")
 _HEADER = re.compile(r"[A-Z][A-Z()/-]*(?: [A-Z()/-]+)*(?: {2,}[A-Z][A-Z()/-]*(?: [A-Z()/-]+)*)+ *")
 _CELL = re.compile(r"\S+(?: \S+)*")
 
@@ -104,7 +104,8 @@ def _row(line: str, columns: list[tuple[int, str]]) -> str:
     cells: list[str] = []
     for (start, title), end in zip(columns, ends, strict=True):
         cell = line[start:end].strip()
-        cells.append("<age>" if title in _AGES and _AGE.fullmatch(cell) else cell)
+        age = _AGE.fullmatch(cell) if title in _AGES else None
+        cells.append(cell if age is None else f"<age> {age[1]}<age>)" if age[1] else "<age>")
     return "  ".join(cells).rstrip()
 
 

@@ -446,6 +446,10 @@ def test_a_broken_server_is_noticed(tmp_path: pathlib.Path) -> None:
         ("NAME       READY   AGE\nweb-long   0/2     3m4s\n", ["NAME  READY  AGE", "web-long  0/2  <age>"]),
         ("NAME   DURATION   AGE\nonce              5y12d\n", ["NAME  DURATION  AGE", "once    <age>"]),
         ("LAST SEEN   TYPE\n4m          Normal\n", ["LAST SEEN  TYPE", "<age>  Normal"]),
+        (
+            "LAST SEEN            TYPE\n4d3h (x2 over 331d)  Warning\n",
+            ["LAST SEEN  TYPE", "<age> (x2 over <age>)  Warning"],
+        ),
         ("  uid: 12345678-1234-1234-1234-123456789abc", ["  uid: <uid>"]),
         ('Invalid value: "{\\"a\\": 1}": it is not', ['Invalid value: "<the object>": it is not']),
         ('  resourceVersion: "12"', ['  resourceVersion: "<rv>"']),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
 import pathlib
 import queue
 import socket
@@ -22,7 +23,7 @@ from kubeprims.transport.listen import listen
 from kubeprims.transport.message import Request
 from kubeprims.transport.transport import Transport
 from tests.transport.certificates import TRUSTING, server_context
-from tests.transport.peer import WAIT_S, Peer, Script, chunked, config, get, post, serve
+from tests.transport.peer import WAIT_S, Peer, Script, answer, chunked, config, get, post, serve
 from tests.transport.proxy_server import proxy_server
 from tests.waiting import eventually
 
@@ -176,6 +177,20 @@ def test_no_server_outlives_the_deadline(name: str) -> None:
         assert caught.value.url.endswith("/api")
         assert caught.value.request_sent == (name not in {"look-up", "connect", "TLS, silent", "TLS, trickling"})
         assert phase.transport._pool.busy_count == phase.transport._pool.idle_count == 0
+
+
+def test_one_read_that_unpacks_to_very_much_holds_nobody_past_the_deadline() -> None:
+    clock = VirtualClock()
+    packed = gzip.compress(bytes(8 << 20))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    with serve(answer(head + packed)) as server, Transport(config(server)) as transport:
+        response = transport.round_trip(replace(get(), deadline=Deadline.after(60.0, clock=clock)))
+        parts = response.chunks()
+        assert next(parts)
+        clock.advance(60.0)
+        with pytest.raises(DeadlineExceeded):
+            next(parts)
+        assert transport._pool.busy_count == transport._pool.idle_count == 0
 
 
 @pytest.mark.parametrize("by", ["", "http", "https", "socks5"])

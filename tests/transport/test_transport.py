@@ -583,6 +583,19 @@ def test_keep_alive_is_set_on_every_connection() -> None:
 # What wraps requests
 
 
+@pytest.mark.parametrize("missing", [("TCP_KEEPIDLE",), ("TCP_KEEPIDLE", "TCP_KEEPINTVL")])
+def test_keep_alive_is_set_as_far_as_the_system_knows_it(
+    missing: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in missing:
+        monkeypatch.delattr(socket, name)
+    with serve(answer(OK)) as server, Transport(config(server)) as transport:
+        assert transport.round_trip(get()).read() == b"ok"
+        sock = transport._pool._idle[0].sock
+        assert sock is not None
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
 def test_middleware_of_the_configuration_wraps_innermost_the_first_outermost() -> None:
     asked = Asked()
 
