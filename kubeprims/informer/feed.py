@@ -10,6 +10,7 @@ from kubeprims.clock import Clock, Rng
 from kubeprims.errors import KubeprimsError
 from kubeprims.informer.machine import ReflectorOptions, ResourceMemory
 from kubeprims.informer.pipeline import Pipeline, Source
+from kubeprims.informer.refetch import Refetcher
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector, ReflectorStatus
 from kubeprims.informer.start_gate import StartGate
 from kubeprims.threads import Cancel, Latch
@@ -78,6 +79,16 @@ class ReflectorFeed:
             on_error=self._failed,
             memory=parts.memory,
         )
+        self._refetcher = Refetcher(
+            lister_watcher,
+            self.source,
+            name=self._reflector.name,
+            status=self._reflector.status,
+            clock=parts.clock,
+            rng=parts.rng,
+            spawn=parts.spawn,
+            on_error=parts.on_error,
+        )
 
     @property
     def status(self) -> ReflectorStatus:
@@ -86,6 +97,7 @@ class ReflectorFeed:
 
     def run(self, cancel: Cancel) -> None:
         """Wait for a turn, then list and watch until cancelled."""
+        self.source.on_dirty = lambda: self._refetcher.notice(cancel)
         if self._gate is not None:
             self._gate.enter(self._settled, cancel)
         self._reflector.run(cancel)

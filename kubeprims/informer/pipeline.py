@@ -264,6 +264,8 @@ class Source:
         self.namespace = namespace
         self.resource_version = ""
         self.listed = Latch()
+        self.on_dirty: Callable[[], None] = lambda: None
+        """Called, outside the lock, after objects came while some could not be understood; it must not block."""
         self._pipeline = pipeline
         self._lock = pipeline.lock
         self._indexer = pipeline.indexer
@@ -315,6 +317,8 @@ class Source:
         self.listed.set()
         pipeline.has_listed(self)
         pipeline.on_progress()
+        if pipeline.has_dirty:
+            self.on_dirty()
         pipeline.wait_for_room(self)
 
     def apply(self, events: Sequence[WatchEvent]) -> None:
@@ -340,7 +344,13 @@ class Source:
             newest = (event.resource_version for event in reversed(events) if event.resource_version)
             self.resource_version = next(newest, self.resource_version)
         self._pipeline.on_progress()
+        if self._pipeline.has_dirty:
+            self.on_dirty()
         self._pipeline.wait_for_room(self)
+
+    def dirty(self) -> dict[str, str]:
+        """Return the versions, by key, of this source's objects that could not be understood."""
+        return {key: version for key, version in self._pipeline.dirty.items() if self._is_mine(key)}
 
     def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
         """Take the state of an object that was asked for again because it could not be understood.

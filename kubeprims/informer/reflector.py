@@ -218,7 +218,7 @@ class Reflector:
         self.status = ReflectorStatus(self._machine.restarts)
         self._lister_watcher = lister_watcher
         self._sink = sink
-        self._name = name
+        self.name = name
         self._clock = clock
         self._on_error = on_error
         self._expected = ExpectedType(expected)
@@ -315,7 +315,7 @@ class Reflector:
         if gathered.is_complete:
             return self._watch_ended(error, lasted_s, now_s)
         if is_watch_list_refused(error):
-            logger.info("%s: no watch-list, listing instead: %s", self._name, error)
+            logger.info("%s: no watch-list, listing instead: %s", self.name, error)
         return self._machine.on_watch_list_ended(
             error,
             lasted_s=lasted_s,
@@ -341,7 +341,7 @@ class Reflector:
             if behind is not None:
                 return self._consume(watched, batches)
             if self._clock.monotonic() >= until_s:
-                return WatchIdle("the watch-list was not complete in time", method="WATCH", url=self._name)
+                return WatchIdle("the watch-list was not complete in time", method="WATCH", url=self.name)
         return None
 
     def _follow(self, gathered: InitialEvents, behind: Sequence[WatchEvent]) -> None:
@@ -458,7 +458,7 @@ class Reflector:
     def _check_cancel(self, cancel: Cancel, error: KubeprimsError) -> None:
         """Go on, unless we were told to stop: what fails then says nothing."""
         if cancel.is_set:
-            raise Cancelled("stopped", url=self._name) from error
+            raise Cancelled("stopped", url=self.name) from error
 
     def _heard(self) -> float:
         """Note that the server was heard of, and return the time."""
@@ -468,18 +468,18 @@ class Reflector:
     def _skip(self, malformed: MalformedObject) -> None:
         self.status.malformed += 1
         which = malformed.key or "an object"
-        self._failed(DecodeError(f"{self._name}: {which} is skipped: {malformed.detail}", raw=malformed.raw), 0.0)
+        self._failed(DecodeError(f"{self.name}: {which} is skipped: {malformed.detail}", raw=malformed.raw), 0.0)
 
     def _failed(self, error: KubeprimsError, delay_s: float) -> None:
         self.status.failures += 1
         self.status.last_error = error
-        logger.warning("%s: %s; next try in %.1f s", self._name, error, delay_s)
+        logger.warning("%s: %s; next try in %.1f s", self.name, error, delay_s)
         if self._on_error is None:
             return
         try:
             self._on_error(error, delay_s)
         except Exception:  # user code: reporting a failure must not add one
-            logger.exception("%s: on_error failed", self._name)
+            logger.exception("%s: on_error failed", self.name)
 
 
 def _until_error(batch: Sequence[WatchEvent]) -> tuple[Sequence[WatchEvent], KubeprimsError | None]:
