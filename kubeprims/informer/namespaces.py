@@ -205,10 +205,6 @@ def combined(statuses: Sequence[ReflectorStatus], *, idle: ReflectorState = Refl
     total.state = _combined_state({status.state for status in statuses}, idle)
     for name in _SUMMED:
         setattr(total, name, sum(getattr(status, name) for status in statuses))
-    restarts: Counter[RestartCause] = Counter()
-    for status in statuses:
-        restarts.update(status.restarts)
-    total.restarts = restarts
     errors = [status.last_error for status in statuses if status.last_error is not None]
     total.last_error = errors[-1] if errors else None
     total.resource_version = _oldest([status.resource_version for status in statuses])
