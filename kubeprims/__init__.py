@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
     from kubeprims.informer.shared import SharedInformer
     from kubeprims.informer.typed import DeletedObject, typed_handler
+    from kubeprims.informer.until import until_with_sync
     from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
     from kubeprims.metrics import Metrics, PrometheusMetrics
     from kubeprims.objects.event import WatchEvent, WatchEventType
@@ -136,6 +137,7 @@ _HOME = {
     "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
     "kubeprims.informer.shared": "SharedInformer",
     "kubeprims.informer.typed": "DeletedObject typed_handler",
+    "kubeprims.informer.until": "until_with_sync",
     "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
     "kubeprims.metrics": "Metrics PrometheusMetrics",
     "kubeprims.objects.event": "WatchEvent WatchEventType",
@@ -278,4 +280,5 @@ __all__ = [
     "transport",
     "typed_handler",
     "until",
+    "until_with_sync",
 ]

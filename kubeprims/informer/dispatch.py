@@ -35,6 +35,7 @@ class HandlerRegistration:
         policy: What happens when the handler is too slow.
         buffer_limit: How many changes may be pending before that does.
         resync_period_s: How often the cache is replayed to it, in seconds; 0 is never.
+        has_thread: Whether its informer runs it on a thread; if not, somebody else delivers.
 
     Concurrency:
         Every property may be read from any thread. The handler is called by one thread only, one notification after
@@ -51,6 +52,7 @@ class HandlerRegistration:
         replay: Callable[[HandlerRegistration], None],
         policy: BufferPolicy = BufferPolicy.COALESCE,
         buffer_limit: int = BUFFER_LIMIT,
+        has_thread: bool = True,
         on_room: Callable[[], None] | None = None,
         on_error: HandlerErrorCallback | None = None,
     ) -> None:
@@ -64,6 +66,8 @@ class HandlerRegistration:
             replay: Pushes the whole cache, as a resync, into this registration.
             policy: What happens when the handler is too slow.
             buffer_limit: How many changes may be pending before that does.
+            has_thread: Whether it is run on a thread; if not, whoever has it calls :meth:`wait_for_work` and
+                :meth:`deliver_next`.
             on_room: Called, under no lock, whenever there may be room again for what blocks.
             on_error: Called with each error of the handler.
         """
@@ -71,6 +75,7 @@ class HandlerRegistration:
         self.policy = policy
         self.buffer_limit = buffer_limit
         self.resync_period_s = resync_period_s
+        self.has_thread = has_thread
         self._tell = tell
         self._clock = clock
         self._replay = replay
@@ -192,7 +197,7 @@ class HandlerRegistration:
             self._runner = threading.get_ident()
         self._resync_at = Deadline.after(self.resync_period_s or None, clock=self._clock)
         try:
-            while self._wait_for_work():
+            while self.wait_for_work():
                 self.deliver_next()
             self._report_overflow()
         finally:
@@ -218,7 +223,7 @@ class HandlerRegistration:
         self._report_overflow()
         return batch is not None
 
-    def _wait_for_work(self) -> bool:
+    def wait_for_work(self) -> bool:
         """Wait until there is something to deliver or a resync is due; return False once closed."""
         with self._condition:
             while not self._closed and not self._buffer.has_pending:

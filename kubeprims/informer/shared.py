@@ -23,9 +23,10 @@ from kubeprims.errors import (
 )
 from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy
 from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistration
+from kubeprims.informer.events import InformerEvents
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.filtering import Predicate, filtered
-from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, from_any
+from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, Tell, from_any
 from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
@@ -147,7 +148,7 @@ class SharedInformer:
             self._started = True
             try:
                 for registration in self._pipeline.registrations:
-                    self._threads.spawn(registration.run, name=registration.name)
+                    self._run_handler(registration)
                 self._threads.spawn(lambda: self._feed.run(self._cancel), name="reflector")
             except BaseException:
                 self._signal_stop()
@@ -374,16 +375,48 @@ class SharedInformer:
         tell = from_any(handler, (on_add, on_update, on_delete), on_event)
         if filter is not None:
             tell = filtered(tell, filter)
+        return self._register(
+            tell,
+            name=name,
+            resync_period_s=self._period(resync_period_s),
+            policy=_checked_policy(policy),
+            buffer_limit=_checked_limit(buffer_limit),
+        )
+
+    def events(self, *, name: str = "") -> InformerEvents:
+        """Return every object in the cache, then every change, to be iterated over by a loop of one's own.
+
+        Close it, as a context manager or otherwise, when the loop is over.
+
+        Raises:
+            LifecycleError: The informer is stopped.
+        """
+        return InformerEvents(
+            lambda tell: self._register(tell, name=name, resync_period_s=0.0, has_thread=False),
+            self.remove_event_handler,
+        )
+
+    def _register(
+        self,
+        tell: Tell,
+        *,
+        name: str,
+        resync_period_s: float,
+        policy: BufferPolicy = BufferPolicy.COALESCE,
+        buffer_limit: int = BUFFER_LIMIT,
+        has_thread: bool = True,
+    ) -> HandlerRegistration:
         with self._pipeline.lock:
             self._handlers_made += 1
             registration = HandlerRegistration(
                 tell,
                 name=name or f"handler {self._handlers_made} of {self.name}",
                 clock=self._clock,
-                resync_period_s=self._period(resync_period_s),
+                resync_period_s=resync_period_s,
                 replay=self._pipeline.resync,
-                policy=_checked_policy(policy),
-                buffer_limit=_checked_limit(buffer_limit),
+                policy=policy,
+                buffer_limit=buffer_limit,
+                has_thread=has_thread,
                 on_room=self._pipeline.make_room,
                 on_error=self._on_handler_error,
             )
@@ -398,7 +431,7 @@ class SharedInformer:
     def _run_handler(self, registration: HandlerRegistration) -> None:
         if self._cancel.is_set:
             raise LifecycleError(f"informer {self.name} has stopped; it takes no handler any more")
-        if self._started:
+        if self._started and registration.has_thread:
             self._threads.spawn(registration.run, name=registration.name)
 
     def remove_event_handler(self, registration: HandlerRegistration) -> None:
