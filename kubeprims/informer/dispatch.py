@@ -23,6 +23,11 @@ HandlerErrorCallback = Callable[["HandlerRegistration", ObjectKey | None, Except
 Without a key, and with a ``HandlerOverflow``, once it is removed for being too slow.
 """
 
+_LOGGED_AT_ONCE = 10
+_LOG_PERIOD_S = 1.0
+"""A handler that fails on every event would spend more on tracebacks than the informer on everything else: its first
+failures are logged as they come, then one a second."""
+
 _NOBODY = 0
 """The id of no thread: the system gives ids again, so an ended thread's may become another's."""
 
@@ -92,6 +97,7 @@ class HandlerRegistration:
         self._ended = Latch()
         self._errors = 0
         self._last_error: Exception | None = None
+        self._log_again_s = -math.inf
         self._overflow: HandlerOverflow | None = None  # until it is reported
 
     @property
@@ -240,14 +246,22 @@ class HandlerRegistration:
                 return
             try:
                 tell(change, reason)
-            except Exception as error:  # user code: one bad handler must not stop the informer
-                self._errors += 1
-                self._last_error = error
-                logger.exception("event handler %s failed on %s", self.name, change.key)
-                self._report(ObjectKey(change.key), error)
+            except Exception as error:  # noqa: BLE001 - user code: one bad handler must not stop the informer
+                self._failed(change.key, error)
         if batch.ends_initial_list:
             self._has_synced = True
             self._synced_or_closed.set()
+
+    def _failed(self, key: str, error: Exception) -> None:
+        self._errors += 1
+        self._last_error = error
+        now_s = self._clock.monotonic()
+        if self._errors <= _LOGGED_AT_ONCE or now_s >= self._log_again_s:
+            self._log_again_s = now_s + _LOG_PERIOD_S
+            logger.error(
+                "event handler %s failed on %s (%d failures so far)", self.name, key, self._errors, exc_info=error
+            )
+        self._report(ObjectKey(key), error)
 
     def _report_overflow(self) -> None:
         overflow, self._overflow = self._overflow, None

@@ -326,6 +326,28 @@ def test_each_error_of_each_handler_is_logged_and_none_of_them_waits(
         assert caplog.text.count(f"event handler {registration.name} failed on default/pod-") == 5
 
 
+def test_a_handler_that_fails_on_everything_is_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    source, clock = FakeListerWatcher(), VirtualClock()
+    for number in range(100):
+        source.put(f"pod-{number}")
+    reported: list[ObjectKey | None] = []
+
+    def fail(notification: Notification) -> None:
+        raise RuntimeError(notification.key)
+
+    with SharedInformer(
+        source, name="v1/pods", clock=clock, on_handler_error=lambda _, key, error: reported.append(key)
+    ) as informer:
+        registration = informer.add_event_handler(on_event=fail, name="bad")
+        assert registration.wait_for_sync(TIMEOUT_S)
+        assert len(caplog.messages) == 10
+        clock.advance(1.0)
+        source.put("later")
+        eventually(lambda: registration.errors == 101, TIMEOUT_S, "every failure is counted")
+    assert len(set(reported)) == 101
+    assert caplog.messages[10] == "event handler bad failed on default/later (101 failures so far)"
+
+
 @case(
     "IN-106",
     otherwise="decision 12 (spec 5): no error of a handler stops an informer, unless what reports it does; only what "

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -19,7 +22,7 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, Reason, from_event
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.shared import SharedInformer
-from kubeprims.meta import ObjectKey
+from kubeprims.meta import JSONObject, ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured
 from kubeprims.testing.clock import VirtualClock
@@ -33,6 +36,15 @@ from tests.waiting import eventually
 __all__ = ["rig"]
 
 EXPIRED = ResourceExpired("too old", code=410, reason="Expired")
+
+
+@contextmanager
+def stopping(made: Rig) -> Iterator[Rig]:
+    """Stop an informer at the end, whether or not it was started."""
+    try:
+        yield made
+    finally:
+        made.informer.stop()
 
 
 class BrokenListerWatcher(FakeListerWatcher):
@@ -388,6 +400,91 @@ def test_each_handler_is_resynced_at_its_own_period() -> None:
             assert counts == {0.0: 0, 2.0: int(second >= 2), 3.0: int(second >= 3)}
 
 
+@case("IN-120")
+def test_the_periods_of_handlers_start_when_the_informer_does() -> None:
+    with stopping(Rig(options=InformerOptions(resync_period_s=1.0))) as made:
+        made.source.put("a")
+        recorders = {period_s: made.record(resync_period_s=period_s) for period_s in (0.0, 2.0, 3.0)}
+        made.clock.advance(1.0)
+        made.informer.start()
+        synced(made)
+        for recorder in recorders.values():
+            recorder.wait(1)
+        for seconds, told in ((1.0, (0, 0)), (1.0, (1, 0)), (1.0, (1, 1))):
+            assert made.clock.wait_for_waiters(2)
+            made.clock.advance(seconds)
+            recorders[2.0].wait(1 + told[0])
+            recorders[3.0].wait(1 + told[1])
+            assert made.clock.wait_for_waiters(2)  # both are idle again
+            assert tuple(len(recorders[period_s].seen) - 1 for period_s in (0.0, 2.0, 3.0)) == (0, *told)
+
+
+@case(
+    "IN-121",
+    otherwise="QUIRK of upstream: the smallest period is checked for all, and later ones are raised to it; here each "
+    "handler has a timer of its own, and nobody's period changes another's",
+)
+def test_each_handler_keeps_its_own_period_whatever_the_others_and_the_informer_ask_for() -> None:
+    hours, minute = 12 * 3600.0, 60.0
+    with running(options=InformerOptions(resync_period_s=hours)) as made:
+        made.source.put("a")
+        synced(made)
+        recorders: list[Recorder] = []
+        registrations = []
+        for period_s in (None, 0.0, minute, 55.0, 5.0):
+            recorder = Recorder()
+            recorders.append(recorder)
+            registrations.append(made.informer.add_event_handler(on_event=recorder.on_event, resync_period_s=period_s))
+            recorder.wait(1)
+        assert [registration.resync_period_s for registration in registrations] == [hours, 0.0, minute, 55.0, 5.0]
+        for elapsed in range(5, 61, 5):
+            assert made.clock.wait_for_waiters(4)
+            made.clock.advance(5.0)
+            recorders[4].wait(1 + elapsed // 5)
+        recorders[2].wait(2)
+        assert made.clock.wait_for_waiters(4)
+        assert [len(recorder.seen) - 1 for recorder in recorders] == [0, 0, 1, 1, 12]
+
+
+@case(
+    "IN-125",
+    otherwise="decision 9 (rule R9): there are no setters; what a handler of errors and a transform are is an option, "
+    "frozen with all others when the informer is made",
+)
+def test_nothing_of_an_informer_can_be_set_once_it_is_made(rig: Rig) -> None:
+    with pytest.raises(FrozenInstanceError):
+        InformerOptions().transform = lambda obj: obj  # type: ignore[misc]
+    setters = [name for name in dir(rig.informer) if name.startswith("set_")]
+    assert setters == []
+    for name in ("status", "state", "last_error", "has_synced"):
+        with pytest.raises(AttributeError):
+            setattr(rig.informer, name, None)
+
+
+@case("IN-126")
+def test_the_handlers_and_the_cache_of_an_informer_have_what_its_transform_made() -> None:
+    def hide(obj: JSONObject) -> JSONObject:
+        return {**obj, "spec": {"hidden": True}}
+
+    told: list[object] = []
+    done = Latch()
+    with running(options=InformerOptions(transform=hide)) as made:
+        made.informer.add_event_handler(
+            on_add=lambda obj: told.append(obj["spec"]),
+            on_update=lambda old, new: told.extend([old["spec"], new["spec"]]),
+            on_delete=lambda obj: (told.append(obj["spec"]), done.set()),
+        )
+        made.source.put("a", spec={"secret": 1})
+        synced(made)
+        made.source.put("a", spec={"secret": 2})
+        made.source.put("b", spec={"secret": 3})
+        eventually(lambda: len(made.informer.indexer) == 2, TIMEOUT_S, "both are cached")
+        assert [obj["spec"] for obj in made.informer.indexer.list()] == [{"hidden": True}] * 2
+        made.source.delete("a")
+        assert done.wait(TIMEOUT_S)
+    assert told == [{"hidden": True}] * 5
+
+
 @case("IN-123")
 def test_a_relist_tells_of_changes_once_and_a_resync_of_everything_to_who_asked() -> None:
     with running() as made:
@@ -470,20 +567,26 @@ def test_a_hammer_of_changes_from_many_threads_is_told_in_a_legal_order(rig: Rig
     for mirror in mirrors:
         rig.informer.add_event_handler(on_event=mirror.on_event)
     group = ThreadGroup("hammer")
+    deletes = [0] * 5
 
     def hammer(number: int) -> None:
         rng = random.Random(number)
         alive: set[str] = set()
+
+        def delete(name: str) -> None:
+            rig.source.delete(name)
+            alive.remove(name)
+            deletes[number] += 1
+
         for _ in range(200):
             name = f"pod-{number}-{rng.randrange(10)}"
             if name in alive and rng.random() < 0.4:
-                rig.source.delete(name)
-                alive.remove(name)
+                delete(name)
             else:
                 rig.source.put(name)
                 alive.add(name)
-        for name in alive:
-            rig.source.delete(name)
+        for name in [*alive]:
+            delete(name)
 
     for number in range(5):
         group.spawn(lambda number=number: hammer(number), name=str(number))
@@ -491,6 +594,46 @@ def test_a_hammer_of_changes_from_many_threads_is_told_in_a_legal_order(rig: Rig
     rig.source.put("last")
     for mirror in mirrors:
         eventually(lambda mirror=mirror: [*mirror.state()] == ["default/last"], TIMEOUT_S, "only the last is left")
+        assert mirror.deletes == sum(deletes)
+
+
+@case("IN-105")
+@pytest.mark.parametrize("seed", range(5))
+def test_every_chain_of_changes_ends_in_a_deletion_whether_a_list_or_a_watch_brings_it(rig: Rig, seed: int) -> None:
+    """Some of each chain is seen live; the rest happens in a gap, and a list brings what is left of it."""
+    rng = random.Random(seed)
+    mirror = Mirror()
+    rig.informer.add_event_handler(on_event=mirror.on_event)
+    rig.informer.start()
+    synced(rig)
+    chains = {
+        f"pod-{number}": [*("put" for _ in range(rng.randrange(1, 4))), *rng.choice([(), ("delete", "put")]), "delete"]
+        for number in range(30)
+    }
+    seen_live: set[str] = set()
+    while chains:
+        silently = rng.random() < 0.3
+        for name in rng.sample(sorted(chains), k=min(len(chains), 5)):
+            if chains[name].pop(0) == "put":
+                rig.source.put(name, silently=silently)
+                seen_live |= set() if silently else {name}
+            else:
+                rig.source.delete(name, silently=silently)
+            if not chains[name]:
+                del chains[name]
+        if silently:
+            rig.source.compact()
+            rig.source.end_watches(EXPIRED)
+            watches = len(rig.source.watches)
+
+            def is_watching_again(watches: int = watches) -> bool:
+                rig.clock.advance(120.0)
+                return len(rig.source.watches) > watches and rig.source.open_watches == 1
+
+            eventually(is_watching_again, TIMEOUT_S, "the watch is open again")
+    rig.source.put("last")
+    eventually(lambda: [*mirror.state()] == ["default/last"], TIMEOUT_S, "every other object is deleted")
+    assert mirror.deletes >= len(seen_live)
 
 
 def test_events_are_not_lost_however_the_watch_ends() -> None:
