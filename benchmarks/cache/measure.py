@@ -1,20 +1,37 @@
-"""What the cache costs by itself, without network or decoding: ``python -m benchmarks.cache.measure``.
+"""What the cache costs by itself, without network: ``python -m benchmarks.cache.measure``.
 
-Each row is the best of several rounds, because everything else on the machine only ever makes it slower.
+Each time is the best of several rounds of processor time, because everything else on the machine only ever makes it
+slower. Memory is
+resident memory, measured in a process of its own for each row: ``python -m benchmarks.cache.measure memory compact``.
 """
 
 from __future__ import annotations
 
 import gc
 import resource
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from kubeprims.cache import DeltaFIFO, Indexer, label_index
-from kubeprims.meta import ObjectKey
-from kubeprims.objects.record import ObjectRecord
+from benchmarks.codecs.kinds import KINDS, raws
+from benchmarks.codecs.pods import event_line, pods
+from kubeprims.cache import DeltaFIFO, Indexer, field_index, label_index
+from kubeprims.informer.options import InformerOptions
+from kubeprims.objects.codec import Codec, StdlibCodec, default_codec
+from kubeprims.objects.msgspec_codec import MsgspecCodec
+from kubeprims.objects.record import RAW, ObjectRecord
+from kubeprims.objects.storage import CompactStorage
+from kubeprims.objects.unstructured import Unstructured
 
 RAW_BYTES = 6_000
+PODS = 20_000
+OPTIONS = {
+    "plain": InformerOptions(),
+    "compact": InformerOptions(storage="compact"),
+    "keep two fields": InformerOptions(keep=("spec.nodeName", "status.phase")),
+    "keep two fields, compact": InformerOptions(keep=("spec.nodeName", "status.phase"), storage="compact"),
+}
 
 
 def make_records(count: int, *, first_version: int = 1) -> list[ObjectRecord]:
@@ -22,7 +39,7 @@ def make_records(count: int, *, first_version: int = 1) -> list[ObjectRecord]:
     filler = b"x" * RAW_BYTES
     return [
         (
-            ObjectKey(f"ns-{number % 20}/pod-{number}"),
+            f"ns-{number % 20}/pod-{number}",
             f"uid-{number}",
             str(first_version + number),
             ("app", f"app-{number % 100}", "tier", "front"),
@@ -33,13 +50,13 @@ def make_records(count: int, *, first_version: int = 1) -> list[ObjectRecord]:
 
 
 def best_s(action: Callable[[], object], *, rounds: int = 7, prepare: Callable[[], object] = lambda: None) -> float:
-    """Return the shortest time that an action took, in seconds."""
+    """Return the shortest processor time that an action took, in seconds."""
     times = []
     for _ in range(rounds):
         prepare()
-        started = time.perf_counter()
+        started = time.thread_time()
         action()
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     return min(times)
 
 
@@ -114,24 +131,102 @@ def measure_reads() -> None:
     row("by_index, 1,000 of 100,000", best_s(lambda: indexer.by_index("app", "app-7")) * 1e3, "ms")
 
 
-def measure_collections() -> None:
+def pod_records(count: int, codec: Codec) -> Iterator[ObjectRecord]:
+    """Yield the records of synthetic pods, as a watch would bring them."""
+    for pod in pods(count):
+        record = codec.split_event(event_line(pod)).record
+        assert record is not None
+        yield record
+
+
+def measure_memory(name: str) -> None:
+    """Measure one kind of cache, in a process that has done nothing else."""
+    codec, options = default_codec(), OPTIONS[name]
+    intake = options.make_intake()
+    warm_up = [intake(record) for record in pod_records(200, codec)]
+    del warm_up
+    intake = options.make_intake()
     gc.collect()
     empty_s = best_s(gc.collect)
-    indexer = Indexer({"app": label_index("app")})
     before_kib = resident_kib()
-    indexer.replace(make_records(50_000), "1")
+    indexer = Indexer()
+    for record in pod_records(PODS, codec):
+        item = intake(record)
+        assert isinstance(item, tuple)
+        indexer.put(item)  # type: ignore[arg-type]
     gc.collect()
     gc.collect()
-    grown_kib = resident_kib() - before_kib
-    row("memory of a cached object beyond its bytes", grown_kib * 1024 / 50_000 - RAW_BYTES, "bytes")
-    row(
-        "full collection with 50,000 objects and an index, beyond an empty one",
-        (best_s(gc.collect) - empty_s) * 1e3,
-        "ms",
-    )
+    row(f"{name}: resident memory of a cached pod", (resident_kib() - before_kib) * 1024 / PODS, "bytes")
+    bytes_only = sum(len(record[RAW]) for record in indexer.records()) / PODS
+    row(f"{name}: its bytes alone", bytes_only, "bytes")
+    pause_ms = (best_s(gc.collect) - empty_s) * 1e3
+    row(f"{name}: full collection with {PODS:,} pods, beyond an empty cache", pause_ms, "ms")
+
+
+def measure_collections(indexer: Indexer, name: str) -> None:
+    count = 50_000
+    gc.collect()
+    empty_s = best_s(gc.collect)
+    indexer.replace(make_records(count), "1")
+    gc.collect()
+    gc.collect()
+    row(f"full collection with {count:,} {name}, beyond an empty cache", (best_s(gc.collect) - empty_s) * 1e3, "ms")
     new = iter(make_records(10, first_version=900_000))
     fresh_s = best_s(gc.collect, prepare=lambda: indexer.put(next(new)))
     row("the same right after a write", (fresh_s - empty_s) * 1e3, "ms")
+
+
+def measure_storage(kind: str) -> None:
+    codec, storage = default_codec(), CompactStorage()
+    records = [codec.to_record(raw) for raw in raws(kind, 1_000)]
+    packed = [storage.pack(record) for record in records]
+    count = len(records)
+    row(f"{kind}: plain bytes", sum(len(record[RAW]) for record in records) / count, "bytes")
+    row(f"{kind}: packed", sum(len(record[RAW]) for record in packed) / count, "bytes")
+    row(f"{kind}: to pack", best_s(lambda: [storage.pack(record) for record in records]) / count * 1e6, "us")
+    plain_s = best_s(lambda: [Unstructured(record).to_dict() and None for record in records])
+    packed_s = best_s(lambda: [Unstructured(record).to_dict() and None for record in packed])
+    row(f"{kind}: to read, plain", plain_s / count * 1e6, "us")
+    row(f"{kind}: to read, packed", packed_s / count * 1e6, "us")
+
+
+INTAKES = {
+    "transform that drops the status": InformerOptions(transform=lambda obj: {**obj, "status": None}),
+    "strip an annotation": InformerOptions(strip=("metadata.annotations[rollout.example.com/spec]",)),
+    "strip status.conditions": InformerOptions(strip=("status.conditions",)),
+    "strip status": InformerOptions(strip=("status",)),
+    "keep spec.nodeName and status.phase": InformerOptions(keep=("spec.nodeName", "status.phase")),
+    "storage compact": InformerOptions(storage="compact"),
+}
+
+
+def measure_intake(name: str) -> None:
+    """Measure what an option costs for one object, with the fastest codec that is installed."""
+    intake = INTAKES[name].make_intake()
+    records = list(pod_records(1_000, default_codec()))
+    took_s = best_s(lambda: [intake(record) and None for record in records])
+    row(f"intake: {name}", took_s / len(records) * 1e6, "us")
+
+
+def measure_stages() -> None:
+    """Measure the way of an event: from the line of a watch into the cache, per event."""
+    count = 2_000
+    lines = [event_line(pod) for pod in pods(count)]
+    fast, slow = MsgspecCodec().split_event, StdlibCodec().split_event
+    row("event: split, msgspec", best_s(lambda: [fast(line) for line in lines]) / count * 1e6, "us")
+    row("event: split, stdlib", best_s(lambda: [slow(line) for line in lines]) / count * 1e6, "us")
+    indexer = Indexer({"node": field_index("spec.nodeName")})
+    records = [
+        (*record[:2], str(turn), *record[3:]) for turn in (1, 2) for record in pod_records(count, MsgspecCodec())
+    ]
+    turns = [records[:count], records[count:]]
+
+    def put_all() -> None:
+        turns.reverse()
+        for record in turns[0]:
+            indexer.put(record)
+
+    row("event: put with an index on spec.nodeName", best_s(put_all) / count * 1e6, "us")
 
 
 def resident_kib() -> int:
@@ -139,8 +234,23 @@ def resident_kib() -> int:
         return int(file.read().split()[1]) * resource.getpagesize() // 1024
 
 
-if __name__ == "__main__":
-    measure_collections()
+def main() -> None:
+    if sys.argv[1:2] == ["memory"]:
+        measure_memory(" ".join(sys.argv[2:]))
+        return
+    for name in OPTIONS:
+        subprocess.run([sys.executable, "-m", "benchmarks.cache.measure", "memory", name], check=True)
+    measure_collections(Indexer(), "objects")
+    measure_collections(Indexer({"app": label_index("app")}), "objects and an index")
     measure_replace()
     measure_events()
+    measure_stages()
+    for name in INTAKES:
+        measure_intake(name)
+    for kind in ("Pod", *KINDS):
+        measure_storage(kind)
     measure_reads()
+
+
+if __name__ == "__main__":
+    main()
