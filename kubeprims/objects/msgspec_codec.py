@@ -27,6 +27,9 @@ _EVENT = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
 _TYPES = {event_type.encode(): event_type for event_type in WatchEventType}
 _MARK = b',"managedFields":['
 _ITEM = re.compile(OBJECT_START)
+_START = re.compile(OBJECT_START.encode())
+# The object ends, or another member follows.
+_AFTER_METADATA = (b"}", b',"')
 _BATCH_MAX = 500
 # How far the end of an item is looked for: text may come in one piece, and must not be searched again for each item.
 _NEAR = 256 * 1024
@@ -49,7 +52,18 @@ class _Object(msgspec.Struct, gc=False, rename="camel"):
     api_version: msgspec.Raw = _ABSENT
 
 
+class _Tail(msgspec.Struct, gc=False, rename="camel"):
+    """What follows the metadata of an object; that should not come again."""
+
+    metadata: msgspec.Raw = _ABSENT
+    kind: msgspec.Raw = _ABSENT
+    api_version: msgspec.Raw = _ABSENT
+
+
 _decode_stub = msgspec.json.Decoder(_Object).decode
+_decode_metadata = msgspec.json.Decoder(_Metadata).decode
+_decode_tail = msgspec.json.Decoder(_Tail).decode
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class MsgspecCodec:
@@ -162,23 +176,64 @@ class MsgspecCodec:
     def _record(self, raw: bytes, type_meta: TypeMeta | None = None) -> ObjectRecord | None:
         """Return the record of an object without white space around it; None if the careful way must decide."""
         try:
-            stub = _decode_stub(raw)
+            read = _in_parts(raw, self._keep) or _as_a_whole(raw, self._keep)
+            if read is None:
+                return None
             if not raw.isascii():
                 raw.decode()  # msgspec does not look into the strings that it passes over
-            found = stub.metadata
+            found, kept, has_kind, has_api_version = read
             key = str(ObjectKey.make(found.namespace or "", found.name))
-            cut = raw if self._keep else _cut_managed_fields(raw, found.managed_fields)
         except (*_REFUSED, InvalidArgument):
             return None
-        if cut is None:
-            return None
-        if type_meta is not None:
-            missing = type_meta.missing(
-                has_kind=stub.kind is not _ABSENT, has_api_version=stub.api_version is not _ABSENT
-            )
-            if missing:
-                cut = b"{" + missing.encode() + cut[1:]
-        return key, found.uid or "", found.resource_version or "", flat_labels(found.labels), cut
+        missing = type_meta and type_meta.missing(has_kind=has_kind, has_api_version=has_api_version)
+        if missing:
+            kept = b"{" + missing.encode() + kept[1:]
+        return key, found.uid or "", found.resource_version or "", flat_labels(found.labels), kept
+
+
+_Read = tuple[_Metadata, bytes, bool, bool]
+"""What is read of an object: its metadata, what to keep of it, whether it has a kind, and an apiVersion."""
+
+
+def _in_parts(raw: bytes, keep: bool) -> _Read | None:  # noqa: FBT001 - called for each object
+    """Read an object with managedFields last in its metadata, as built-in kinds have them; None if it is not such.
+
+    It is what it seems to be if, and only if, each of its three parts is JSON by itself: the metadata before
+    managedFields, closed with a brace; managedFields; and what follows the metadata, opened with a brace.
+    """
+    match = _START.match(raw)
+    mark = raw.find(_MARK) if match is not None else -1
+    if match is None or mark < 0 or raw[mark - 1] in _SPACE:
+        return None
+    start = mark + len(_MARK) - 1
+    close = raw.find(b"]", start) + 1
+    following = raw[close + 1 : close + 3] if raw.startswith(b"}", close) else b""
+    if following not in _AFTER_METADATA:
+        return None
+    try:
+        metadata = _decode_metadata(raw[match.end() : mark] + b"}")
+        _decode_any(raw[start:close])
+        tail = _decode_tail(b"{}" if following == b"}" else b"{" + raw[close + 2 :])
+    except msgspec.MsgspecError:
+        return None
+    if metadata.managed_fields is not _ABSENT or tail.metadata is not _ABSENT:
+        return None
+    has_kind = bool(match["kind"] or match["late"]) or tail.kind is not _ABSENT
+    has_api_version = bool(match["api"]) or tail.api_version is not _ABSENT
+    return metadata, raw if keep else raw[:mark] + raw[close:], has_kind, has_api_version
+
+
+def _as_a_whole(raw: bytes, keep: bool) -> _Read | None:  # noqa: FBT001 - called for each object
+    """Read any object; None if its managedFields do not stand where they seem to.
+
+    Raises:
+        msgspec.MsgspecError: It is not JSON, or its metadata breaks a rule.
+    """
+    stub = _decode_stub(raw)
+    kept = raw if keep else _cut_managed_fields(raw, stub.metadata.managed_fields)
+    if kept is None:
+        return None
+    return stub.metadata, kept, stub.kind is not _ABSENT, stub.api_version is not _ABSENT
 
 
 def _cut_managed_fields(raw: bytes, managed_fields: msgspec.Raw) -> bytes | None:
