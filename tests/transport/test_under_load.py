@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import pathlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
 from kubeprims.client.retry_watcher import RetryWatcher
+from kubeprims.clock import SystemClock
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.auth import User
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
@@ -26,10 +28,11 @@ from tests.waiting import eventually
 
 REQUESTS_PER_S = 50.0
 PHASE_REQUESTS = 60
+READ = "read-all-the-time"
 
 
 class Load:
-    """Two clients of a server, one with a token and one with a certificate: each reads all the time, and watches.
+    """Two clients of a server, one with a token and one with a certificate: each lists, gets and watches all the time.
 
     Attributes:
         done: How many requests were answered.
@@ -75,9 +78,14 @@ class Load:
 
     def _read(self, client: Client) -> None:
         maps = client.resource("v1/configmaps", "default")
-        while not self._stop.wait(len(self._clients) / REQUESTS_PER_S):
-            maps.list()
+        reads = itertools.cycle((maps.list, functools.partial(maps.get, READ)))
+        clock = SystemClock()
+        # By a timetable: what took long is made up for, so that the rate is kept while something changes, too.
+        next_at_s = clock.monotonic()
+        while not self._stop.wait(max(0.0, next_at_s - clock.monotonic())):
+            next(reads)()
             self.done += 1
+            next_at_s += len(self._clients) / REQUESTS_PER_S
 
     @staticmethod
     def _follow(watcher: RetryWatcher, names: list[str]) -> None:
@@ -158,6 +166,7 @@ def test_nothing_fails_while_certificates_tokens_and_the_proxy_change(tmp_path: 
         files.write_token("first")
         files.write_authorities()
         files.write_client("old")
+        server.create("v1/configmaps", {"metadata": {"name": READ}}, namespace="default")
         load = Load(server, proxy, tmp_path)
         made: list[str] = []
         try:
@@ -170,3 +179,5 @@ def test_nothing_fails_while_certificates_tokens_and_the_proxy_change(tmp_path: 
             load.close()
         assert load.failures == []
         assert load.seen == {"token": made, "certificate": made}
+        # What was changed came into use: "newest" is known by the last certificate alone.
+        assert {"jane", "old", "newest"} <= {request.user for request in server.requests}
