@@ -14,7 +14,7 @@ from kubeprims.errors import TLSError
 from kubeprims.threads import Deadline
 from kubeprims.transport.scope import RequestScope
 from kubeprims.transport.sockets import DeadlineSocket, DeadlineSSLSocket, shut
-from kubeprims.transport.tls import describe_failure
+from kubeprims.transport.tls import describe_failure, is_host_name
 
 
 class NestedTLSSocket(SSLTransport):
@@ -75,10 +75,16 @@ def secure(
         DeadlineExceeded: The request's deadline passed.
         Cancelled: The request was ended.
     """
+    if not is_host_name(server_name):
+        # A proxy may find a host by any name. The interpreter meets one that it cannot encode with the socket in hand.
+        scope.let_go()
+        sock.close()
+        raise scope.failure(TLSError, f"{where}: {server_name!r} is not a name that TLS can ask for")
     sock.deadline = limit
     begun_s = limit.clock.monotonic()
+    wire: DeadlineSSLSocket | NestedTLSSocket
+    cause: OSError | None = None
     try:
-        wire: DeadlineSSLSocket | NestedTLSSocket
         if isinstance(sock, DeadlineSSLSocket):
             wire = NestedTLSSocket(sock, context, server_name)
         else:
@@ -86,7 +92,6 @@ def secure(
     except TimeoutError:
         detail = f"{where} did not complete the TLS handshake within {limit.at_s - begun_s:.3g} s"
         failure = scope.timed_out(limit, TLSError, detail)
-        cause: OSError | None = None
     except ssl.SSLError as error:
         failure, cause = scope.failure(TLSError, f"{where}: {describe_failure(error)}"), error
     except OSError as error:

@@ -33,7 +33,8 @@ class TLSOptions:
         client_origin: Likewise for certificate and key.
 
     Raises:
-        ConfigError: ``insecure`` with an authority; a certificate without its key, or a key without its certificate.
+        ConfigError: ``insecure`` with an authority; a certificate without its key, or a key without its certificate; a
+            server name that no server can have.
     """
 
     ca_data: bytes = field(default=b"", repr=False)
@@ -51,6 +52,8 @@ class TLSOptions:
         if self.insecure and (self.ca_data or self.ca_file):
             rule = "cannot be set together with a certificate authority"
             raise self.server_origin.error("insecure-skip-tls-verify", rule)
+        if self.server_name and not is_host_name(self.server_name):
+            raise self.server_origin.error("tls-server-name", f"is not the name of a host: {self.server_name!r}")
         has_certificate = bool(self.certificate_data or self.certificate_file)
         has_key = bool(self.key_data or self.key_file)
         if has_certificate and not has_key:
@@ -77,6 +80,15 @@ class TLSOptions:
             (self.key_data, self.key_file),
         )
         return any(file and not data for data, file in pairs)
+
+
+def is_host_name(name: str) -> bool:
+    """Whether TLS can ask for a name: the interpreter has errors of its own for one that it cannot encode."""
+    try:
+        encoded = name.encode("idna")
+    except UnicodeError:
+        return False
+    return encoded.isascii() and name.isprintable() and " " not in name
 
 
 class Material(NamedTuple):

@@ -28,7 +28,7 @@ from kubeprims.transport.tunnel import HEAD, Handshake, TunnelRefused, connect, 
 from tests.parity import case
 from tests.transport import certificates
 from tests.transport.certificates import mutual_context, server_context
-from tests.transport.peer import Peer, answer, config, get, serve
+from tests.transport.peer import Peer, answer, config, get, say, serve
 from tests.transport.proxy_server import ProxyServer, proxy_server
 
 ROUTE = ProxyRoute(scheme="http", host="p", port=80)
@@ -323,6 +323,15 @@ def test_a_proxy_is_verified_even_where_the_server_is_not() -> None:
             ):
                 transport.round_trip(get("/version"))
         assert proxy.seen == []
+
+
+def test_a_host_that_only_a_proxy_can_find_and_tls_cannot_name_is_one_named_error() -> None:
+    with serve(say(b"HTTP/1.1 200 OK\r\n\r\n")) as proxy:
+        settings = TransportConfig(server=f"https://{'a' * 64}.test", proxy_url=f"http://127.0.0.1:{proxy.port}")
+        with Transport(settings) as transport:
+            with pytest.raises(TLSError, match="is not a name that TLS can ask for"):
+                transport.round_trip(get())
+            assert transport._pool.busy_count == 0
 
 
 def test_a_proxy_is_never_shown_our_certificate() -> None:

@@ -46,6 +46,17 @@ def test_insecure_verifies_nothing() -> None:
     assert not context.check_hostname
 
 
+@pytest.mark.parametrize("name", ["a..b", ".a", "a" * 64, "a\0b", "a b", "a\nb", "ä" * 70, "\ud800"])
+def test_a_server_name_that_no_server_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="tls-server-name: is not the name of a host"):
+        TLSOptions(server_name=name)
+
+
+@pytest.mark.parametrize("name", ["kubernetes.default.svc", "a.", "10.0.0.1", "::1", "例え.jp", "a_b"])
+def test_a_server_name_may_be_any_name_or_address(name: str) -> None:
+    assert TLSOptions(server_name=name).server_name == name
+
+
 def test_data_wins_over_a_file(tmp_path: Path) -> None:
     missing = str(tmp_path / "no")
     loaded(
