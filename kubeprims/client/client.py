@@ -13,6 +13,7 @@ from kubeprims.client.discovery import Discovery
 from kubeprims.client.options import REQUEST_TIMEOUT_S, NamespaceOption, WriteOptions, check_timeout_s
 from kubeprims.client.resource import Resource
 from kubeprims.client.target import Target
+from kubeprims.client.written import OnWrite
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import GroupVersionKind, GroupVersionResource
@@ -76,6 +77,7 @@ class Client:
         field_manager: str = "",
         codec: Codec | None = None,
         clock: Clock | None = None,
+        on_write: OnWrite | None = None,
     ) -> None:
         """Speak to the server of ``transport``, which stays the caller's to close.
 
@@ -86,6 +88,7 @@ class Client:
                 the transport's configuration, or else ``kubeprims``.
             codec: Reads and writes objects; unless given, the fastest one, which leaves managedFields out.
             clock: The clock that deadlines are measured with.
+            on_write: Told of each write that the server has accepted.
 
         Raises:
             InvalidArgument: The time-out is not positive, or the field manager is malformed.
@@ -103,6 +106,7 @@ class Client:
             timeout_s=timeout_s,
         )
         self.discovery = Discovery(self._api)
+        self._on_write = on_write
         self._owns_transport = False
 
     @classmethod
@@ -131,7 +135,7 @@ class Client:
             InvalidArgument: As for the class.
         """
         transport = Transport(TransportConfig.from_config(path, context))
-        return cls._owning(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
+        return cls._made(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
 
     @classmethod
     def from_kubernetes(
@@ -157,10 +161,10 @@ class Client:
             InvalidArgument: As for the class.
         """
         transport = Transport(TransportConfig.from_kubernetes(source))
-        return cls._owning(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
+        return cls._made(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec)
 
     @classmethod
-    def _owning(
+    def _made(  # noqa: PLR0913 - what __init__ takes
         cls,
         transport: ClientTransport,
         *,
@@ -168,10 +172,14 @@ class Client:
         field_manager: str,
         codec: Codec | None,
         clock: Clock | None = None,
+        on_write: OnWrite | None = None,
+        owns_transport: bool = True,
     ) -> Client:
-        """Return a client that closes its transport."""
-        client = cls(transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec, clock=clock)
-        client._owns_transport = True
+        """Return a client that closes its transport, unless that is another one's."""
+        client = cls(
+            transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec, clock=clock, on_write=on_write
+        )
+        client._owns_transport = owns_transport
         return client
 
     def with_options(
@@ -182,6 +190,7 @@ class Client:
         rate_limit: RateLimit | None = None,
         field_manager: str = "",
         own_pool: bool = True,
+        on_write: OnWrite | None = None,
     ) -> Client:
         """Return a client of the same server, as the same user, that differs in some options.
 
@@ -195,6 +204,7 @@ class Client:
             rate_limit: A limit of its own; None: this one's, together.
             field_manager: Who written fields are said to belong to; unless given, as this one says.
             own_pool: Use connections of its own; else those of this one.
+            on_write: Told of each write that the server has accepted; None: whom this one tells.
 
         Raises:
             ConfigError: The suffix is not printable ASCII.
@@ -204,15 +214,20 @@ class Client:
         api = self._api
         timeout_s = api.timeout_s if timeout_s is None else timeout_s
         check_timeout_s(timeout_s)
-        transport = self.transport.with_options(
-            user_agent_suffix=user_agent_suffix, rate_limit=rate_limit, own_pool=own_pool
-        )
-        derived = self._owning(
+        transport = self.transport
+        differs = own_pool or user_agent_suffix or rate_limit is not None
+        if differs:
+            transport = transport.with_options(
+                user_agent_suffix=user_agent_suffix, rate_limit=rate_limit, own_pool=own_pool
+            )
+        derived = self._made(
             transport,
             timeout_s=timeout_s,
             field_manager=field_manager or self._field_manager,
             codec=api.codec,
             clock=api.clock,
+            on_write=on_write or self._on_write,
+            owns_transport=bool(differs),
         )
         derived.discovery.take_from(self.discovery)
         return derived
@@ -282,7 +297,7 @@ class Client:
         target = Target(
             gvr, namespace, default_namespace=self.namespace, discovery=self.discovery, namespaced=namespaced
         )
-        return Resource(self._api, target, field_manager=self._field_manager)
+        return Resource(self._api, target, field_manager=self._field_manager, on_write=self._on_write)
 
     def close(self) -> None:
         """Refuse every later call, and close the transport if this client made it."""

@@ -22,6 +22,7 @@ from kubeprims.client.options import (
 from kubeprims.client.pager import ObjectList, list_page
 from kubeprims.client.reader import ResourceReader
 from kubeprims.client.target import Target
+from kubeprims.client.written import OnWrite, Written, deleted, written
 from kubeprims.errors import InvalidArgument, UnsupportedMediaType
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel
@@ -45,15 +46,17 @@ class Resource(ResourceReader):
         Immutable: any number of threads at once.
     """
 
-    __slots__ = ("_field_manager",)
+    __slots__ = ("_field_manager", "_on_write")
 
-    def __init__(self, api: API, target: Target, *, field_manager: str) -> None:
+    def __init__(self, api: API, target: Target, *, field_manager: str, on_write: OnWrite | None = None) -> None:
         super().__init__(api, target)
         self._field_manager = field_manager
+        self._on_write = on_write
 
     def within(self, namespace: NamespaceOption) -> Resource:
         """Return this resource seen from another namespace, from all of them, or from that of the context (None)."""
-        return Resource(self._api, self._target.within(namespace), field_manager=self._field_manager)
+        target = self._target.within(namespace)
+        return Resource(self._api, target, field_manager=self._field_manager, on_write=self._on_write)
 
     def create(
         self,
@@ -87,9 +90,12 @@ class Resource(ResourceReader):
         else:
             path = self._target.collection_path(own_namespace, cancel=cancel)
         options = self._write_options(field_manager, field_validation, dry_run=dry_run)
-        return self._write(
+        made = self._write(
             "POST", path, options.query(), encode_object(obj, self._api.codec), timeout_s=timeout_s, cancel=cancel
         )
+        if not (subresource or dry_run):
+            self._tell(written(self.gvr, made))
+        return made
 
     def update(
         self,
@@ -119,9 +125,12 @@ class Resource(ResourceReader):
         name, own_namespace = identity(obj)
         path = self._target.object_path(name, subresource, own_namespace, cancel)
         options = self._write_options(field_manager, field_validation, dry_run=dry_run)
-        return self._write(
+        made = self._write(
             "PUT", path, options.query(), encode_object(obj, self._api.codec), timeout_s=timeout_s, cancel=cancel
         )
+        if not dry_run:
+            self._tell(written(self.gvr, made))
+        return made
 
     def patch(
         self,
@@ -159,13 +168,16 @@ class Resource(ResourceReader):
         options = self._write_options(field_manager, field_validation, dry_run=dry_run, force=force)
         raw = encode_patch(body, patch_type, self._api.codec)
         try:
-            return self._write(
+            made = self._write(
                 "PATCH", path, options.query(), raw, patch_type.value, timeout_s=timeout_s, cancel=cancel
             )
         except UnsupportedMediaType as error:
             if patch_type is PatchType.STRATEGIC:
                 error.message += " (custom resources take PatchType.MERGE, PatchType.JSON or apply instead)"
             raise
+        if not dry_run:
+            self._tell(written(self.gvr, made))
+        return made
 
     def apply(
         self,
@@ -277,7 +289,10 @@ class Resource(ResourceReader):
         )
         path = self._target.object_path(name, cancel=cancel)
         body = self._api.codec.encode(options.body())
-        return self._write("DELETE", path, (), body, timeout_s=timeout_s, cancel=cancel)
+        answer = self._write("DELETE", path, (), body, timeout_s=timeout_s, cancel=cancel)
+        if not dry_run:
+            self._tell(deleted(self.gvr, path, answer))
+        return answer
 
     def delete_collection(
         self,
@@ -314,7 +329,15 @@ class Resource(ResourceReader):
             timeout_s=timeout_s,
             cancel=cancel,
         )
-        return list_page(lambda _: self._api.open_list(call), selectors)
+        answer = list_page(lambda _: self._api.open_list(call), selectors)
+        if self._on_write is not None and not dry_run:
+            for obj in answer:
+                self._tell(deleted(self.gvr, call.path, obj))
+        return answer
+
+    def _tell(self, write: Written | None) -> None:
+        if self._on_write is not None and write is not None:
+            self._on_write(write)
 
     def _write_options(
         self,

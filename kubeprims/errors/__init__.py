@@ -21,6 +21,9 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- CacheSyncTimeout (TimeoutError)    informers that did not sync, each with its last error
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
+    |-- AlreadyOwned                       an object that has another controller
+    |-- TerminalError                      a reconcile that another try would not mend
+    |-- ReconcileTimeout (TimeoutError)    a reconcile that has not ended in time, with its stack
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
     |   |-- CredentialError                no credential for it could be had: a plugin or a provider failed
     |   |-- NameResolutionError            the host name has no address
@@ -76,6 +79,7 @@ from kubeprims.errors.base import (
     WatchListIncomplete,
     WatchTooShort,
 )
+from kubeprims.errors.controller import AlreadyOwned, ReconcileTimeout, TerminalError
 from kubeprims.errors.status import (
     FIELD_MANAGER_CONFLICT,
     AlreadyExists,
@@ -118,6 +122,7 @@ from kubeprims.errors.transport import (
 __all__ = [
     "FIELD_MANAGER_CONFLICT",
     "AlreadyExists",
+    "AlreadyOwned",
     "ApplyConflict",
     "BadRequest",
     "CacheSyncTimeout",
@@ -145,6 +150,7 @@ __all__ = [
     "NotAcceptable",
     "NotFound",
     "ProtocolError",
+    "ReconcileTimeout",
     "RequestEntityTooLarge",
     "ResourceExpired",
     "ResourceVersionRewound",
@@ -155,6 +161,7 @@ __all__ = [
     "StatusError",
     "StopTimeout",
     "TLSError",
+    "TerminalError",
     "TooManyRequests",
     "TransportError",
     "Unauthorized",

@@ -22,10 +22,12 @@ from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher
+from kubeprims.informer.scope import Scope
 from kubeprims.informer.selected_namespaces import SelectedNamespaces
 from kubeprims.informer.shared import STOP_TIMEOUT_S, SharedInformer
 from kubeprims.informer.start_gate import StartGate
 from kubeprims.informer.sync import wait_for_informers
+from kubeprims.meta import GroupVersionResource
 from kubeprims.selectors import LabelSelector
 from kubeprims.sharding import Shard
 from kubeprims.threads import Cancel, Deadline
@@ -45,6 +47,16 @@ class _Wanted(NamedTuple):
     shard: Shard | None = None
     metadata_only: bool = False
     is_internal: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """What of it the namespaces do not say."""
+        return Scope(
+            resource=GroupVersionResource.parse(self.resource),
+            label_selector=self.label_selector,
+            field_selector=self.field_selector,
+            shard=self.shard,
+        )
 
     @property
     def name(self) -> str:
@@ -250,6 +262,7 @@ class SharedInformerFactory:
         informer = SharedInformer(
             self._lister_watcher(wanted),
             name=wanted.name,
+            scope=wanted.scope,
             indexers=indexers,
             options=options,
             on_error=self._on_error,

@@ -156,6 +156,10 @@ class Pipeline:
             if namespace is None or source.namespace in {None, namespace}
         )
 
+    def follows(self, namespace: str) -> bool:
+        """Return whether there is a source of the objects of a namespace."""
+        return any(source.namespace in {None, namespace} for source in self._sources)
+
     # -- handlers -------------------------------------------------------------------------------------------------
 
     def add(self, registration: HandlerRegistration) -> None:

@@ -33,8 +33,9 @@ from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOpti
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
+from kubeprims.informer.scope import Scope
 from kubeprims.informer.start_gate import StartGate
-from kubeprims.meta import compare_resource_versions
+from kubeprims.meta import GroupVersionResource, compare_resource_versions
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class SharedInformer:
         lister_watcher: ListerWatcher | ByNamespace,
         *,
         name: str,
+        scope: Scope | None = None,
         indexers: Mapping[str, IndexFunc] | None = None,
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
@@ -83,6 +85,8 @@ class SharedInformer:
             lister_watcher: Lists and watches; ``kubeprims.client.ListWatch`` for a real server. Or what does so
                 namespace by namespace, if the cache is to hold several and not all of them.
             name: For logs and errors.
+            scope: What ``lister_watcher`` lists and watches, for those who must know whether the cache has to show an
+                object; None leaves that open.
             indexers: Index functions by name; more can be added at any time.
             options: How to list, watch, keep and tell; None is the defaults.
             on_error: Called on the informer's thread with each failure and the seconds until the next try.
@@ -98,6 +102,7 @@ class SharedInformer:
         """
         self.name = name
         self.indexer = Indexer(indexers or {})
+        self._scope = scope
         self._options = options or InformerOptions()
         self._clock = clock or SystemClock()
         self._on_handler_error = on_handler_error
@@ -270,6 +275,47 @@ class SharedInformer:
         It runs on the informer's thread, or at once if that is so already; it must neither block nor raise.
         """
         return self._synced_or_stopped.add_callback(callback)
+
+    @property
+    def resource(self) -> GroupVersionResource | None:
+        """The resource; None if the informer was not told."""
+        return None if self._scope is None else self._scope.resource
+
+    def covers(self, namespace: str, labels: Mapping[str, str], uid: str) -> bool:
+        """Return whether the cache has to show an object, now or soon; False if that cannot be told.
+
+        Args:
+            namespace: The object's namespace; empty if it is cluster-scoped.
+            labels: The object's labels.
+            uid: The object's uid.
+        """
+        scope = self._scope
+        return scope is not None and self._pipeline.follows(namespace) and scope.selects(namespace, labels, uid)
+
+    def wait_until(
+        self, is_so: Callable[[], bool], timeout_s: float | None = None, *, cancel: Cancel | None = None
+    ) -> bool:
+        """Wait until a condition on the cache holds; it is asked again after each change of the cache.
+
+        Args:
+            is_so: The condition; asked on this thread, and must not block.
+            timeout_s: How long to wait, in seconds; None is for as long as the informer runs.
+            cancel: Ends the wait at once when set.
+
+        Returns:
+            Whether it holds: False if it did not in time, the informer has stopped, or the wait was cancelled.
+
+        Concurrency:
+            Not for index functions and transforms: the changes come on the thread that they run on.
+        """
+        ends = [self._cancel] if cancel is None else [self._cancel, cancel]
+        take_back = [end.add_callback(self._progress.note) for end in ends]
+        try:
+            self._progress.wait_until(lambda: is_so() or any(end.is_set for end in ends), timeout_s)
+        finally:
+            for take in take_back:
+                take()
+        return is_so()
 
     def wait_for_resource_version(
         self, resource_version: str, timeout_s: float | None = None, *, namespace: str | None = None

@@ -1,0 +1,399 @@
+"""A controller: keys come in from informers, and workers reconcile them, one worker a key at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+from kubeprims.client.client import Client
+from kubeprims.clock import Clock, SystemClock
+from kubeprims.controller.context import ReconcileContext
+from kubeprims.controller.gate import AlwaysLeader, LeaderTerm
+from kubeprims.controller.mapping import MapFunction, checked_key, checked_keys, own_key, owner_keys
+from kubeprims.controller.predicates import Predicate
+from kubeprims.controller.result import NextStep, Outcome, Result, outcome_of_error, outcome_of_result
+from kubeprims.controller.settling import Settling
+from kubeprims.controller.sources import Informer
+from kubeprims.controller.watchdog import Watchdog
+from kubeprims.errors import CacheSyncTimeout, ConfigError, InvalidArgument, KubeprimsError, LifecycleError, StopTimeout
+from kubeprims.informer.dispatch import HandlerRegistration
+from kubeprims.informer.handlers import Notification, Reason
+from kubeprims.meta import GroupVersionKind, ObjectKey
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
+from kubeprims.workqueue.order import LOW_PRIORITY, PriorityOrder
+from kubeprims.workqueue.queue import RateLimitingQueue
+from kubeprims.workqueue.rate_limiters import RateLimiter
+
+logger = logging.getLogger(__name__)
+
+SYNC_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 30.0
+
+Reconcile = Callable[[ObjectKey, ReconcileContext], Result | None]
+"""Brings what there is of a key to what is asked for; called again whenever that may be needed."""
+
+
+class _Watched(NamedTuple):
+    informer: Informer
+    map: MapFunction
+    predicate: Predicate | None
+
+
+class ReconcileCounts:
+    """How a controller's reconciles have ended: written by its workers, read by anybody.
+
+    Attributes:
+        by_result: How many ended in each way.
+        errors: How many failed.
+        terminal_errors: How many of those in a way that is not tried again.
+        timeouts: How many took too long.
+        unsettled: How many were put off because a cache did not show the controller's own write in time.
+    """
+
+    __slots__ = ("by_result", "errors", "terminal_errors", "timeouts", "unsettled")
+
+    def __init__(self) -> None:
+        self.by_result: dict[str, int] = {"success": 0, "error": 0, "requeue": 0, "requeue_after": 0}
+        self.errors = 0
+        self.terminal_errors = 0
+        self.timeouts = 0
+        self.unsettled = 0
+
+
+class Controller:
+    """Reconciles keys: each when something of it changes, by one worker at a time, again until it succeeds.
+
+    A reconcile gets a key, not a change: it looks at what there is now. Changes that come while it runs lead to one
+    more run. One that raises is logged and tried again, later each time. Nothing is reconciled before every cache is in
+    sync, nor on a cache that is older than what this controller has written itself.
+
+    Attributes:
+        name: For logs, errors and metrics.
+        needs_leader: Whether only the leader may run it.
+        counts: How its reconciles have ended.
+
+    Concurrency:
+        Every method may be called from any thread; :meth:`watches` and its like before :meth:`start`.
+
+    Source:
+        controller-runtime pkg/internal/controller/controller.go.
+        Same: what follows from a result, one worker a key, the order of starting.
+        Differs: a reconcile waits for its own writes; conflicts are tried again quietly; a relist never starves.
+    """
+
+    def __init__(  # noqa: PLR0913 - options, all by keyword
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *,
+        client: Client,
+        workers: int = 1,
+        needs_leader: bool = True,
+        reconcile_timeout_s: float | None = None,
+        sync_timeout_s: float = SYNC_TIMEOUT_S,
+        rate_limiter: RateLimiter | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make a controller that is told by nobody yet.
+
+        Args:
+            name: For logs, errors and metrics; not empty.
+            reconcile: Called with a key and a context; returns a ``Result`` or None.
+            client: The server; reconciles get one that remembers what they wrote.
+            workers: How many reconciles may run at once.
+            needs_leader: Whether only the leader may run it.
+            reconcile_timeout_s: After how many seconds a reconcile that still runs is reported, with its stack; None:
+                never.
+            sync_timeout_s: How long the caches may take until they are in sync, in seconds.
+            rate_limiter: When a key that failed is tried again; it belongs to this controller.
+            clock: The clock to live by.
+
+        Raises:
+            ConfigError: The name is empty, ``reconcile`` cannot be called, there are no workers, or a time is not
+                positive.
+        """
+        if not name:
+            raise ConfigError("must not be empty", field="name")
+        if not callable(reconcile):
+            raise ConfigError(f"must be callable, not {reconcile!r}", source=name, field="reconcile")
+        if workers < 1:
+            raise ConfigError(f"must be at least 1, not {workers!r}", source=name, field="workers")
+        for field, value in (("reconcile_timeout_s", reconcile_timeout_s), ("sync_timeout_s", sync_timeout_s)):
+            if value is not None and not value > 0:
+                raise ConfigError(f"must be a positive number of seconds, not {value!r}", source=name, field=field)
+        self.name = name
+        self.needs_leader = needs_leader
+        self.counts = ReconcileCounts()
+        self._reconcile = reconcile
+        self._workers = workers
+        self._sync_timeout_s = sync_timeout_s
+        self._clock = clock or SystemClock()
+        self._queue = RateLimitingQueue[ObjectKey](
+            name, rate_limiter=rate_limiter, order=PriorityOrder(), clock=self._clock
+        )
+        self._settling = Settling(name, client, clock=self._clock)
+        self._watchdog = Watchdog(name, reconcile_timeout_s, clock=self._clock, on_timeout=self._timed_out)
+        self._watched: list[_Watched] = []
+        self._registrations: list[tuple[Informer, HandlerRegistration]] = []
+        self._lock = threading.Lock()
+        self._stop = Cancel()
+        self._threads = ThreadGroup(f"controller {name}", on_error=lambda _: self.signal_stop())
+        self._term: LeaderTerm | None = None
+        self._is_started = False
+
+    # -- what it is told by -------------------------------------------------------------------------------------------
+
+    def watches(
+        self, informer: Informer, *, map: MapFunction | None = None, predicate: Predicate | None = None  # noqa: A002
+    ) -> Self:  # fmt: skip
+        """Have keys reconciled when an object of an informer changes; return this controller.
+
+        Args:
+            informer: The informer. Whoever made it starts it.
+            map: Which keys a change of an object concerns; unless given, the object's own. Of an update, both states
+                are asked.
+            predicate: Which changes are worth a reconcile; unless given, all but those that a resync repeats.
+
+        Raises:
+            InvalidArgument: ``map`` or ``predicate`` cannot be called.
+            LifecycleError: The controller is started.
+        """
+        for name, function in (("map", map), ("predicate", predicate)):
+            if function is not None and not callable(function):
+                raise InvalidArgument(f"{self.name}: {name} must be callable, not {function!r}")
+        with self._lock:
+            self._check_not_started()
+            self._watched.append(_Watched(informer, map or own_key, predicate))
+            self._settling.add_informer(informer)
+        return self
+
+    def owns(
+        self,
+        informer: Informer,
+        owner: GroupVersionKind,
+        *,
+        owner_is_namespaced: bool = True,
+        predicate: Predicate | None = None,
+    ) -> Self:
+        """Have an object's owner reconciled when the object changes; return this controller.
+
+        Args:
+            informer: The informer of what is owned.
+            owner: The kind of the owners: what this controller reconciles.
+            owner_is_namespaced: Whether those live in namespaces.
+            predicate: Which changes are worth a reconcile.
+
+        Raises:
+            InvalidArgument: ``predicate`` cannot be called.
+            LifecycleError: The controller is started.
+        """
+        keys = owner_keys(owner, owner_is_namespaced=owner_is_namespaced)
+        return self.watches(informer, map=keys, predicate=predicate)
+
+    def enqueue(self, key: str, *, after_s: float = 0.0) -> None:
+        """Have a key reconciled; nothing happens once the controller is stopped.
+
+        Args:
+            key: An ``ObjectKey``, or its text.
+            after_s: In how many seconds.
+
+        Raises:
+            InvalidArgument: It is no key, or the time is negative.
+        """
+        self._queue.add_after(checked_key(key, of=self.name), after_s)
+
+    def _check_not_started(self) -> None:
+        if self._is_started:
+            raise LifecycleError(f"controller {self.name} is started; what it watches is said before")
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self, term: LeaderTerm | None = None) -> None:
+        """Start to follow the informers and, once they are in sync, to reconcile; return at once.
+
+        Args:
+            term: Until when this process may work; None: for as long as it is not stopped.
+
+        Raises:
+            LifecycleError: It was started or stopped before.
+        """
+        with self._lock:
+            if self._is_started or self._stop.is_set:
+                raise LifecycleError(f"controller {self.name} was started or stopped before; it starts once")
+            self._is_started = True
+            self._term = term or AlwaysLeader().wait(self._stop)
+            self._threads.spawn(self._begin, name="start")
+
+    def _begin(self) -> None:
+        """Follow the informers, wait until all of it is in the queue, then put the workers to work."""
+        try:
+            self._follow(Deadline.after(self._sync_timeout_s, clock=self._clock))
+            for number in range(self._workers):
+                self._threads.spawn(self._work, name=f"worker {number + 1}")
+        except (LifecycleError, CacheSyncTimeout):
+            if not self._stop.is_set:
+                raise  # else it was stopped while it started
+        self._watchdog.run(self._stop)
+
+    def _follow(self, deadline: Deadline) -> None:
+        for number, watched in enumerate(self._watched):
+            name = f"controller {self.name}, source {number + 1} ({watched.informer.name})"
+            registration = watched.informer.add_event_handler(on_event=self._teller(watched), name=name)
+            with self._lock:
+                self._registrations.append((watched.informer, registration))
+            if self._stop.is_set:
+                watched.informer.remove_event_handler(registration)
+        for informer, registration in self._registrations:
+            informer.wait_for_sync(max(0.0, deadline.remaining_s()))
+            registration.wait_for_sync(max(0.0, deadline.remaining_s()))
+            self._check_synced(informer, registration)
+
+    def _check_synced(self, informer: Informer, registration: HandlerRegistration) -> None:
+        if not registration.has_synced:
+            late = "its objects were not looked at in time"
+            raise CacheSyncTimeout([(informer.name, late)], timeout_s=self._sync_timeout_s)
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Take in nothing more, wait for the reconciles that run, and end; later calls do nothing.
+
+        What waits in the queue is left: the next start finds it again, as it looks at everything.
+
+        Raises:
+            StopTimeout: Reconciles did not return in time; the error names their keys.
+            BaseException: What the controller died of.
+        """
+        deadline = Deadline.after(timeout_s, clock=self._clock)
+        self.signal_stop()
+        running = self._threads.join(deadline)
+        if running:
+            keys = [f"{self.name}: the reconcile of {key}" for key, _ in self._queue.processing]
+            raise StopTimeout(keys or list(running), timeout_s=timeout_s)
+
+    def signal_stop(self) -> None:
+        """Take in nothing more; never blocks."""
+        self._stop.set()
+        self._queue.shut_down()
+        with self._lock:
+            registrations = tuple(self._registrations)
+        for informer, registration in registrations:
+            informer.remove_event_handler(registration)
+
+    def run(self, stop: threading.Event | Cancel, term: LeaderTerm | None = None) -> None:
+        """Start, wait until ``stop`` is set, then stop.
+
+        Args:
+            stop: Ends the controller. It is set, too, if the controller is stopped otherwise or dies.
+            term: As for :meth:`start`.
+
+        Raises:
+            StopTimeout: Reconciles did not return in time.
+            BaseException: What the controller died of.
+        """
+        self.start(term)
+        take_back = self._stop.add_callback(stop.set)
+        try:
+            stop.wait()
+        finally:
+            take_back()
+            self.stop()
+
+    # -- how it fares -------------------------------------------------------------------------------------------------
+
+    @property
+    def in_flight(self) -> tuple[tuple[ObjectKey, float], ...]:
+        """The keys that are being reconciled, and for how many seconds."""
+        return self._queue.processing
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait."""
+        return len(self._queue)
+
+    # -- from changes to keys -----------------------------------------------------------------------------------------
+
+    def _teller(self, watched: _Watched) -> Callable[[Notification], None]:
+        def tell(change: Notification) -> None:
+            predicate = watched.predicate
+            if not (change.changed if predicate is None else predicate(change)):
+                return
+            is_urgent = change.reason is Reason.LIVE
+            for obj in (change.old, change.new):
+                if obj is not None:
+                    for key in checked_keys(watched.map(obj), of=self.name):
+                        self._queue.add(key, priority=0 if is_urgent else LOW_PRIORITY)
+
+        return tell
+
+    # -- from keys to reconciles --------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (key := self._queue.get()) is not None:
+            try:
+                if self._stop.is_set:
+                    return
+                self._process(key)
+            finally:
+                self._queue.done(key)
+
+    def _process(self, key: ObjectKey) -> None:
+        term = self._term
+        assert term is not None
+        if not term.is_leading():
+            return  # whoever leads now looks at everything anyway
+        unsettled = self._settling.wait(key, self._stop)
+        if unsettled is not None:
+            self.counts.unsettled += 1
+            logger.warning("%s: %s is put off: %s", self.name, key, unsettled)
+            self._queue.add_rate_limited(key)
+            return
+        if not self._stop.is_set and term.is_leading():
+            self._follow_up(key, self._outcome(key, term))
+
+    def _outcome(self, key: ObjectKey, term: LeaderTerm) -> Outcome:
+        attempt = self._queue.num_requeues(key)
+        adapter = logging.LoggerAdapter(logger, {"controller": self.name, "key": str(key)})
+        context = ReconcileContext(
+            key=key,
+            attempt=attempt,
+            client=self._settling.client_for(key),
+            token=term.token,
+            stop=self._stop,
+            logger=adapter,
+            informers=self._settling.informers,
+            clock=self._clock,
+            settle=lambda resource, written: self._settling.wait_for_object(key, resource, written, self._stop),
+            is_leading=term.is_leading,
+        )
+        try:
+            with self._watchdog.watch(key):
+                return outcome_of_result(self._reconcile(key, context))
+        except Exception as error:  # user code: one bad key must not stop the others
+            outcome = outcome_of_error(error)
+            if outcome.is_reported:
+                logger.exception("%s: the reconcile of %s failed, attempt %d", self.name, key, attempt + 1)
+            return outcome
+
+    def _follow_up(self, key: ObjectKey, outcome: Outcome) -> None:
+        counts = self.counts
+        with self._lock:
+            counts.by_result[outcome.result] += 1
+            counts.errors += outcome.is_reported
+            counts.terminal_errors += outcome.is_terminal
+        match outcome.next_step:
+            case NextStep.RETRY:
+                self._queue.add_rate_limited(key)
+            case NextStep.LATER:
+                self._queue.forget(key)
+                self._queue.add_after(key, outcome.after_s)
+            case NextStep.FORGET:
+                self._queue.forget(key)
+
+    def _timed_out(self, error: KubeprimsError) -> None:
+        with self._lock:
+            self.counts.timeouts += 1
+        logger.error("%s", error)
+
+    def __repr__(self) -> str:
+        return f"<Controller {self.name!r}: {self.depth} waiting, {len(self.in_flight)} in flight>"

@@ -1,0 +1,105 @@
+"""What a reconcile says, and what follows from it. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubeprims.errors import ApplyConflict, Conflict, InvalidArgument, TerminalError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a reconcile that did not fail wants next; the same as None if nothing is said.
+
+    Attributes:
+        requeue_after_s: Look at the key again in so many seconds; None: not before something changes.
+        requeue: Look at the key again soon, after the delay that a failure would have.
+
+    Raises:
+        InvalidArgument: The time is negative or not a number.
+
+    Source:
+        controller-runtime pkg/reconcile/reconcile.go, ``Result``.
+    """
+
+    requeue_after_s: float | None = None
+    requeue: bool = False
+
+    def __post_init__(self) -> None:
+        seconds = self.requeue_after_s
+        if seconds is not None and not 0 <= seconds < math.inf:
+            raise InvalidArgument(f"requeue_after_s is a number of seconds that is not negative, not {seconds!r}")
+
+
+class ReconcileResult(StrEnum):
+    """How a reconcile ended, as it is counted."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    REQUEUE = "requeue"
+    REQUEUE_AFTER = "requeue_after"
+
+
+class NextStep(StrEnum):
+    """What becomes of the key."""
+
+    FORGET = "forget"
+    """Nothing, before something changes; its failures are forgotten."""
+    RETRY = "retry"
+    """It is looked at again after a delay that grows with each failure."""
+    LATER = "later"
+    """It is looked at again at a time that was asked for; its failures are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows from a reconcile.
+
+    Attributes:
+        result: How it is counted.
+        next_step: What becomes of the key.
+        after_s: When, for ``LATER``, in seconds.
+        is_reported: Whether the failure is logged and counted as one.
+        is_terminal: Whether the failure is of the kind that another try would not mend.
+    """
+
+    result: ReconcileResult
+    next_step: NextStep
+    after_s: float = 0.0
+    is_reported: bool = False
+    is_terminal: bool = False
+
+
+def outcome_of_error(error: BaseException) -> Outcome:
+    """Return what follows from a reconcile that raised.
+
+    A conflict says that somebody else wrote first, which is nobody's fault: the key is tried again, quietly. A conflict
+    of an apply is another matter: its fields belong to somebody else, and will tomorrow.
+    """
+    if isinstance(error, TerminalError):
+        return Outcome(ReconcileResult.ERROR, NextStep.FORGET, is_reported=True, is_terminal=True)
+    if isinstance(error, Conflict) and not isinstance(error, ApplyConflict):
+        return Outcome(ReconcileResult.REQUEUE, NextStep.RETRY)
+    return Outcome(ReconcileResult.ERROR, NextStep.RETRY, is_reported=True)
+
+
+def outcome_of_result(returned: object) -> Outcome:
+    """Return what follows from what a reconcile returned.
+
+    Raises:
+        InvalidArgument: It is neither a ``Result`` nor None.
+
+    Source:
+        controller-runtime pkg/internal/controller/controller.go, ``reconcileHandler``: a time wins over ``requeue``.
+    """
+    if returned is None:
+        return Outcome(ReconcileResult.SUCCESS, NextStep.FORGET)
+    if not isinstance(returned, Result):
+        raise InvalidArgument(f"a reconcile returns a Result or None, not {type(returned).__name__}")
+    if returned.requeue_after_s is not None:
+        return Outcome(ReconcileResult.REQUEUE_AFTER, NextStep.LATER, after_s=returned.requeue_after_s)
+    if returned.requeue:
+        return Outcome(ReconcileResult.REQUEUE, NextStep.RETRY)
+    return Outcome(ReconcileResult.SUCCESS, NextStep.FORGET)

@@ -1,0 +1,51 @@
+"""What reconciles raise, and what is said of them."""
+
+from __future__ import annotations
+
+from kubeprims.errors.base import KubeprimsError
+
+
+class TerminalError(KubeprimsError):
+    """A reconcile failed in a way that another try would not mend: nothing is tried before something changes.
+
+    For reconcile functions to raise, themselves or as the base of errors of their own.
+    """
+
+
+class ReconcileTimeout(KubeprimsError, TimeoutError):
+    """A reconcile has not ended in time. It goes on: nothing can end it but itself.
+
+    Attributes:
+        controller: The controller's name.
+        key: What is reconciled.
+        timeout_s: How long it may take, in seconds.
+        stack: Where it was when the time was over.
+    """
+
+    def __init__(self, controller: str, key: str, *, timeout_s: float, stack: str) -> None:
+        super().__init__(controller, key, timeout_s)
+        self.controller = controller
+        self.key = key
+        self.timeout_s = timeout_s
+        self.stack = stack
+
+    def __str__(self) -> str:
+        late = f"has not ended within {self.timeout_s:g} s"
+        return f"{self.controller}: the reconcile of {self.key} {late}; it is in\n{self.stack}"
+
+
+class AlreadyOwned(KubeprimsError):
+    """An object is controlled by another owner.
+
+    Attributes:
+        name: The object's name.
+        owner: The kind and the name of the owner that it has.
+    """
+
+    def __init__(self, name: str, *, owner: str) -> None:
+        super().__init__(name, owner)
+        self.name = name
+        self.owner = owner
+
+    def __str__(self) -> str:
+        return f"{self.name} is controlled by {self.owner} already"

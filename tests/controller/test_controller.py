@@ -1,0 +1,418 @@
+"""Controllers on the embedded API server: what is asked for and what there is, brought together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from kubeprims.client.client import Client
+from kubeprims.controller.changes import set_controller_reference
+from kubeprims.controller.context import Operation, ReconcileContext
+from kubeprims.controller.controller import Controller, Reconcile
+from kubeprims.controller.result import Result
+from kubeprims.errors import (
+    CacheSyncTimeout,
+    ConfigError,
+    Conflict,
+    InvalidArgument,
+    LifecycleError,
+    StopTimeout,
+    TerminalError,
+)
+from kubeprims.informer.factory import SharedInformerFactory
+from kubeprims.meta import GroupVersionKind, JSONObject, ObjectKey
+from kubeprims.testing import APIServer, VirtualClock
+from kubeprims.threads import Cancel
+from kubeprims.workqueue.rate_limiters import ItemExponentialFailureRateLimiter
+from tests.waiting import eventually
+
+TIMEOUT_S = 20.0
+CONFIG_MAP = GroupVersionKind("", "v1", "ConfigMap")
+
+
+def config_map(name: str, **data: str) -> JSONObject:
+    return {"metadata": {"name": name, "namespace": "default"}, "data": dict(data)}
+
+
+class World:
+    """A server, a client of it, and informers that are started when a controller is."""
+
+    def __init__(self, server: APIServer, client: Client, informers: SharedInformerFactory) -> None:
+        self.server = server
+        self.client = client
+        self.informers = informers
+
+    @contextmanager
+    def running(self, controller: Controller) -> Iterator[Controller]:
+        self.informers.start()
+        controller.start()
+        try:
+            yield controller
+        finally:
+            controller.stop(TIMEOUT_S)
+
+    def controller(self, reconcile: Reconcile, *, workers: int = 1) -> Controller:
+        limiter = ItemExponentialFailureRateLimiter(base_delay_s=0.001, delay_max_s=0.01)
+        return Controller("test", reconcile, client=self.client, workers=workers, rate_limiter=limiter)
+
+
+@pytest.fixture
+def world(kubeprims_apiserver: APIServer, kubeprims_client: Client) -> Iterator[World]:
+    with SharedInformerFactory(kubeprims_client) as informers:
+        yield World(kubeprims_apiserver, kubeprims_client, informers)
+
+
+def test_every_object_is_reconciled_at_the_start_and_again_when_it_changes(world: World) -> None:
+    for name in ("a", "b"):
+        world.server.create("v1/configmaps", config_map(name), namespace="default")
+    seen: Counter[str] = Counter()
+    controller = world.controller(lambda key, ctx: seen.update([key]))
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: seen["default/a"] and seen["default/b"], TIMEOUT_S, "both were reconciled")
+        before = seen["default/a"]
+        world.server.patch("v1/configmaps", "a", {"data": {"color": "red"}}, namespace="default")
+        eventually(lambda: seen["default/a"] > before, TIMEOUT_S, "it was reconciled again")
+        world.server.delete("v1/configmaps", "b", namespace="default")
+        eventually(lambda: seen["default/b"] == 2, TIMEOUT_S, "its end was reconciled")
+    assert controller.counts.by_result["success"] == sum(seen.values())
+
+
+def test_what_it_owns_is_kept_whatever_others_do(world: World) -> None:
+    """A Secret for each ConfigMap, made again when it is deleted and mended when it is changed."""
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        owner = ctx.get("v1/configmaps")
+        if owner is None:
+            return
+
+        def change(secret: JSONObject) -> None:
+            secret["stringData"] = {"copied": "yes"}
+            secret.setdefault("data", {})
+            secret["type"] = "Opaque"
+
+        there = ctx.get("v1/secrets")
+        if there is None or there.get("data") != {"copied": "eWVz"}:
+            body: JSONObject = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": key.name, "namespace": "default"},
+            }
+            set_controller_reference(body, owner)
+            ctx.create_or_patch(body, change)
+
+    controller = world.controller(reconcile, workers=2)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    controller.owns(world.informers.informer("v1/secrets", namespace="default"), CONFIG_MAP)
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+
+    def data() -> object:
+        found = world.server.list("v1/secrets", namespace="default")
+        return found[0].get("data") if found else None
+
+    with world.running(controller):
+        eventually(lambda: data() == {"copied": "eWVz"}, TIMEOUT_S, "the secret was made")
+        world.server.patch("v1/secrets", "web", {"data": {"copied": "bm8="}}, namespace="default")
+        eventually(lambda: data() == {"copied": "eWVz"}, TIMEOUT_S, "the secret was mended")
+        world.server.delete("v1/secrets", "web", namespace="default")
+        eventually(lambda: data() == {"copied": "eWVz"}, TIMEOUT_S, "the secret was made again")
+    assert controller.counts.errors == 0
+
+
+def test_a_reconcile_never_acts_on_a_cache_that_is_older_than_its_own_write(world: World) -> None:
+    """A counter that is raised by one in each of ten reconciles: whoever reads an old cache counts one twice."""
+    world.server.create("v1/configmaps", config_map("count", value="0"), namespace="default")
+    seen: list[int] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> Result | None:
+        found = ctx.get("v1/configmaps")
+        assert found is not None
+        data = found["data"]
+        assert isinstance(data, dict)
+        value = int(str(data["value"]))
+        seen.append(value)
+        if value == 10:
+            return None
+        ctx.client.resource("v1/configmaps", key.namespace).patch(key.name, {"data": {"value": str(value + 1)}})
+        return Result(requeue_after_s=0.0)
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: 10 in seen, TIMEOUT_S, "ten steps")
+    assert [value for value in range(11) if value not in seen] == []
+    assert Counter(value for value in seen if value < 10).most_common(1)[0][1] == 1, seen
+
+
+def test_a_get_in_the_same_reconcile_shows_what_was_written(world: World) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    shown: list[object] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        maps = ctx.client.resource("v1/configmaps", key.namespace)
+        if key.name == "web" and not shown:
+            maps.patch("web", {"data": {"color": "red"}})
+            found = ctx.get("v1/configmaps")
+            shown.append(found and found.get("data"))
+            maps.create(config_map("made"))
+            shown.append(ctx.get("v1/configmaps", "default/made") is not None)
+            maps.delete("made")
+            shown.append(ctx.get("v1/configmaps", "default/made"))
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: len(shown) == 3, TIMEOUT_S, "three looks")
+    assert shown == [{"color": "red"}, True, None]
+
+
+def test_what_no_informer_covers_is_read_from_the_server(world: World) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    found: list[object] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        found.append(ctx.get("v1/namespaces", "default"))
+        found.append(ctx.get("v1/secrets", "default/none"))
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: len(found) >= 2, TIMEOUT_S, "two looks")
+    assert found[0] is not None
+    assert found[1] is None
+
+
+def test_a_failure_is_logged_once_with_key_and_attempt_and_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    attempts: list[int] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        attempts.append(ctx.attempt)
+        if ctx.attempt < 2:
+            raise ValueError("not yet")
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with caplog.at_level(logging.ERROR), world.running(controller):
+        eventually(lambda: controller.counts.by_result["success"] == 1, TIMEOUT_S, "the third attempt")
+    assert attempts == [0, 1, 2]
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [f"test: the reconcile of default/web failed, attempt {number}" for number in (1, 2)]
+    assert controller.counts.errors == 2
+
+
+def test_conflicts_are_tried_again_quietly(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        if ctx.attempt == 0:
+            raise Conflict("modified", code=409)
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with caplog.at_level(logging.WARNING), world.running(controller):
+        eventually(lambda: controller.counts.by_result["success"] == 1, TIMEOUT_S, "the second attempt")
+    assert caplog.records == []
+    assert (controller.counts.errors, controller.counts.by_result["requeue"]) == (0, 1)
+
+
+def test_a_terminal_error_waits_for_the_next_change(world: World) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    attempts: list[int] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        attempts.append(ctx.attempt)
+        raise TerminalError("no such size")
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: controller.counts.terminal_errors == 1, TIMEOUT_S, "the first attempt")
+        world.server.patch("v1/configmaps", "web", {"data": {"size": "2"}}, namespace="default")
+        eventually(lambda: controller.counts.terminal_errors == 2, TIMEOUT_S, "another after the change")
+    assert attempts == [0, 0]
+
+
+def test_something_else_than_a_result_is_a_failure(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    controller = world.controller(lambda key, ctx: True)  # type: ignore[arg-type, return-value]
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with caplog.at_level(logging.ERROR), world.running(controller):
+        eventually(lambda: controller.counts.errors, TIMEOUT_S, "a failure")
+    assert "a reconcile returns a Result or None, not bool" in caplog.text
+
+
+def test_no_key_is_with_two_workers(world: World) -> None:
+    for number in range(5):
+        world.server.create("v1/configmaps", config_map(f"web-{number}"), namespace="default")
+    lock = threading.Lock()
+    active: Counter[str] = Counter()
+    done: Counter[str] = Counter()
+    clashes: list[str] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> Result | None:
+        with lock:
+            active[key] += 1
+            if active[key] > 1:
+                clashes.append(key)
+        with lock:
+            active[key] -= 1
+            done[key] += 1
+        return Result(requeue_after_s=0.0) if done[key] < 50 else None
+
+    controller = world.controller(reconcile, workers=4)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: all(done[f"default/web-{number}"] >= 50 for number in range(5)), TIMEOUT_S, "all of it")
+    assert clashes == []
+
+
+def test_a_reconcile_that_takes_too_long_is_reported_with_its_stack(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    begun, may_end = threading.Event(), threading.Event()
+
+    def a_telling_name() -> None:
+        begun.set()
+        assert may_end.wait(TIMEOUT_S)
+
+    clock = VirtualClock()
+    controller = Controller(
+        "test", lambda key, ctx: a_telling_name(), client=world.client, reconcile_timeout_s=30.0, clock=clock
+    )
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with caplog.at_level(logging.ERROR), world.running(controller):
+        assert begun.wait(TIMEOUT_S)
+        assert [key for key, _ in controller.in_flight] == ["default/web"]
+        eventually(lambda: clock.next_due_s() == 30.0, TIMEOUT_S, "the watchdog waits")
+        clock.advance(30.0)
+        eventually(lambda: controller.counts.timeouts == 1, TIMEOUT_S, "the report")
+        may_end.set()
+        eventually(lambda: controller.counts.by_result["success"] == 1, TIMEOUT_S, "the end")
+    assert "test: the reconcile of default/web has not ended within 30 s" in caplog.text
+    assert "a_telling_name" in caplog.text
+
+
+def test_stopping_waits_for_what_runs_and_names_what_does_not_end(world: World) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    begun, may_end = threading.Event(), threading.Event()
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        begun.set()
+        assert may_end.wait(TIMEOUT_S)
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    world.informers.start()
+    controller.start()
+    assert begun.wait(TIMEOUT_S)
+    with pytest.raises(StopTimeout, match="test: the reconcile of default/web"):
+        controller.stop(0.01)
+    may_end.set()
+    controller.stop(TIMEOUT_S)
+    controller.stop(TIMEOUT_S)
+    with pytest.raises(LifecycleError, match="it starts once"):
+        controller.start()
+
+
+def test_a_cache_that_does_not_sync_ends_the_controller_and_is_named(world: World) -> None:
+    stop = Cancel()
+    controller = Controller("test", lambda key, ctx: None, client=world.client, sync_timeout_s=0.05)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    (unstarted,) = [world.informers.informer("v1/secrets", namespace="default")]
+    controller.watches(unstarted)
+    world.informers.informer("v1/configmaps", namespace="default").start()
+    with pytest.raises((LifecycleError, CacheSyncTimeout), match="v1/secrets"):
+        controller.run(stop)
+    assert stop.is_set
+
+
+def test_keys_come_from_elsewhere_too(world: World) -> None:
+    seen: list[str] = []
+    controller = world.controller(lambda key, ctx: seen.append(key))
+    with world.running(controller):
+        controller.enqueue("default/by-hand")
+        eventually(lambda: seen == ["default/by-hand"], TIMEOUT_S, "the key")
+        with pytest.raises(InvalidArgument, match="test: a key is an ObjectKey"):
+            controller.enqueue(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"name": ""}, "name: must not be empty"),
+        ({"reconcile": 7}, "reconcile: must be callable"),
+        ({"workers": 0}, "workers: must be at least 1"),
+        ({"reconcile_timeout_s": 0.0}, "reconcile_timeout_s: must be a positive number"),
+        ({"sync_timeout_s": -1.0}, "sync_timeout_s: must be a positive number"),
+    ],
+)
+def test_a_controller_that_cannot_be_is_refused(
+    kubeprims_client: Client, arguments: dict[str, object], rule: str
+) -> None:
+    given: dict[str, object] = {"name": "test", "reconcile": lambda key, ctx: None, "client": kubeprims_client}
+    with pytest.raises(ConfigError, match=rule):
+        Controller(**{**given, **arguments})  # type: ignore[arg-type]
+
+
+def test_what_it_watches_is_said_before_it_starts(world: World) -> None:
+    informer = world.informers.informer("v1/configmaps", namespace="default")
+    controller = world.controller(lambda key, ctx: None)
+    with pytest.raises(InvalidArgument, match="test: map must be callable"):
+        controller.watches(informer, map=7)  # type: ignore[arg-type]
+    with world.running(controller), pytest.raises(LifecycleError, match="what it watches is said before"):
+        controller.watches(informer)
+
+
+def test_operations_are_told(world: World) -> None:
+    told: list[Operation] = []
+    body: JSONObject = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made", "namespace": "default"}}
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        def write(value: str) -> Operation:
+            return ctx.create_or_patch(body, lambda obj: obj.update(data={"n": value}))[1]
+
+        told.extend(map(write, ("1", "1", "2")))
+
+    controller = world.controller(reconcile)
+    with world.running(controller):
+        controller.enqueue("default/any")
+        eventually(lambda: len(told) == 3, TIMEOUT_S, "three operations")
+    assert told == [Operation.CREATED, Operation.UNCHANGED, Operation.PATCHED]
+    assert world.server.get("v1/configmaps", "made", namespace="default")["data"] == {"n": "2"}
+
+
+def test_a_finalizer_is_added_and_removed(world: World) -> None:
+    world.server.create("v1/configmaps", config_map("web"), namespace="default")
+    cleaned: list[str] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        found = ctx.get("v1/configmaps")
+        if found is None:
+            return
+        if found.deletion_timestamp:
+            cleaned.append(key)
+            ctx.remove_finalizer(found, "example.com/clean")
+        else:
+            ctx.add_finalizer(found, "example.com/clean")
+
+    def finalizers() -> object:
+        metadata = world.server.get("v1/configmaps", "web", namespace="default")["metadata"]
+        assert isinstance(metadata, dict)
+        return metadata.get("finalizers")
+
+    controller = world.controller(reconcile)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    with world.running(controller):
+        eventually(lambda: finalizers() == ["example.com/clean"], TIMEOUT_S, "the finalizer")
+        world.server.delete("v1/configmaps", "web", namespace="default")
+        eventually(lambda: not world.server.list("v1/configmaps", namespace="default"), TIMEOUT_S, "the end")
+    assert cleaned == ["default/web"]
