@@ -97,10 +97,16 @@ class ListStream:
                 self._read_value(key)
             more = self._delimiter("}")
         if "items" not in self._seen:
+            self._refuse_table()
             raise self._error(f"not a list: a {self.kind or 'JSON object'} without items")
         self._read_end()
 
+    def _refuse_table(self) -> None:
+        if self.kind == "Table" and self.api_version.startswith("meta.k8s.io/"):
+            raise self._error("not a list of objects: the server answered with a Table")
+
     def _read_items(self) -> Iterator[ObjectRecord | MalformedObject]:
+        self._refuse_table()
         if self._peek() != "[":
             if self._take(_read_json) is not None:
                 raise self._error("not a list: items is not an array")
@@ -125,8 +131,6 @@ class ListStream:
         match key:
             case "kind":
                 self.kind = self._string(key, value)
-                if self.kind == "Table":
-                    raise self._error("not a list of objects: the server answered with a Table")
             case "apiVersion":
                 self.api_version = self._string(key, value)
             case _:

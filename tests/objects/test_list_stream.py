@@ -50,6 +50,18 @@ def test_a_list_without_facts_says_so(codec: Codec) -> None:
         assert (stream.continue_token, stream.remaining_item_count) == ("", None)
 
 
+@case("IN-36")
+@every_codec
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_a_table_of_the_api_machinery_is_refused_and_other_tables_are_objects(codec: Codec, version: str) -> None:
+    table = f'{{"kind":"Table","apiVersion":"meta.k8s.io/{version}","metadata":{{"resourceVersion":"1"}},"rows":[]}}'
+    with pytest.raises(DecodeError, match="answered with a Table"):
+        list(codec.split_list([table.encode()]))
+    metadata = '{"name":"a"}'
+    furniture = f'{{"kind":"Table","apiVersion":"example.com/v1","items":[{{"metadata":{metadata}}}]}}'
+    assert names(codec, furniture.encode()) == names(codec, pod_list(pod("a"))) == ["a"]
+
+
 @every_codec
 def test_items_of_a_built_in_list_get_the_kind_that_a_watch_would_show(codec: Codec) -> None:
     (item,) = codec.split_list([pod_list(pod("a"))])
@@ -185,7 +197,9 @@ def test_wrong_content_of_an_item_is_found_when_it_is_read(codec: Codec, content
         (b"[]", "the JSON is not an object"),
         (b"{}", "a JSON object without items"),
         (b'{"kind":"Pod","metadata":{}}', "a Pod without items"),
-        (b'{"kind":"Table","rows":[]}', "the server answered with a Table"),
+        (b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","rows":[]}', "the server answered with a Table"),
+        (b'{"kind":"Table","apiVersion":"meta.k8s.io/v1beta1","items":[]}', "the server answered with a Table"),
+        (b'{"kind":"Table","apiVersion":"example.com/v1","rows":[]}', "a Table without items"),
         (b'{"kind":1}', "its kind is not a string"),
         (b'{"apiVersion":[]}', "its apiVersion is not a string"),
         (b'{"metadata":[]}', "metadata is not an object"),
