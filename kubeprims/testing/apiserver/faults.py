@@ -100,12 +100,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchError:
-    """Send an ERROR event after ``after_events`` events of a watch, and end it. Other requests pass."""
+    """Send an ERROR event after ``after_events`` events of a watch, and end it. Other requests pass.
+
+    ``retry_after_s`` is sent in the ``Status``, in whole seconds.
+    """
 
     code: int = 410
     reason: str = "Expired"
     message: str = "too old resource version"
     after_events: int = 0
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

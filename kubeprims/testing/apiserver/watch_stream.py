@@ -124,7 +124,10 @@ class WatchStream:
         """Have a fault happen; return whether the watch ends by it."""
         action = fault.action
         if isinstance(action, WatchError):
-            status = render_status(StatusError(action.message, code=action.code, reason=action.reason))
+            failure = StatusError(
+                action.message, code=action.code, reason=action.reason, retry_after_s=action.retry_after_s
+            )
+            status = render_status(failure)
             self._writer.write([b'{"type":"ERROR","object":' + status.strip() + b"}\n"])
         elif isinstance(action, DropWatch):
             self._writer.drop()
