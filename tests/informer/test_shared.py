@@ -395,6 +395,26 @@ def test_a_resync_replays_the_cache_to_the_handlers_that_ask_for_it(rig: Rig) ->
     assert len(rig.source.lists) == 1
 
 
+@case("IN-21", otherwise="decision 1: a resync is the handler's own; what goes wrong in one is no reason to list")
+def test_a_resync_that_fails_is_the_handlers_own_affair(rig: Rig) -> None:
+    rig.source.put("a")
+    calls = Recorder()
+
+    def fail(notification: Notification) -> None:
+        calls.on_event(notification)
+        raise RuntimeError("mine")
+
+    rig.informer.add_event_handler(on_event=fail, resync_period_s=5.0)
+    rig.informer.start()
+    synced(rig)
+    for count in (1, 2):
+        calls.wait(count)
+        assert rig.clock.wait_for_waiters()
+        rig.clock.advance(5.0)
+    assert calls.wait(3)[1:] == ["resync default/a 1->1"] * 2
+    assert (len(rig.source.lists), len(rig.source.watches)) == (1, 1)
+
+
 def test_a_resync_before_the_first_list_replays_nothing(rig: Rig) -> None:
     rig.source.fail_lists(*[Forbidden("no", code=403)] * 2)
     recorder = rig.record(resync_period_s=1.0)
