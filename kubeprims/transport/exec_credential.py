@@ -174,7 +174,9 @@ def _check(plugin: ExecPlugin, origin: Origin) -> None:
         raise origin.error("exec.interactiveMode", rule)
     for name, value in plugin.env:
         if not name or "=" in name or "\0" in name + value:
-            raise origin.error("exec.env", f"holds a variable that no environment can hold: {name!r}")
+            # Who writes NAME=VALUE into the name has put a secret there.
+            shown = name.partition("=")[0]
+            raise origin.error("exec.env", f"holds a variable that no environment can hold: {shown!r}")
 
 
 def _check_certificate(pair: ClientCertificate) -> None:

@@ -67,7 +67,7 @@ class AuthProvider:
 class Cluster:
     """One entry of ``clusters``."""
 
-    server: str = ""
+    server: str = field(default="", repr=False)  # until it is checked, there may be a password in it
     tls_server_name: str = ""
     insecure_skip_tls_verify: bool = False
     certificate_authority: str = ""

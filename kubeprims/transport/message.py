@@ -21,6 +21,7 @@ BODY_BYTES_MAX = 256 << 20
 DRAIN_BYTES_MAX = 64 << 10
 """Up to how many bytes are read so that a connection can be used again; past that a new one is cheaper."""
 
+_LATIN_1_LAST = "\xff"
 _TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _PATH_CHARACTERS = frozenset(chr(code) for code in range(0x21, 0x7F)) - frozenset("?#")
 
@@ -107,11 +108,9 @@ def _check_header(name: str, value: str) -> None:
     if "\r" in value or "\n" in value or "\0" in value:
         message = f"the value of the header {name} holds a line break or a NUL"
         raise InvalidArgument(message)
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
+    if not value.isascii() and max(value) > _LATIN_1_LAST:
         message = f"the value of the header {name} holds characters outside latin-1"
-        raise InvalidArgument(message) from None
+        raise InvalidArgument(message)
 
 
 NO_HEADERS = Headers()
@@ -151,7 +150,7 @@ class Request:
             message = f"a method is one or more token characters, not {self.method!r}"
             raise InvalidArgument(message)
         if not self.path.startswith("/") or not _PATH_CHARACTERS.issuperset(self.path):
-            message = f'a path starts with "/" and is percent-encoded, without a query: {self.path!r}'
+            message = f'a path starts with "/" and is percent-encoded, without a query: {redact_url(self.path)!r}'
             raise InvalidArgument(message)
 
     @property

@@ -219,6 +219,8 @@ def test_an_unknown_version_is_refused_at_once(tmp_path: pathlib.Path) -> None:
     for name in ("", "a=b", "a\0"):
         with pytest.raises(ConfigError, match="no environment can hold"):
             transport(1, plugin(tmp_path, "", env=((name, "x"),)))
+    with pytest.raises(ConfigError, match=r"no environment can hold: 'KEY'$"):  # who writes this has put a secret there
+        transport(1, plugin(tmp_path, "", env=(("KEY=s3cret", ""),)))
     with pytest.raises(ConfigError, match="provideClusterInfo"):
         transport(1, plugin(tmp_path, "", provide_cluster_info=True, cluster_config="\ud800"))
 

@@ -112,6 +112,8 @@ def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
     assert "s3cret" not in shown
     assert "b'key'" not in shown
     assert "pw" not in shown
+    server = "clusters: [{name: c, cluster: {server: 'https://me:s3cret@k.test'}}]"
+    assert "s3cret" not in repr(load(write(tmp_path / "config", server)))
 
 
 @case("IM-193")

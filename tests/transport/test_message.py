@@ -68,6 +68,15 @@ def test_a_path_that_is_not_encoded_is_refused(path: str) -> None:
         Request("GET", path)
 
 
+def test_what_is_refused_shows_no_secret() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        Request("GET", "/api?token=s3cret")
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(InvalidArgument, match="Authorization holds characters outside latin-1") as caught:
+        Headers([("Authorization", "Bearer s3cret\u20ac")])
+    assert caught.value.__context__ is None  # an error of the codec would hold all of it
+
+
 @pytest.mark.parametrize("method", ["", "GE T", "GET\r\n"])
 def test_a_method_that_is_no_token_is_refused(method: str) -> None:
     with pytest.raises(InvalidArgument, match="method"):
