@@ -40,11 +40,14 @@ class Batch(NamedTuple):
         changes: In the order in which they happened.
         reason: Why the handler is told.
         ends_initial_list: Once these are delivered, the handler has seen the whole initial list.
+        arrived_s: The clock when the first of them came from the server; None if nobody measures that, or they are
+            what was there.
     """
 
     changes: Sequence[Change]
     reason: Reason
     ends_initial_list: bool = False
+    arrived_s: float | None = None
 
 
 class NotificationBuffer:
@@ -110,6 +113,11 @@ class NotificationBuffer:
         """Whether a resync is pending."""
         return any(batch.reason is Reason.RESYNC for batch in self._batches)
 
+    @property
+    def oldest_s(self) -> float | None:
+        """The clock when what has waited longest came; None if that is not known of anything."""
+        return next((batch.arrived_s for batch in self._batches if batch.arrived_s is not None), None)
+
     def clear(self) -> None:
         """Let go of everything."""
         self._batches.clear()
@@ -118,10 +126,10 @@ class NotificationBuffer:
 
     def _merge(self) -> None:
         merged = coalesce(self._batches)
-        before = self.depth
+        before, oldest_s = self.depth, self.oldest_s
         self.clear()
         for batch in merged:
-            self._batches.append(batch)
+            self._batches.append(batch._replace(arrived_s=oldest_s) if _counted(batch) else batch)
             self._counted += _counted(batch)
             self.depth += len(batch.changes)
         self.coalesced += before - self.depth
@@ -141,7 +149,7 @@ def coalesce(batches: Iterable[Batch]) -> list[Batch]:
     gone: dict[str, _Told] = {}
     since: dict[str, _Told | None] = {}
     ends_initial_list = False
-    for changes, reason, ends_here in batches:
+    for changes, reason, ends_here, _ in batches:
         ends_initial_list |= ends_here
         for change in changes:
             key = change.key

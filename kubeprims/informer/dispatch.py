@@ -41,6 +41,8 @@ class HandlerRegistration:
         buffer_limit: How many changes may be pending before that does.
         resync_period_s: How often the cache is replayed to it, in seconds; 0 is never.
         has_thread: Whether its informer runs it on a thread; if not, somebody else delivers.
+        events: How many changes it was told of that came from the server while it was there.
+        total_lag_s: How long these had waited for it, in seconds, in all.
 
     Concurrency:
         Every property may be read from any thread. The handler is called by one thread only, one notification after
@@ -81,6 +83,9 @@ class HandlerRegistration:
         self.buffer_limit = buffer_limit
         self.resync_period_s = resync_period_s
         self.has_thread = has_thread
+        self.events = 0
+        self.total_lag_s = 0.0
+        self._delivering_since_s: float | None = None
         self._tell = tell
         self._clock = clock
         self._replay = replay
@@ -114,6 +119,15 @@ class HandlerRegistration:
     def coalesced(self) -> int:
         """How many notifications were merged into a later one because the handler was too slow."""
         return self._buffer.coalesced
+
+    @property
+    def lag_s(self) -> float:
+        """How long what has waited longest for the handler has done so, in seconds; 0 if nothing does."""
+        with self._condition:
+            oldest_s = self._delivering_since_s
+            if oldest_s is None:
+                oldest_s = self._buffer.oldest_s
+        return 0.0 if oldest_s is None else max(0.0, self._clock.monotonic() - oldest_s)
 
     @property
     def errors(self) -> int:
@@ -218,11 +232,14 @@ class HandlerRegistration:
         with self._condition:
             had_room = self._buffer.has_room
             batch = self._buffer.pop()
+            self._delivering_since_s = None if batch is None else batch.arrived_s
             makes_room = self._buffer.has_room and not had_room
         if makes_room and self._on_room is not None:
             self._on_room()
         if batch is not None:
+            begun_s = self._clock.monotonic()
             self._deliver_batch(batch)
+            self._count(batch, begun_s)
         if self._resync_at.has_passed:  # asked after each batch, for a busy handler never idles
             self._resync_at = Deadline.after(self.resync_period_s, clock=self._clock)
             self._replay(self)
@@ -262,6 +279,13 @@ class HandlerRegistration:
                 "event handler %s failed on %s (%d failures so far)", self.name, key, self._errors, exc_info=error
             )
         self._report(ObjectKey(key), error)
+
+    def _count(self, batch: Batch, begun_s: float) -> None:
+        """Count the changes of a batch, and how long they waited: on average until the middle of its delivery."""
+        self._delivering_since_s = None
+        if batch.arrived_s is not None:
+            self.events += len(batch.changes)
+            self.total_lag_s += len(batch.changes) * ((begun_s + self._clock.monotonic()) / 2 - batch.arrived_s)
 
     def _report_overflow(self) -> None:
         overflow, self._overflow = self._overflow, None

@@ -114,6 +114,7 @@ class SharedInformerFactory:
         self,
         client: Client,
         *,
+        name: str = "",
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
         start_concurrency: int = START_CONCURRENCY,
@@ -125,6 +126,7 @@ class SharedInformerFactory:
 
         Args:
             client: The API server's client; it is not closed with the factory.
+            name: What the names of its informers begin with, to tell those of one cluster from another's.
             options: How every informer lists, watches, keeps and tells; None is the defaults.
             on_error: Called, on an informer's thread, with each failure and the seconds until the next try.
             start_concurrency: How many first lists may be under way at once. One that fails, or takes longer than 10 s,
@@ -137,6 +139,7 @@ class SharedInformerFactory:
             ConfigError: The concurrency is not positive, or the jitter is negative.
         """
         self._client = client
+        self._name = name
         self._options = options or InformerOptions()
         self._on_error = on_error
         self._clock = clock or SystemClock()
@@ -261,7 +264,7 @@ class SharedInformerFactory:
             return entry
         informer = SharedInformer(
             self._lister_watcher(wanted),
-            name=wanted.name,
+            name=f"{self._name}: {wanted.name}" if self._name else wanted.name,
             scope=wanted.scope,
             indexers=indexers,
             options=options,

@@ -17,6 +17,7 @@ from kubeprims.cache.real_fifo import RealFIFO
 from kubeprims.errors import ConfigError
 from kubeprims.informer.intake import Intake, Transform
 from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.metrics import Metrics
 from kubeprims.objects.projection import Projection
 from kubeprims.objects.record import KEY, UID, ObjectRecord
 from kubeprims.objects.storage import Storage, storage_of
@@ -52,6 +53,7 @@ class InformerOptions:
             storage of your own, for one informer each.
         queue: In which order handlers are told: ``in_order`` is the server's own, across objects; ``delta_fifo`` has
             what happened to one object in a batch of events together, where the first of it came.
+        metrics: Where its figures go, under its name, from start to stop; None is nowhere.
     """
 
     resync_period_s: float = 0.0
@@ -62,6 +64,7 @@ class InformerOptions:
     strip: tuple[str, ...] = ()
     storage: Storage | str = "plain"
     queue: Literal["in_order", "delta_fifo"] = "in_order"
+    metrics: Metrics | None = None
 
     def __post_init__(self) -> None:
         if self.queue not in QUEUES:

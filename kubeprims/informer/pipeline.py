@@ -15,23 +15,29 @@ of its own, which infers deletions among the objects of its namespace only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
+from operator import itemgetter
 
 from kubeprims.cache.delta_fifo import DeltaQueue, DeltaType
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.store import Change
+from kubeprims.clock import Clock
 from kubeprims.informer.buffer import Batch
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Reason
 from kubeprims.informer.options import QUEUES, MakeQueue
+from kubeprims.informer.telling import is_alive, worth_telling
 from kubeprims.meta import compare_resource_versions
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
-from kubeprims.objects.record import KEY, UID, ObjectRecord
+from kubeprims.objects.record import KEY, ObjectRecord
 from kubeprims.threads import Latch
 
 DIRTY_KEYS_MAX = 10_000
 """How many objects that could not be understood are remembered; the next list counts the others again."""
+
+_TYPE_OF: Callable[[WatchEvent], WatchEventType] = itemgetter(0)
 
 Intake = Callable[[ObjectRecord], ObjectRecord | MalformedObject | None]
 """Makes of a record what is kept: another record; None if it is not ours; a malformed object if that failed."""
@@ -43,13 +49,14 @@ class Pipeline:
     Attributes:
         indexer: The cache.
         lock: Held while something is told; whoever must see cache, handlers and their own state agree takes it.
+        event_counts: How many events of each type came; None if nobody wants to know. Changed under the lock.
 
     Concurrency:
         Every method may be called from any thread, index functions and handlers included; none but
         :meth:`wait_for_room` waits for anything but the lock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one collaborator or setting each, all by keyword but the first
         self,
         indexer: Indexer,
         *,
@@ -58,6 +65,8 @@ class Pipeline:
         on_synced: Callable[[], None] = lambda: None,
         on_progress: Callable[[], None] = lambda: None,
         waits_for_room: bool = True,
+        clock: Clock | None = None,
+        counts_events: bool = False,
     ) -> None:
         """Make a pipeline without sources.
 
@@ -69,6 +78,8 @@ class Pipeline:
             on_progress: Called, outside the lock, after everything that moves the version of a source.
             waits_for_room: Whether sources wait for handlers that block. If handlers have no threads of their own,
                 nobody would make room meanwhile.
+            clock: Tells when changes come, for handlers that lag; None if nobody measures that.
+            counts_events: Whether to count events by type.
         """
         self.indexer = indexer
         self.lock = threading.RLock()  # re-entrant, for an index function may add a handler
@@ -77,6 +88,8 @@ class Pipeline:
         self._on_synced = on_synced
         self.on_progress = on_progress
         self._waits_for_room = waits_for_room
+        self._clock = clock
+        self.event_counts: Counter[WatchEventType] | None = Counter() if counts_events else None
         self._room = threading.Condition()
         self._dirty: dict[str, str] = {}
         self._registrations: tuple[HandlerRegistration, ...] = ()
@@ -107,6 +120,11 @@ class Pipeline:
     def has_dirty(self) -> bool:
         """Whether there are any such objects."""
         return bool(self._dirty)
+
+    @property
+    def dirty_count(self) -> int:
+        """How many such objects there are."""
+        return len(self._dirty)
 
     # -- sources --------------------------------------------------------------------------------------------------
 
@@ -191,13 +209,19 @@ class Pipeline:
         """Take everything out of a queue, store it, and hand the changes to every handler; called under the lock."""
         changes: list[Change] = []
         while (batch := queue.pop_batch()) is not None:
-            changes += _worth_telling(self.indexer.apply(batch))
+            changes += worth_telling(self.indexer.apply(batch))
         if not is_final_state_known:
             changes = [change._replace(is_tombstone=change.new is None) for change in changes]
         if reason is not Reason.LIVE:
-            changes.sort(key=_is_alive)  # a list says nothing of order: what is gone makes room first
+            changes.sort(key=is_alive)  # a list says nothing of order: what is gone makes room first
         if changes:
-            self._push(Batch(changes, reason))
+            clock = None if reason is Reason.INITIAL else self._clock
+            self._push(Batch(changes, reason, arrived_s=None if clock is None else clock.monotonic()))
+
+    @property
+    def queue_depth(self) -> int:
+        """How many changes are on their way into the cache."""
+        return sum(source.depth for source in self._sources)
 
     # -- handlers that are waited for -----------------------------------------------------------------------------
 
@@ -347,6 +371,9 @@ class Source:
             self._pipeline.drain(queue, Reason.LIVE)
             newest = (event.resource_version for event in reversed(events) if event.resource_version)
             self.resource_version = next(newest, self.resource_version)
+            counts = self._pipeline.event_counts
+            if counts is not None:
+                counts.update(map(_TYPE_OF, events))
         self._pipeline.on_progress()
         if self._pipeline.has_dirty:
             self.on_dirty()
@@ -385,6 +412,11 @@ class Source:
             queue.bookmark(reached)  # one object is newer; the others are not
             pipeline.drain(queue, Reason.RELIST, is_final_state_known=record is not None)
         pipeline.wait_for_room(self)
+
+    @property
+    def depth(self) -> int:
+        """How many changes are on their way into the cache."""
+        return self._queue.depth
 
     def close(self) -> None:
         """Forget all objects, and take no more; :meth:`Pipeline.remove_source` does."""
@@ -458,30 +490,6 @@ class _KnownInNamespace:
 
     def record(self, key: str) -> ObjectRecord | None:
         return self._indexer.record(key)
-
-
-def _worth_telling(changes: Iterable[Change]) -> Iterator[Change]:
-    """Yield what handlers are told of what was stored.
-
-    Left out is what a list brought though the cache has it already, in the same version. An object in place of another
-    one of the same name is told as what it is: a deletion that nobody saw, and something new.
-    """
-    for change in changes:
-        kind, key, old, new, _ = change
-        if old is None or new is None:
-            yield change
-        elif old is new:
-            if kind is not DeltaType.REPLACED:
-                yield change
-        elif old[UID] == new[UID] or not old[UID] or not new[UID]:
-            yield change
-        else:
-            yield Change(DeltaType.DELETED, key, old, None, is_tombstone=True)
-            yield Change(DeltaType.ADDED, key, None, new)
-
-
-def _is_alive(change: Change) -> bool:
-    return change.new is not None
 
 
 def _is_older(version: str, other: str) -> bool:

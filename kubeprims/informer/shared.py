@@ -28,6 +28,7 @@ from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.filtering import Predicate, filtered
 from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, Tell, from_any
 from kubeprims.informer.machine import ResourceMemory
+from kubeprims.informer.metrics import InformerMetrics
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
 from kubeprims.informer.pipeline import Pipeline
@@ -115,6 +116,8 @@ class SharedInformer:
             intake=None if intake.is_passive else intake,
             on_synced=self._synced_or_stopped.set,
             on_progress=self._progress.note,
+            clock=self._clock,
+            counts_events=self._options.metrics is not None,
         )
         self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
         self._cancel = Cancel()
@@ -145,11 +148,13 @@ class SharedInformer:
 
         Raises:
             LifecycleError: It was started or stopped before.
+            ConfigError: There are figures of another informer of this name.
             RuntimeError: The system gives no thread; the informer is then stopped.
         """
         with self._pipeline.lock:
             if self._started or self._cancel.is_set:
                 raise LifecycleError(f"informer {self.name} was started or stopped before; it starts once")
+            self._give_figures()
             self._started = True
             try:
                 for registration in self._pipeline.registrations:
@@ -158,6 +163,16 @@ class SharedInformer:
             except BaseException:
                 self._signal_stop()
                 raise
+
+    def _give_figures(self) -> None:
+        if self._options.metrics is not None:
+            figures = InformerMetrics(
+                self.name,
+                pipeline=self._pipeline,
+                status=lambda: self.status,
+                staleness_s=lambda: self.staleness_s,
+            )
+            self._cancel.add_callback(self._options.metrics.add_source(self.name, figures.collect))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End the watch and every thread; the cache stays readable. Later calls do nothing.
