@@ -42,7 +42,7 @@ def batch(*told: Told, ends_initial_list: bool = False) -> Batch:
 def told_by(batches: Iterable[Batch]) -> list[Told]:
     return [
         Told(change.key, _version(change.old), _version(change.new), reason, not change.is_tombstone)
-        for changes, reason, _ in batches
+        for changes, reason, *_ in batches
         for change in changes
     ]
 
