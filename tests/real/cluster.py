@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import ssl
@@ -134,6 +135,22 @@ class RealCluster:
         revision = self._etcd("/v3/kv/range", {"key": base64.b64encode(b"/").decode()})["header"]
         assert isinstance(revision, dict)
         self._etcd("/v3/kv/compaction", {"revision": revision["revision"], "physical": True})
+
+    def save_data(self) -> None:
+        """Make a backup of all data; everything is down for a moment, and runs again on return."""
+        self._end("kube-apiserver", signal.SIGTERM)
+        self._end("etcd", signal.SIGTERM)
+        shutil.rmtree(self.folder / "backup", ignore_errors=True)
+        shutil.copytree(self.folder / "etcd", self.folder / "backup")
+        self.start()
+
+    def restore_data(self) -> None:
+        """Kill everything, and start it on the data of :meth:`save_data`: what was written since never was."""
+        self._end("kube-apiserver", signal.SIGKILL)
+        self._end("etcd", signal.SIGKILL)
+        shutil.rmtree(self.folder / "etcd")
+        shutil.copytree(self.folder / "backup", self.folder / "etcd")
+        self.start()
 
     def stop(self) -> None:
         """Kill everything; the data is not needed any more."""

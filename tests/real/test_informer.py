@@ -13,8 +13,11 @@ import pytest
 
 from kubeprims.client.client import Client
 from kubeprims.informer.factory import SharedInformerFactory
+from kubeprims.informer.failures import RestartCause
+from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.shared import SharedInformer
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, compare_resource_versions
 from tests.informer.mirror import Mirror, State, assert_converges
 from tests.parity import case
 from tests.real.cluster import RealCluster
@@ -107,7 +110,41 @@ def test_the_cache_and_the_handler_follow_the_server(
     informer, mirror = mirrored(informers)
     changes.steps(100)
     assert_converges(informer, mirror, lambda: truth(real_cluster))
-    assert informer.status.lists == 1
+    status = informer.status
+    assert (status.watch_lists, status.lists, status.watches, status.failures) == (1, 0, 0, 0)
+
+
+def test_lists_and_pages_do_as_well_as_a_watch_list(real_cluster: RealCluster, kubeconfig: pathlib.Path) -> None:
+    changes = Changes(real_cluster, "listed")
+    changes.steps(30)
+    options = InformerOptions(reflector=ReflectorOptions(watch_list=False, page_size=7))
+    with (
+        Client.from_config(str(kubeconfig)) as client,
+        SharedInformerFactory(client, options=options) as informers,
+    ):
+        informer, mirror = mirrored(informers)
+        changes.steps(30)
+        assert_converges(informer, mirror, lambda: truth(real_cluster))
+        assert (informer.status.watch_lists, informer.status.lists) == (0, 1)
+
+
+def test_a_restored_backup_is_noticed_and_listed(real_cluster: RealCluster, informers: SharedInformerFactory) -> None:
+    changes = Changes(real_cluster, "restored")
+    changes.steps(10)
+    real_cluster.save_data()
+    informer, mirror = mirrored(informers)
+    changes.steps(200)  # more than a server writes when it starts: it must not come past the version again
+    assert_converges(informer, mirror, lambda: truth(real_cluster), timeout_s=TIMEOUT_S)
+    before = informer.last_sync_resource_version
+    real_cluster.restore_data()
+    expected = truth(real_cluster)
+    assert_converges(informer, mirror, lambda: truth(real_cluster), timeout_s=TIMEOUT_S)
+    order = compare_resource_versions(informer.last_sync_resource_version, before)
+    assert order is not None
+    assert order < 0, (informer.last_sync_resource_version, before)
+    assert expected.keys() == {obj.key for obj in informer.indexer.list()}
+    assert informer.status.restarts[RestartCause.REWOUND] == 1
+    assert informer.status.lists == 0
 
 
 def test_nothing_is_missed_over_kill_9_and_restart(real_cluster: RealCluster, informers: SharedInformerFactory) -> None:
