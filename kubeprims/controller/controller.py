@@ -280,12 +280,19 @@ class Controller:
         for informer, registration in registrations:
             informer.remove_event_handler(registration)
 
-    def run(self, stop: threading.Event | Cancel, term: LeaderTerm | None = None) -> None:
+    def run(
+        self,
+        stop: threading.Event | Cancel,
+        term: LeaderTerm | None = None,
+        *,
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> None:
         """Start, wait until ``stop`` is set, then stop.
 
         Args:
             stop: Ends the controller. It is set, too, if the controller is stopped otherwise or dies.
             term: As for :meth:`start`.
+            stop_timeout_s: How long the reconciles that run are waited for at the end, in seconds.
 
         Raises:
             StopTimeout: Reconciles did not return in time.
@@ -297,7 +304,7 @@ class Controller:
             stop.wait()
         finally:
             take_back()
-            self.stop()
+            self.stop(stop_timeout_s)
 
     # -- how it fares -------------------------------------------------------------------------------------------------
 

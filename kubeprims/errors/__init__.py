@@ -22,6 +22,8 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- AlreadyOwned                       an object that has another controller
+    |-- MemberDied                         a part of a manager that has ended, and the manager with it
+    |-- LeadershipLost                     another process may lead now
     |-- TerminalError                      a reconcile that another try would not mend
     |-- ReconcileTimeout (TimeoutError)    a reconcile that has not ended in time, with its stack
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
@@ -79,7 +81,7 @@ from kubeprims.errors.base import (
     WatchListIncomplete,
     WatchTooShort,
 )
-from kubeprims.errors.controller import AlreadyOwned, ReconcileTimeout, TerminalError
+from kubeprims.errors.controller import AlreadyOwned, LeadershipLost, MemberDied, ReconcileTimeout, TerminalError
 from kubeprims.errors.status import (
     FIELD_MANAGER_CONFLICT,
     AlreadyExists,
@@ -144,7 +146,9 @@ __all__ = [
     "InvalidFieldPath",
     "InvalidSelector",
     "KubeprimsError",
+    "LeadershipLost",
     "LifecycleError",
+    "MemberDied",
     "MethodNotAllowed",
     "NameResolutionError",
     "NotAcceptable",

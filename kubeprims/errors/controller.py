@@ -49,3 +49,23 @@ class AlreadyOwned(KubeprimsError):
 
     def __str__(self) -> str:
         return f"{self.name} is controlled by {self.owner} already"
+
+
+class MemberDied(KubeprimsError):
+    """A part of a manager has ended, and the manager with it. What it died of is the cause.
+
+    Attributes:
+        name: The part.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        cause = self.__cause__
+        return f"{self.name} {'ended by itself' if cause is None else f'died: {type(cause).__name__}: {cause}'}"
+
+
+class LeadershipLost(KubeprimsError):
+    """Another process may lead now; what only the leader may do has been told to end."""

@@ -1,0 +1,101 @@
+"""What a manager starts and stops, and how it waits for several at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from kubeprims.clock import Clock
+from kubeprims.errors import LifecycleError
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
+
+
+@runtime_checkable
+class Runnable(Protocol):
+    """Anything that runs until it is told to stop."""
+
+    def run(self, stop: Cancel, /) -> None:
+        """Run until ``stop`` is set; what it raises ends the manager."""
+        ...
+
+
+class Member:
+    """One thing that a manager runs, on a thread of its own.
+
+    Attributes:
+        name: For logs and errors.
+
+    Concurrency:
+        Every method may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Callable[[Cancel], None],
+        *,
+        clock: Clock,
+        unfinished: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        """Make one that does not run yet.
+
+        Args:
+            name: For logs and errors.
+            body: What it does, until the cancel is set.
+            clock: The clock to live by.
+            unfinished: Says what it is still at, for who waits for its end in vain.
+        """
+        self.name = name
+        self._body = body
+        self._unfinished = unfinished
+        self._clock = clock
+        self._stop = Cancel()
+        self._lock = threading.Lock()
+        self._threads: ThreadGroup | None = None
+
+    def start(self, on_end: Callable[[str, BaseException | None], None]) -> None:
+        """Start it; ``on_end`` is told, on its thread, when it ends and of what.
+
+        Raises:
+            LifecycleError: It was started before.
+        """
+        with self._lock:
+            if self._threads is not None:
+                raise LifecycleError(f"{self.name} was started before; it starts once")
+            self._threads = ThreadGroup(self.name)
+        self._threads.spawn(lambda: self._run(on_end), name="run")
+
+    def _run(self, on_end: Callable[[str, BaseException | None], None]) -> None:
+        error: BaseException | None = None
+        try:
+            self._body(self._stop)
+        except BaseException as died:  # noqa: BLE001 - told to the manager, which ends with it
+            error = died
+        on_end(self.name, error)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What it is still at: its name, if it does not say."""
+        return [f"{self.name}: {what}" for what in self._unfinished()] or [self.name]
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set
+
+    def signal_stop(self) -> None:
+        """Tell it to stop; never blocks."""
+        self._stop.set()
+
+    def join(self, deadline: Deadline) -> bool:
+        """Wait until it has ended, and return whether it has."""
+        threads = self._threads
+        return threads is None or not threads.join(deadline)
+
+
+def stop_all(members: list[Member], deadline: Deadline) -> list[str]:
+    """Tell all of them to stop, wait for all, and return what those are still at that have not ended in time."""
+    for member in members:
+        member.signal_stop()
+    return [what for member in members if not member.join(deadline) for what in member.unfinished]
