@@ -11,12 +11,13 @@ import pytest
 from tests.real.cluster import RealCluster, default_assets, find_assets
 
 _HERE = pathlib.Path(__file__).parent
+_CLUSTERS = {"real_cluster", "second_cluster", "sharded_cluster"}
 _TIMEOUT_S = 240  # the first one starts the cluster, and most of them restart it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _HERE in item.path.parents and {"real_cluster", "second_cluster"} & set(getattr(item, "fixturenames", ())):
+        if _HERE in item.path.parents and _CLUSTERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("real")
             item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
 
@@ -46,8 +47,8 @@ def orderly_end() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def _run(folder: pathlib.Path, assets: pathlib.Path) -> Iterator[RealCluster]:
-    cluster = RealCluster(folder, assets)
+def _run(folder: pathlib.Path, assets: pathlib.Path, *api_flags: str) -> Iterator[RealCluster]:
+    cluster = RealCluster(folder, assets, api_flags=api_flags)
     try:
         cluster.start()
         yield cluster
@@ -69,6 +70,14 @@ def second_of_session(
     yield from _run(tmp_path_factory.mktemp("real-second"), assets)
 
 
+@pytest.fixture(scope="session")
+def sharded_of_session(
+    assets: pathlib.Path, orderly_end: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealCluster]:
+    folder = tmp_path_factory.mktemp("real-sharded")
+    yield from _run(folder, assets, "--feature-gates=ShardedListAndWatch=true")
+
+
 def _mended(cluster: RealCluster) -> Iterator[RealCluster]:
     yield cluster
     cluster.resume()
@@ -85,3 +94,9 @@ def real_cluster(first_of_session: RealCluster) -> Iterator[RealCluster]:
 def second_cluster(second_of_session: RealCluster) -> Iterator[RealCluster]:
     """Another one beside it, with keys, data and ports of its own."""
     yield from _mended(second_of_session)
+
+
+@pytest.fixture
+def sharded_cluster(sharded_of_session: RealCluster) -> Iterator[RealCluster]:
+    """One whose server shards lists and watches, which is off by default."""
+    yield from _mended(sharded_of_session)
