@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from kubeprims.informer.dispatch import HandlerRegistration
     from kubeprims.informer.factory import SharedInformerFactory
     from kubeprims.informer.handlers import Notification, Reason, ResourceEventHandler
+    from kubeprims.informer.lease import InformerLease
     from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
     from kubeprims.informer.options import InformerOptions
     from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
@@ -132,6 +133,7 @@ _HOME = {
     "kubeprims.informer.dispatch": "HandlerRegistration",
     "kubeprims.informer.factory": "SharedInformerFactory",
     "kubeprims.informer.handlers": "Notification Reason ResourceEventHandler",
+    "kubeprims.informer.lease": "InformerLease",
     "kubeprims.informer.machine": "ReflectorMachine ReflectorOptions",
     "kubeprims.informer.options": "InformerOptions",
     "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
@@ -210,6 +212,7 @@ __all__ = [
     "HandlerRegistration",
     "Identity",
     "Indexer",
+    "InformerLease",
     "InformerOptions",
     "Invalid",
     "InvalidArgument",

@@ -127,7 +127,9 @@ class NamespacesFeed:
             total.last_contact_s = own.last_contact_s
         if own is not None and own.last_error is not None:
             total.last_error, total.next_try_s = own.last_error, own.next_try_s
-            total.state = own.state if self._state is not ReflectorState.STOPPED else self._state
+            total.state = own.state
+        if self._state is ReflectorState.STOPPED:
+            total.state = self._state
         total.last_error = self._excess or total.last_error
         return total
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 
+from kubeprims.cache.indexer import Indexer
 from kubeprims.errors import ConfigError, Forbidden, InvalidArgument, LifecycleError, WaitTimeout
+from kubeprims.informer.feed import FeedParts
+from kubeprims.informer.machine import ReflectorOptions, ResourceMemory
 from kubeprims.informer.namespaces import (
     NAMESPACES_MAX,
     ByNamespace,
     NamedNamespaces,
     Namespaces,
+    NamespacesFeed,
     combined,
 )
+from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.reflector import ListerWatcher, ReflectorState, ReflectorStatus
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.testing.list_watch import FakeListerWatcher
+from kubeprims.threads import Cancel
 from tests.informer.test_shared import LISTING, TIMEOUT_S, Recorder
 from tests.waiting import eventually
 
@@ -215,6 +222,32 @@ def test_a_version_is_waited_for_in_one_namespace_or_in_all(views: Views) -> Non
     assert view.informer.last_sync_resource_version == "1"
     with pytest.raises(WaitTimeout, match="not at version 2"):
         view.informer.wait_for_resource_version("2", 0.0)
+
+
+@pytest.mark.parametrize("is_stopping", [True, False])
+def test_a_reflector_that_can_be_started_no_more_is_an_error_only_while_nobody_stops(*, is_stopping: bool) -> None:
+    cancel = Cancel()
+
+    def refuse(target: Callable[[], None], name: str) -> None:
+        if is_stopping:
+            cancel.set()
+        raise LifecycleError(f"{name}: no thread any more")
+
+    parts = FeedParts(
+        pipeline=Pipeline(Indexer({})),
+        name="v1/pods",
+        options=ReflectorOptions(),
+        clock=VirtualClock(),
+        rng=random.Random(1),
+        on_error=None,
+        memory=ResourceMemory(),
+        gate=None,
+        spawn=refuse,
+    )
+    feed = NamespacesFeed(ByNamespace(lambda _: FakeListerWatcher(), NamedNamespaces(["a"])), parts)
+    with nullcontext() if is_stopping else pytest.raises(LifecycleError, match="reflector of a"):
+        feed.run(cancel)
+    assert feed.status.state is ReflectorState.STOPPED
 
 
 @pytest.mark.parametrize("names", [[], ["a", ""], [str(number) for number in range(NAMESPACES_MAX + 1)]])
