@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from kubeprims.cache.store import Change
+from kubeprims.errors import InvalidArgument
 from kubeprims.informer.handlers import Reason
 from kubeprims.objects.record import RESOURCE_VERSION
 
@@ -31,6 +32,29 @@ class BufferPolicy(StrEnum):
     """The informer waits for the handler: nothing is merged, and nothing read. Its other handlers wait, too."""
     RAISE = "raise"
     """The handler is removed, with a ``HandlerOverflow``."""
+
+
+def checked_policy(policy: BufferPolicy | str) -> BufferPolicy:
+    """Return a policy.
+
+    Raises:
+        InvalidArgument: There is none of that name.
+    """
+    try:
+        return BufferPolicy(policy)
+    except ValueError:
+        raise InvalidArgument(f"policy must be one of {', '.join(BufferPolicy)}, not {policy!r}") from None
+
+
+def checked_limit(limit: int) -> int:
+    """Return a limit.
+
+    Raises:
+        InvalidArgument: It leaves no room at all.
+    """
+    if limit < 1:
+        raise InvalidArgument(f"buffer_limit must be 1 or more, not {limit!r}")
+    return limit
 
 
 class Batch(NamedTuple):

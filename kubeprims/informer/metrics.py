@@ -6,7 +6,8 @@ Series come with the start of an informer and go when it stops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.pipeline import Pipeline
@@ -72,6 +73,25 @@ FAMILIES = (
 """All of them."""
 
 
+class Informer(Protocol):
+    """What is read of an informer."""
+
+    @property
+    def name(self) -> str:
+        """The value of the label ``name``."""
+        ...
+
+    @property
+    def status(self) -> ReflectorStatus:
+        """What its reflectors count."""
+        ...
+
+    @property
+    def staleness_s(self) -> float:
+        """How long ago the server was heard of, in seconds."""
+        ...
+
+
 class InformerMetrics:
     """Reads the figures of one informer.
 
@@ -79,34 +99,18 @@ class InformerMetrics:
         Any thread may call :meth:`collect`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        pipeline: Pipeline,
-        status: Callable[[], ReflectorStatus],
-        staleness_s: Callable[[], float],
-    ) -> None:
-        """Prepare to read.
-
-        Args:
-            name: The value of the label ``name``.
-            pipeline: The informer's.
-            status: Returns what its reflectors count.
-            staleness_s: Returns how long ago the server was heard of.
-        """
-        self._name = name
+    def __init__(self, informer: Informer, pipeline: Pipeline) -> None:
+        """Prepare to read from an informer and its pipeline."""
+        self._informer = informer
         self._pipeline = pipeline
-        self._status = status
-        self._staleness_s = staleness_s
 
     def collect(self) -> Iterator[Sample]:
         """Yield the figures of the moment."""
         for family, labels, value in self._figures():
-            yield Sample(family, (self._name, *labels), value)
+            yield Sample(family, (self._informer.name, *labels), value)
 
     def _figures(self) -> Iterator[tuple[MetricFamily, tuple[str, ...], float]]:
-        status, pipeline = self._status(), self._pipeline
+        status, pipeline = self._informer.status, self._pipeline
         yield LISTS, (), status.lists
         yield WATCH_LISTS, (), status.watch_lists
         yield WATCHES, (), status.watches
@@ -121,7 +125,7 @@ class InformerMetrics:
         yield SYNCED, (), pipeline.has_synced
         yield OBJECTS, (), len(pipeline.indexer)
         yield DIRTY, (), pipeline.dirty_count
-        yield STALENESS, (), self._staleness_s()
+        yield STALENESS, (), self._informer.staleness_s
         yield QUEUE_DEPTH, (), pipeline.queue_depth
         version = status.resource_version
         if version.isascii() and version.isdigit():

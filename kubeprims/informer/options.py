@@ -14,7 +14,7 @@ from typing import Literal
 
 from kubeprims.cache.delta_fifo import DeltaFIFO, DeltaQueue, KnownObjects
 from kubeprims.cache.real_fifo import RealFIFO
-from kubeprims.errors import ConfigError
+from kubeprims.errors import ConfigError, InvalidArgument
 from kubeprims.informer.intake import Intake, Transform
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.metrics import Metrics
@@ -91,6 +91,18 @@ class InformerOptions:
 
 def _covers(shard: Shard, record: ObjectRecord) -> bool:
     return shard.covers(uid=record[UID], namespace=record[KEY].rpartition("/")[0])
+
+
+def checked_resync_period(period_s: float) -> float:
+    """Return a period.
+
+    Raises:
+        InvalidArgument: The cache cannot be replayed this often.
+    """
+    if not is_resync_period(period_s):
+        rule = f"a resync period is 0 (never) or at least {RESYNC_PERIOD_MIN_S:g} s"
+        raise InvalidArgument(f"{rule}, not {period_s!r}")
+    return period_s
 
 
 def is_resync_period(period_s: float) -> bool:

@@ -21,7 +21,7 @@ from kubeprims.errors import (
     StopTimeout,
     WaitTimeout,
 )
-from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy
+from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy, checked_limit, checked_policy
 from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistration
 from kubeprims.informer.events import InformerEvents
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
@@ -30,7 +30,7 @@ from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, Reso
 from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.metrics import InformerMetrics
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
-from kubeprims.informer.options import QUEUES, RESYNC_PERIOD_MIN_S, InformerOptions, is_resync_period
+from kubeprims.informer.options import QUEUES, InformerOptions, checked_resync_period
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
@@ -154,7 +154,9 @@ class SharedInformer:
         with self._pipeline.lock:
             if self._started or self._cancel.is_set:
                 raise LifecycleError(f"informer {self.name} was started or stopped before; it starts once")
-            self._give_figures()
+            if self._options.metrics is not None:
+                figures = InformerMetrics(self, self._pipeline)
+                self._cancel.add_callback(self._options.metrics.add_source(self.name, figures.collect))
             self._started = True
             try:
                 for registration in self._pipeline.registrations:
@@ -163,16 +165,6 @@ class SharedInformer:
             except BaseException:
                 self._signal_stop()
                 raise
-
-    def _give_figures(self) -> None:
-        if self._options.metrics is not None:
-            figures = InformerMetrics(
-                self.name,
-                pipeline=self._pipeline,
-                status=lambda: self.status,
-                staleness_s=lambda: self.staleness_s,
-            )
-            self._cancel.add_callback(self._options.metrics.add_source(self.name, figures.collect))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End the watch and every thread; the cache stays readable. Later calls do nothing.
@@ -359,17 +351,10 @@ class SharedInformer:
             raise InvalidArgument(f"{resource_version!r} is no version that can be waited for")
         if not self._started:
             raise LifecycleError(f"informer {self.name} is not started: no version would ever come")
-        take_back = self._cancel.add_callback(self._progress.note)
-        try:
-            with self._pipeline.unblocked():
-                is_over = self._progress.wait_until(
-                    lambda: self._cancel.is_set or self._pipeline.has_reached(resource_version, namespace), timeout_s
-                )
-        finally:
-            take_back()
-        if self._pipeline.has_reached(resource_version, namespace):
-            return
-        if is_over:
+        with self._pipeline.unblocked():
+            if self.wait_until(lambda: self._pipeline.has_reached(resource_version, namespace), timeout_s):
+                return
+        if self._cancel.is_set:
             raise LifecycleError(f"informer {self.name} was stopped before it had version {resource_version}")
         seen = f"version {self.last_sync_resource_version or '(none)'}"
         raise WaitTimeout(
@@ -439,9 +424,9 @@ class SharedInformer:
         return self._register(
             tell,
             name=name,
-            resync_period_s=self._period(resync_period_s),
-            policy=_checked_policy(policy),
-            buffer_limit=_checked_limit(buffer_limit),
+            resync_period_s=self._options.resync_period_s if resync_period_s is None else resync_period_s,
+            policy=policy,
+            buffer_limit=buffer_limit,
         )
 
     def events(self, *, name: str = "") -> InformerEvents:
@@ -463,7 +448,7 @@ class SharedInformer:
         *,
         name: str,
         resync_period_s: float,
-        policy: BufferPolicy = BufferPolicy.COALESCE,
+        policy: BufferPolicy | str = BufferPolicy.COALESCE,
         buffer_limit: int = BUFFER_LIMIT,
         has_thread: bool = True,
     ) -> HandlerRegistration:
@@ -473,10 +458,10 @@ class SharedInformer:
                 tell,
                 name=name or f"handler {self._handlers_made} of {self.name}",
                 clock=self._clock,
-                resync_period_s=resync_period_s,
+                resync_period_s=checked_resync_period(resync_period_s),
                 replay=self._pipeline.resync,
-                policy=policy,
-                buffer_limit=buffer_limit,
+                policy=checked_policy(policy),
+                buffer_limit=checked_limit(buffer_limit),
                 has_thread=has_thread,
                 on_room=self._pipeline.make_room,
                 on_error=self._on_handler_error,
@@ -507,29 +492,9 @@ class SharedInformer:
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         self._threads.spawn(target, name=name)
 
-    def _period(self, requested_s: float | None) -> float:
-        period_s = self._options.resync_period_s if requested_s is None else requested_s
-        if not is_resync_period(period_s):
-            rule = f"a resync period is 0 (never) or at least {RESYNC_PERIOD_MIN_S:g} s"
-            raise InvalidArgument(f"{rule}, not {period_s!r}")
-        return period_s
-
     def _thread_died(self, error: BaseException) -> None:
         """A thread ended by an error, which nobody foresaw: stop, so that nobody trusts a dead cache."""
         logger.critical("informer %s died", self.name, exc_info=error)
         failure = error if isinstance(error, KubeprimsError) else KubeprimsError(f"{type(error).__name__}: {error}")
         self._death = failure
         self._signal_stop()
-
-
-def _checked_policy(policy: BufferPolicy | str) -> BufferPolicy:
-    try:
-        return BufferPolicy(policy)
-    except ValueError:
-        raise InvalidArgument(f"policy must be one of {', '.join(BufferPolicy)}, not {policy!r}") from None
-
-
-def _checked_limit(limit: int) -> int:
-    if limit < 1:
-        raise InvalidArgument(f"buffer_limit must be 1 or more, not {limit!r}")
-    return limit
