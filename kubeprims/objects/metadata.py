@@ -4,8 +4,9 @@ The fast way leans on three facts about well-formed JSON:
 
 - ``,"managedFields":[`` cannot stand inside a string, whose quotes would be escaped.
 - If it stands deeper than in the metadata itself, what precedes it, closed with ``}``, does not parse.
-- If every backslash stands before a quote, and the number of unescaped quotes before a bracket is even, the bracket is
-  not inside a string; the first closing bracket after the mark, with no other opened, closes the array.
+- If the number of unescaped quotes before a bracket is even, the bracket is not inside a string; the first closing
+  bracket after the mark, with no other opened, closes the array. As all of the object's quotes come in pairs, the
+  number before the bracket is even if the one behind it is: whoever checks that need not have them counted here.
 """
 
 from __future__ import annotations
@@ -37,29 +38,30 @@ class QuickMetadata(NamedTuple):
     cut: Span | None
 
 
-def quick_metadata(text: str, pos: int) -> QuickMetadata | None:
+def quick_metadata(text: str, pos: int, *, count_quotes: bool = True) -> QuickMetadata | None:
     """Decode the metadata that begins at ``pos``, an opening brace, unless it is of an unexpected shape.
 
-    Right whenever the text is JSON from ``pos`` on; what is cut is not looked at.
+    Right whenever the text is JSON from ``pos`` on; what is cut is not looked at. Without ``count_quotes``, only if the
+    number of unescaped quotes from where the metadata ends to where the object does is even as well.
 
     Raises:
         ValueError: It is not JSON, or ends too early (a ``JSONDecodeError`` says where).
         RecursionError: It is nested too deeply.
     """
     mark = text.find(_MARK, pos, pos + _NEAR)
-    found = _around(text, pos, mark) if mark >= 0 else None
+    found = _around(text, pos, mark, count_quotes=count_quotes) if mark >= 0 else None
     if found is not None:
         return found
     values, end = _decode_object(text, pos)
     if "managedFields" not in values:
         return QuickMetadata(values, end, None)
     mark = text.find(_MARK, pos, end)
-    return _around(text, pos, mark) if mark >= 0 else None
+    return _around(text, pos, mark, count_quotes=count_quotes) if mark >= 0 else None
 
 
-def _around(text: str, pos: int, mark: int) -> QuickMetadata | None:
+def _around(text: str, pos: int, mark: int, *, count_quotes: bool) -> QuickMetadata | None:
     """Decode the metadata at ``pos`` without what stands at ``mark``, if that is its managedFields."""
-    close = _array_end(text, mark + len(_MARK) - 1)
+    close = _array_end(text, mark + len(_MARK) - 1, count_quotes=count_quotes)
     if close < 0 or text[mark - 1] in " \t\n\r":
         return None
     following = text[close : close + 1]
@@ -78,13 +80,16 @@ def _around(text: str, pos: int, mark: int) -> QuickMetadata | None:
     return QuickMetadata(values | tail, close + size, (mark, close))
 
 
-def _array_end(text: str, pos: int) -> int:
+def _array_end(text: str, pos: int, *, count_quotes: bool) -> int:
     """Return where the array that begins at ``pos`` ends; -1 if that cannot be told without reading it."""
     bracket = text.find("]", pos)
-    inside = text[pos + 1 : bracket]
-    escaped = inside.count('\\"')
-    if bracket < 0 or "[" in inside or inside.count("\\") != escaped or (inside.count('"') - escaped) % 2:
+    if bracket < 0 or text.find("[", pos + 1, bracket) >= 0:
         return -1
+    if count_quotes:
+        inside = text[pos + 1 : bracket]
+        escaped = inside.count('\\"')
+        if inside.count("\\") != escaped or (inside.count('"') - escaped) % 2:
+            return -1
     return bracket + 1
 
 

@@ -9,7 +9,7 @@ The rules, the same for lists and watches and for every codec:
 - managedFields are cut out of the text unchecked, and the rest of the text is kept as it came.
 
 The quick way gives exactly what the careful way gives for every text that is JSON. It may take text that is not, as
-long as braces match: that is found out when the content is read.
+long as quotes and braces match: that is found out when the content is read.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _LETTER_ESCAPE = re.compile(r"\\u00[67]")
 # Each level costs a pass over the text, so that great depth would cost its square.
 _QUICK_DEPTH = 64
 _NOT_BRACES = bytes(byte for byte in range(256) if byte not in b"{}")
+_NOT_QUOTES_OR_BRACES = bytes(byte for byte in range(256) if byte not in b'"{}')
 
 
 class TypeMeta(NamedTuple):
@@ -121,7 +122,7 @@ def quick_rest(
 ) -> ObjectRecord | None:
     """Like :func:`quick_object`, after ``match`` up to the metadata."""
     try:
-        metadata = quick_metadata(text, match.end())
+        metadata = quick_metadata(text, match.end(), count_quotes=False)  # closes_at_end() does
         if metadata is None:
             return None
         header: Header = read_header(metadata.values)
@@ -149,22 +150,26 @@ def may_repeat_metadata(tail: str) -> bool:
 
 
 def closes_at_end(tail: str) -> bool:
-    """Return whether the brace that closes the object is the last character of ``tail``, and no brace is missing.
+    """Return whether the brace that closes the object is the last character of ``tail``, and nothing is missing.
 
-    False as well where it is nested too deeply to tell. Braces inside strings count at first, as they nearly always
-    match too; if they do not, strings are taken out.
+    The number of unescaped quotes is then even. False as well where it is nested too deeply to tell. Only braces
+    outside of strings count; without a backslash, strings need not be looked at for that: of quotes and braces alone,
+    the quotes stand in pairs if, and only if, no brace is inside a string.
     """
-    braces = tail.encode()
-    if _is_balanced(braces):
-        return True
-    pieces = braces.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-    return len(pieces) % 2 == 1 and _is_balanced(b"".join(pieces[::2]))
-
-
-def _is_balanced(text: bytes) -> bool:
+    text = tail.encode()
     if not text.endswith(b"}"):
         return False
-    braces = text.translate(None, _NOT_BRACES)[:-1]
+    if b"\\" not in text:
+        marks = text.translate(None, _NOT_QUOTES_OR_BRACES)
+        if 2 * marks.count(b'""') == marks.count(b'"'):
+            return _is_balanced(marks.translate(None, _NOT_BRACES))
+    pieces = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+    return len(pieces) % 2 == 1 and _is_balanced(b"".join(pieces[::2]).translate(None, _NOT_BRACES))
+
+
+def _is_balanced(braces: bytes) -> bool:
+    """Return whether the last of some braces is the only one without a partner."""
+    braces = braces[:-1]
     for _ in range(_QUICK_DEPTH):
         if not braces:
             return True

@@ -109,6 +109,27 @@ def test_the_last_of_repeated_members_counts(codec: Codec) -> None:
 
 
 @every_codec
+def test_braces_inside_strings_do_not_lend_an_object_what_follows_it(codec: Codec) -> None:
+    for first, last in (('"{"', '"}"'), ('"{\\n"', '"}"'), ('"}{"', '{"}":"{"}')):
+        obj = f'{{"metadata":{{"name":"a"}},"x":{first}}}'
+        event = codec.split_event(f'{{"type":"ADDED","object":{obj},"more":{{"y":{last}}}}}'.encode())
+        assert event.record is not None
+        assert event.record[4] == obj.encode()
+
+
+@every_codec
+def test_a_bracket_inside_a_string_does_not_end_managed_fields(codec: Codec) -> None:
+    """What follows is such that quotes which open and quotes which close could be taken for each other."""
+    for managed in ('[{"a":"]},"}]', '[{"a":"x]"},{"b":"}]}"}]', '["],"]', '["\\"]},","b"]'):
+        for rest in ('"spec":{"a":",","b":"}"}', '"spec":{},"x":{"y":":{"}', '"spec":"}"'):
+            text = f'{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"a","managedFields":{managed}}},{rest}}}'
+            record = codec.split_event(line(text)).record
+            assert record is not None
+            assert json.loads(record[4]) == {**json.loads(text), "metadata": {"name": "a"}}
+            assert [item[4] for item in codec.split_list([f'{{"items":[{text},{text}]}}'.encode()])] == [record[4]] * 2
+
+
+@every_codec
 def test_braces_inside_strings_confuse_nobody(codec: Codec) -> None:
     for content in (
         '"}"',
