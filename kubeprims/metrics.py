@@ -300,6 +300,17 @@ class PrometheusMetrics:
             self._sources[name] = collect
         return lambda: self._remove_source(name, collect)
 
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Return all that the registry has, in the format that a scrape accepts, and the name of that format.
+
+        Args:
+            accept: The Accept header of the scrape.
+        """
+        from prometheus_client.exposition import choose_encoder
+
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
     def close(self) -> None:
         """Take all figures out of the registry; may be called again."""
         with self._lock:
