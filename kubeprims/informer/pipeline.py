@@ -374,6 +374,9 @@ class Source:
             counts = self._pipeline.event_counts
             if counts is not None:
                 counts.update(map(_TYPE_OF, events))
+            if self._ahead:
+                reached = self.resource_version
+                self._ahead = {key: ahead for key, ahead in self._ahead.items() if _is_older(reached, ahead)}
         self._pipeline.on_progress()
         if self._pipeline.has_dirty:
             self.on_dirty()
@@ -442,11 +445,9 @@ class Source:
         record, version = event.record, event.resource_version
         if record is None:
             return event
-        ahead = self._ahead.get(record[KEY])
-        if ahead is not None:
-            if not _is_older(ahead, version):
-                return event._replace(type=WatchEventType.BOOKMARK, record=None)
-            del self._ahead[record[KEY]]
+        ahead = self._ahead.get(record[KEY], "")
+        if version == ahead or _is_older(version, ahead):
+            return event._replace(type=WatchEventType.BOOKMARK, record=None)
         taken = record if self._intake is None else self._intake(record)
         if isinstance(taken, MalformedObject):
             return event._replace(record=None, malformed=taken)
