@@ -21,19 +21,20 @@ from kubeprims.errors import (
     StopTimeout,
     WaitTimeout,
 )
-from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy, checked_limit, checked_policy
+from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy
 from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistration
 from kubeprims.informer.events import InformerEvents
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.filtering import Predicate, filtered
-from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, Tell, from_any
+from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, from_any
 from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.metrics import InformerMetrics
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
-from kubeprims.informer.options import QUEUES, InformerOptions, checked_resync_period
+from kubeprims.informer.options import QUEUES, InformerOptions
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
+from kubeprims.informer.registry import HandlerRegistry
 from kubeprims.informer.scope import Scope
 from kubeprims.informer.start_gate import StartGate
 from kubeprims.meta import GroupVersionResource, compare_resource_versions
@@ -106,7 +107,6 @@ class SharedInformer:
         self._scope = scope
         self._options = options or InformerOptions()
         self._clock = clock or SystemClock()
-        self._on_handler_error = on_handler_error
         self._synced_or_stopped = Latch()
         self._progress = Progress(self._clock)
         intake = self._options.make_intake()
@@ -121,6 +121,15 @@ class SharedInformer:
         )
         self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
         self._cancel = Cancel()
+        self._handlers = HandlerRegistry(
+            self._pipeline,
+            self._threads,
+            self._cancel,
+            informer=name,
+            clock=self._clock,
+            resync_period_s=self._options.resync_period_s,
+            on_error=on_handler_error,
+        )
         parts = FeedParts(
             pipeline=self._pipeline,
             name=name,
@@ -138,7 +147,6 @@ class SharedInformer:
         else:
             self._feed = ReflectorFeed(lister_watcher, parts)
         self._death: KubeprimsError | None = None
-        self._handlers_made = 0
         self._started = False
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -159,8 +167,7 @@ class SharedInformer:
                 self._cancel.add_callback(self._options.metrics.add_source(self.name, figures.collect))
             self._started = True
             try:
-                for registration in self._pipeline.registrations:
-                    self._run_handler(registration)
+                self._handlers.start()
                 self._threads.spawn(lambda: self._feed.run(self._cancel), name="reflector")
             except BaseException:
                 self._signal_stop()
@@ -182,11 +189,10 @@ class SharedInformer:
 
     def _signal_stop(self) -> None:
         """Tell every thread to end; takes no lock that user code could hold, so that it never blocks."""
-        # The order matters: who adds a handler looks at the cancel afterwards, so one of both sees the other.
+        # The order matters: who adds a handler looks at the cancel afterwards.
         self._cancel.set()
         self._synced_or_stopped.set()
-        for registration in self._pipeline.registrations:
-            registration.close()
+        self._handlers.close()
 
     def run(self, stop: threading.Event | Cancel) -> None:
         """Start, wait until ``stop`` is set, then stop.
@@ -421,12 +427,8 @@ class SharedInformer:
         tell = from_any(handler, (on_add, on_update, on_delete), on_event)
         if filter is not None:
             tell = filtered(tell, filter)
-        return self._register(
-            tell,
-            name=name,
-            resync_period_s=self._options.resync_period_s if resync_period_s is None else resync_period_s,
-            policy=policy,
-            buffer_limit=buffer_limit,
+        return self._handlers.add(
+            tell, name=name, resync_period_s=resync_period_s, policy=policy, buffer_limit=buffer_limit
         )
 
     def events(self, *, name: str = "") -> InformerEvents:
@@ -438,56 +440,16 @@ class SharedInformer:
             LifecycleError: The informer is stopped.
         """
         return InformerEvents(
-            lambda tell: self._register(tell, name=name, resync_period_s=0.0, has_thread=False),
-            self.remove_event_handler,
+            lambda tell: self._handlers.add(tell, name=name, resync_period_s=0.0, has_thread=False),
+            self._handlers.remove,
         )
-
-    def _register(
-        self,
-        tell: Tell,
-        *,
-        name: str,
-        resync_period_s: float,
-        policy: BufferPolicy | str = BufferPolicy.COALESCE,
-        buffer_limit: int = BUFFER_LIMIT,
-        has_thread: bool = True,
-    ) -> HandlerRegistration:
-        with self._pipeline.lock:
-            self._handlers_made += 1
-            registration = HandlerRegistration(
-                tell,
-                name=name or f"handler {self._handlers_made} of {self.name}",
-                clock=self._clock,
-                resync_period_s=checked_resync_period(resync_period_s),
-                replay=self._pipeline.resync,
-                policy=checked_policy(policy),
-                buffer_limit=checked_limit(buffer_limit),
-                has_thread=has_thread,
-                on_room=self._pipeline.make_room,
-                on_error=self._on_handler_error,
-            )
-            self._pipeline.add(registration)
-            try:
-                self._run_handler(registration)
-            except BaseException:
-                self.remove_event_handler(registration)
-                raise
-        return registration
-
-    def _run_handler(self, registration: HandlerRegistration) -> None:
-        if self._cancel.is_set:
-            raise LifecycleError(f"informer {self.name} has stopped; it takes no handler any more")
-        if self._started and registration.has_thread:
-            self._threads.spawn(registration.run, name=registration.name)
 
     def remove_event_handler(self, registration: HandlerRegistration) -> None:
         """Have a handler told no more; what it has not had yet is dropped. Never blocks, and may be repeated.
 
         A call that is running goes on: ``registration.wait_until_ended()`` waits for it.
         """
-        if registration in self._pipeline.registrations:
-            registration.close()
-            self._pipeline.remove(registration)
+        self._handlers.remove(registration)
 
     def _spawn(self, target: Callable[[], None], name: str) -> None:
         self._threads.spawn(target, name=name)
