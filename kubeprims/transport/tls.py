@@ -15,6 +15,9 @@ from kubeprims.errors import ConfigError
 from kubeprims.transport.credential import ClientCertificate
 from kubeprims.transport.origin import FROM_CODE, Origin, read_file
 
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_CUT_OFF = "ends where one more certificate begins"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TLSOptions:
@@ -217,18 +220,28 @@ def _load_authorities(context: ssl.SSLContext, options: TLSOptions, content: byt
         return
     origin = options.server_origin
     name = "certificate-authority-data" if options.ca_data else "certificate-authority"
+    if _is_cut_off(content):
+        raise origin.error(name, _CUT_OFF)
     try:
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         raise origin.error(name, f"{options.ca_file or 'the data'} holds no PEM certificate") from None
 
 
+def _is_cut_off(content: bytes) -> bool:
+    """Whether somebody is still writing: OpenSSL takes the beginnings of one more certificate for a remark."""
+    last_line = content.rpartition(b"\n")[2].strip()
+    return bool(last_line) and _BEGIN.startswith(last_line)
+
+
 def _load_certificate(context: ssl.SSLContext, options: TLSOptions, pair: ClientCertificate) -> None:
     origin = options.client_origin
     certificate_name, key_name = _pair_names(options)
     certificate, key = pair
-    if b"-----BEGIN CERTIFICATE-----" not in certificate:
+    if _BEGIN not in certificate:
         raise origin.error(certificate_name, "holds no PEM certificate")
+    if _is_cut_off(certificate):
+        raise origin.error(certificate_name, _CUT_OFF)
     if b"PRIVATE KEY-----" not in key:
         raise origin.error(key_name, "holds no PEM private key")
 

@@ -57,6 +57,30 @@ def test_a_server_name_may_be_any_name_or_address(name: str) -> None:
     assert TLSOptions(server_name=name).server_name == name
 
 
+def test_a_file_that_is_cut_at_any_byte_loads_only_if_it_ends_with_a_certificate() -> None:
+    intermediate = CA.create_child_ca()
+    leaf = intermediate.issue_cert("jane@example.com")
+    for blobs, as_options in (
+        ([CA.cert_pem, intermediate.cert_pem], lambda content: {"ca_data": content}),
+        (
+            leaf.cert_chain_pems,
+            lambda content: {"certificate_data": content, "key_data": leaf.private_key_pem.bytes(), "insecure": True},
+        ),
+    ):
+        parts = [blob.bytes() for blob in blobs]
+        content = b"".join(parts)
+        # With or without the end of the last line.
+        whole = {len(parts[0]) - 1, len(parts[0]), len(content) - 1, len(content)}
+        loads: set[int] = set()
+        for end in range(1, len(content) + 1):
+            try:
+                loaded(**as_options(content[:end]))
+            except ConfigError:
+                continue
+            loads.add(end)
+        assert loads == whole
+
+
 def test_data_wins_over_a_file(tmp_path: Path) -> None:
     missing = str(tmp_path / "no")
     loaded(
