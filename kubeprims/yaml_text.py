@@ -7,13 +7,17 @@ Everything here is pure, so it is safe in any thread.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Generator, Hashable
 from contextlib import contextmanager
-from typing import cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from kubeprims.errors import DecodeError
 from kubeprims.meta import JSONObject, JSONValue
+
+if TYPE_CHECKING:
+    import yaml
 
 NODES_MAX = 1_000_000
 """How many values one text may hold; a few lines of aliases could stand for more than a machine can hold."""
@@ -36,7 +40,7 @@ def load_document(content: bytes) -> object:
     import yaml
 
     with _reported():
-        return cast("object", yaml.safe_load(content))
+        return cast("object", yaml.load(content, _loaders().any))  # noqa: S506 - a SafeLoader
 
 
 def load_documents(content: bytes) -> list[JSONValue]:
@@ -49,7 +53,33 @@ def load_documents(content: bytes) -> list[JSONValue]:
     """
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    with _reported():
+        loaded = cast("list[object]", list(yaml.load_all(content, _loaders().plain)))
+    plain = _Plain()
+    return [plain.value(document, 0) for document in loaded]
+
+
+class _Loaders(NamedTuple):
+    """What makes values of YAML: of any type that PyYAML knows, or of those of JSON, with no key twice."""
+
+    any: type[yaml.SafeLoader]
+    plain: type[yaml.SafeLoader]
+
+
+@functools.cache
+def _loaders() -> _Loaders:
+    import yaml
+
+    class Bounded(yaml.SafeLoader):
+        """Bounds what merge keys add up to: PyYAML before 6.0.4 takes a key as often as it comes along."""
+
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            super().flatten_mapping(node)
+            if len(node.value) > NODES_MAX:
+                problem = f"found more than {NODES_MAX} merged keys"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+
+    class Plain(Bounded):
         """Leaves times as they are written, and refuses a key that is there twice."""
 
         yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own table, which is looked up on the class
@@ -64,10 +94,7 @@ def load_documents(content: bytes) -> list[JSONValue]:
                 raise yaml.constructor.ConstructorError(problem="found a key twice", problem_mark=node.start_mark)
             return mapping
 
-    with _reported():
-        loaded = cast("list[object]", list(yaml.load_all(content, Loader)))
-    plain = _Plain()
-    return [plain.value(document, 0) for document in loaded]
+    return _Loaders(Bounded, Plain)
 
 
 def as_json(found: object) -> JSONValue:

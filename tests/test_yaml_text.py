@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubeprims import yaml_text
 from kubeprims.errors import DecodeError
 from kubeprims.meta import JSONValue
 from kubeprims.yaml_text import NODES_MAX, dump_document, load_document, load_documents
@@ -92,6 +94,17 @@ def test_aliases_cannot_stand_for_more_than_can_be_held() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     with pytest.raises(DecodeError, match=f"more than {NODES_MAX} values"):
         load_documents("\n".join(lines).encode())
+
+
+@pytest.mark.parametrize("load", [load_document, load_documents])
+def test_merged_keys_cannot_add_up_to_more_than_can_be_held(
+    load: Callable[[bytes], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"base: &b {a: 1, b: 2, c: 3}\nown: {<<: *b, d: 4}"
+    assert load(content)
+    monkeypatch.setattr(yaml_text, "NODES_MAX", 3)
+    with pytest.raises(DecodeError, match=r"found more than 3 merged keys \(line 2, column 6\)$"):
+        load(content)
 
 
 def test_one_document_keeps_the_types_of_its_reader() -> None:
