@@ -311,3 +311,15 @@ def test_a_resource_is_followed_through_cuts_and_failures() -> None:
             versions = [resource.patch("m", {"data": {"k": str(n)}}).resource_version for n in range(1, 4)]
             assert threads.join(Deadline.after(WAIT_S)) == ()
         assert got == versions[-1:]
+
+
+@case("IN-180", otherwise="QUIRK of upstream: an expired version is asked for again for ever; here it is raised")
+def test_a_server_that_has_forgotten_the_version_is_asked_once() -> None:
+    with APIServer() as server, Transport(TransportConfig(server=server.url)) as transport, Client(transport) as client:
+        resource = client.resource("v1/configmaps", "default")
+        old = resource.create({"metadata": {"name": "m"}}).resource_version
+        resource.patch("m", {"data": {"k": "1"}})
+        server.compact()
+        with RetryWatcher(ListWatch(resource), old, clock=Impatient()) as watcher, pytest.raises(ResourceExpired):
+            list(watcher)
+        assert [request.verb for request in server.requests].count("watch") == 1
