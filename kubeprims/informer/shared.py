@@ -345,7 +345,7 @@ class SharedInformer:
                 each, and the quiet ones are behind.
 
         Raises:
-            InvalidArgument: The version is none that can be compared.
+            InvalidArgument: The version is none that can be compared, or the informer is not about the namespace.
             WaitTimeout: It did not come in time; the informer's last failure is the cause.
             LifecycleError: The informer is not started, or was stopped meanwhile.
 
@@ -357,6 +357,8 @@ class SharedInformer:
             raise InvalidArgument(f"{resource_version!r} is no version that can be waited for")
         if not self._started:
             raise LifecycleError(f"informer {self.name} is not started: no version would ever come")
+        if namespace is not None and self.has_synced and not self._pipeline.follows(namespace):
+            raise InvalidArgument(f"informer {self.name} has nothing of the namespace {namespace!r}")
         with self._pipeline.unblocked():
             if self.wait_until(lambda: self._pipeline.has_reached(resource_version, namespace), timeout_s):
                 return

@@ -222,6 +222,8 @@ def test_a_version_is_waited_for_in_one_namespace_or_in_all(views: Views) -> Non
     assert view.informer.last_sync_resource_version == "1"
     with pytest.raises(WaitTimeout, match="not at version 2"):
         view.informer.wait_for_resource_version("2", 0.0)
+    with pytest.raises(InvalidArgument, match="nothing of the namespace 'c'"):
+        view.informer.wait_for_resource_version("1", 0.0, namespace="c")
 
 
 @pytest.mark.parametrize("is_stopping", [True, False])

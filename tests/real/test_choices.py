@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from kubeprims.client.client import Client
+from kubeprims.errors import NotFound
 from kubeprims.informer.factory import SharedInformerFactory
+from kubeprims.informer.reflector import ErrorCallback
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.meta import JSONObject
 from kubeprims.sharding import Shard
@@ -26,11 +28,28 @@ from tests.waiting import eventually
 PATH = "/api/v1/namespaces/default/configmaps"
 
 
+GADGETS: JSONObject = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "gadgets.lease.example.com"},
+    "spec": {
+        "group": "lease.example.com",
+        "names": {"plural": "gadgets", "singular": "gadget", "kind": "Gadget"},
+        "scope": "Namespaced",
+        "versions": [
+            {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+        ],
+    },
+}
+
+
 @contextmanager
-def informers_of(cluster: RealCluster, folder: pathlib.Path) -> Iterator[SharedInformerFactory]:
+def informers_of(
+    cluster: RealCluster, folder: pathlib.Path, *, on_error: ErrorCallback | None = None
+) -> Iterator[SharedInformerFactory]:
     path = folder / "config"
     path.write_text(json.dumps(cluster.kubeconfig()))
-    with Client.from_config(str(path)) as client, SharedInformerFactory(client) as factory:
+    with Client.from_config(str(path)) as client, SharedInformerFactory(client, on_error=on_error) as factory:
         yield factory
 
 
@@ -217,3 +236,34 @@ def test_a_read_after_a_write_is_not_stale(real_cluster: RealCluster, tmp_path: 
             assert isinstance(metadata, dict)
             informer.wait_for_resource_version(str(metadata["resourceVersion"]), TIMEOUT_S)
             assert informer.indexer.get(f"default/fresh-{number}") is not None
+
+
+def test_a_custom_resource_that_comes_and_goes_is_followed(real_cluster: RealCluster, tmp_path: pathlib.Path) -> None:
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    path = "/apis/lease.example.com/v1/namespaces/default/gadgets"
+    delays_s: list[float] = []
+    with (
+        informers_of(real_cluster, tmp_path, on_error=lambda _, delay_s: delays_s.append(delay_s)) as informers,
+        informers.acquire("lease.example.com/v1/gadgets", namespace="default") as lease,
+    ):
+        gadgets = lease.informer
+        eventually(lambda: isinstance(gadgets.last_error, NotFound), TIMEOUT_S, "there is no such resource")
+        for generation in ("first", "second"):
+            assert real_cluster.request("POST", definitions, GADGETS)[0] == 201
+            gadget: JSONObject = {
+                "apiVersion": "lease.example.com/v1",
+                "kind": "Gadget",
+                "metadata": {"name": generation},
+            }
+            eventually(
+                lambda body=gadget: real_cluster.request("POST", path, body)[0] == 201, TIMEOUT_S, "it is served"
+            )
+            eventually(
+                lambda name=generation: [obj.name for obj in gadgets.indexer.list()] == [name],
+                TIMEOUT_S,
+                f"{generation} is in the cache, alone",
+            )
+            assert real_cluster.request("DELETE", f"{definitions}/gadgets.lease.example.com")[0] == 200
+            eventually(lambda: isinstance(gadgets.last_error, NotFound), TIMEOUT_S, "the resource is gone")
+    assert gadgets.is_stopped
+    assert all(delay_s > 0 for delay_s in delays_s)  # no hot loop
