@@ -1,0 +1,109 @@
+"""EventRecorder on the embedded API server."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubeprims.client.client import Client
+from kubeprims.client.event_series import SERIES_REFRESH_S
+from kubeprims.client.events import QUEUE_MAX, EventRecorder
+from kubeprims.errors import InvalidArgument, LifecycleError
+from kubeprims.meta import JSONObject
+from kubeprims.objects.unstructured import Unstructured
+from kubeprims.testing import APIServer, VirtualClock
+from kubeprims.testing.apiserver.faults import Answer, Match
+from kubeprims.threads import Cancel
+from tests.waiting import eventually
+
+TIMEOUT_S = 20.0
+
+
+@pytest.fixture
+def web(kubeprims_apiserver: APIServer, kubeprims_client: Client) -> Unstructured:
+    kubeprims_apiserver.create("v1/configmaps", {"metadata": {"name": "web"}}, namespace="default")
+    return kubeprims_client.resource("v1/configmaps", "default").get("web")
+
+
+def events_of(server: APIServer) -> list[JSONObject]:
+    return list(server.list("events.k8s.io/v1/events", namespace="default"))
+
+
+def test_an_event_names_the_object_and_who_reports(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    with EventRecorder(kubeprims_client, "example.com/web", instance="web-operator-0") as recorder:
+        recorder.event(web, reason="ScaledUp", note="from 1 to 2", action="Scale", related=web)
+        recorder.event(web, reason="Broken", note="n" * 2000, type="Warning")
+    by_reason = {event["reason"]: event for event in events_of(kubeprims_apiserver)}
+    scaled, broken = by_reason["ScaledUp"], by_reason["Broken"]
+    regarding = {"apiVersion": "v1", "kind": "ConfigMap", "name": "web", "namespace": "default", "uid": web.uid}
+    assert scaled["regarding"] == scaled["related"] == regarding
+    assert (scaled["type"], scaled["action"], scaled["note"]) == ("Normal", "Scale", "from 1 to 2")
+    assert scaled["reportingController"] == "example.com/web"
+    assert scaled["reportingInstance"] == "web-operator-0"
+    assert (broken["type"], broken["action"], len(str(broken["note"]))) == ("Warning", "Broken", 1024)
+    assert (recorder.written, recorder.dropped) == (2, 0)
+
+
+def test_what_is_said_again_becomes_a_series(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    clock = VirtualClock()
+    with EventRecorder(kubeprims_client, "example.com/web", clock=clock) as recorder:
+        for _ in range(3):
+            recorder.event(web, reason="Waiting", note="for pods")
+        eventually(lambda: recorder.written == 1, TIMEOUT_S, "the first")
+        recorder.event(web, reason="Waiting", note="for pods")
+        eventually(lambda: clock.next_due_s() == SERIES_REFRESH_S, TIMEOUT_S, "the count waits")
+        clock.advance(SERIES_REFRESH_S)
+        eventually(lambda: recorder.written == 2, TIMEOUT_S, "the count")
+        (event,) = events_of(kubeprims_apiserver)
+        assert event["series"] == {"count": 4, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}
+        recorder.event(web, reason="Waiting", note="for pods")
+    (event,) = events_of(kubeprims_apiserver)
+    series = event["series"]
+    assert isinstance(series, dict)
+    assert series["count"] == 5, "the last count is written at the end"
+
+
+def test_what_the_server_does_not_take_is_dropped_and_counted(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    events = Match(resource="events.k8s.io/v1/events")
+    kubeprims_apiserver.faults.add(Answer(code=403), events, count=1)
+    with EventRecorder(kubeprims_client, "example.com/web") as recorder:
+        recorder.event(web, reason="Waiting", note="for pods")
+        eventually(lambda: recorder.dropped == 1, TIMEOUT_S, "refused")
+        recorder.event(web, reason="Waiting", note="for pods")
+    assert recorder.written == 1
+    assert len(events_of(kubeprims_apiserver)) == 1
+
+
+def test_a_full_queue_drops_and_counts_and_never_blocks(kubeprims_client: Client, web: Unstructured) -> None:
+    recorder = EventRecorder(kubeprims_client, "example.com/web")  # nobody writes
+    for number in range(QUEUE_MAX + 7):
+        about = web.to_dict()
+        about["metadata"] = {"name": f"web-{number}", "namespace": "default"}
+        recorder.event(Unstructured.from_dict(about), reason="Made", note="it")
+    assert recorder.dropped == 7
+
+
+def test_nothing_is_taken_after_the_end(kubeprims_client: Client, web: Unstructured) -> None:
+    recorder = EventRecorder(kubeprims_client, "example.com/web")
+    stop = Cancel()
+    stop.set()
+    recorder.run(stop)
+    recorder.event(web, reason="Late", note="too late")
+    assert recorder.dropped == 1
+    with pytest.raises(LifecycleError, match="the recorder was stopped"):
+        recorder.start()
+
+
+def test_what_is_no_event_is_refused(kubeprims_client: Client, web: Unstructured) -> None:
+    with pytest.raises(InvalidArgument, match="controller must not be empty"):
+        EventRecorder(kubeprims_client, "")
+    recorder = EventRecorder(kubeprims_client, "example.com/web")
+    with pytest.raises(InvalidArgument, match="an event is Normal or Warning"):
+        recorder.event(web, reason="A", note="", type="Error")
+    with pytest.raises(InvalidArgument, match="an event needs a reason"):
+        recorder.event(web, reason="", note="")
