@@ -17,6 +17,7 @@ from kubeprims.client.list_watch import ListWatch
 from kubeprims.client.options import ALL_NAMESPACES, NamespaceOption
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.errors import InvalidArgument, LifecycleError, StopTimeout
+from kubeprims.informer.dispatch import HandlerErrorCallback
 from kubeprims.informer.lease import InformerLease
 from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
@@ -117,6 +118,7 @@ class SharedInformerFactory:
         name: str = "",
         options: InformerOptions | None = None,
         on_error: ErrorCallback | None = None,
+        on_handler_error: HandlerErrorCallback | None = None,
         start_concurrency: int = START_CONCURRENCY,
         start_jitter_s: float = 0.0,
         clock: Clock | None = None,
@@ -129,6 +131,8 @@ class SharedInformerFactory:
             name: What the names of its informers begin with, to tell those of one cluster from another's.
             options: How every informer lists, watches, keeps and tells; None is the defaults.
             on_error: Called, on an informer's thread, with each failure and the seconds until the next try.
+            on_handler_error: Called, on a handler's thread, with its registration, the key of the object that it was
+                told of, and what it raised.
             start_concurrency: How many first lists may be under way at once. One that fails, or takes longer than 10 s,
                 keeps the others waiting no longer.
             start_jitter_s: Each first list waits for a random part of so many seconds before it begins.
@@ -142,6 +146,7 @@ class SharedInformerFactory:
         self._name = name
         self._options = options or InformerOptions()
         self._on_error = on_error
+        self._on_handler_error = on_handler_error
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not secrets
         self._gate = StartGate(start_concurrency, clock=self._clock, rng=self._rng, jitter_s=start_jitter_s)
@@ -269,6 +274,7 @@ class SharedInformerFactory:
             indexers=indexers,
             options=options,
             on_error=self._on_error,
+            on_handler_error=self._on_handler_error,
             memory=self._memories.setdefault(wanted.resource, ResourceMemory()),
             gate=self._gate,
             clock=self._clock,

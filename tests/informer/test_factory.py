@@ -10,11 +10,12 @@ import pytest
 from kubeprims.backoff import BackoffPolicy
 from kubeprims.client.client import Client
 from kubeprims.errors import Cancelled, InvalidArgument, LifecycleError, NotFound, StopTimeout
+from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.handlers import Notification
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.options import InformerOptions
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.sharding import Shard
 from kubeprims.testing import APIServer
@@ -361,3 +362,21 @@ def test_handlers_that_are_added_while_an_informer_starts_all_see_everything_onc
         assert group.join(Deadline.after(TIMEOUT_S)) == ()
         eventually(lambda: len(seen) >= 8, TIMEOUT_S, "each was told")
     assert seen == ["default/a"] * 8
+
+
+def test_the_errors_of_every_handler_are_reported_to_the_factory(client: Client) -> None:
+    reported: list[tuple[str, ObjectKey | None, str]] = []
+    told = Latch()
+
+    def report(registration: HandlerRegistration, key: ObjectKey | None, error: Exception) -> None:
+        reported.append((registration.name, key, str(error)))
+        told.set()
+
+    def fail(obj: Unstructured) -> None:
+        raise RuntimeError(f"cannot take {obj.name}")
+
+    with SharedInformerFactory(client, options=QUICK, on_handler_error=report) as informers:
+        informers.informer("v1/pods").add_event_handler(on_add=fail, name="bad")
+        informers.start()
+        assert told.wait(TIMEOUT_S)
+    assert reported == [("bad", "default/a", "cannot take a")]
