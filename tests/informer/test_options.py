@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +15,9 @@ from kubeprims.informer.handlers import Notification, from_event
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.meta import JSONObject
+from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
+from kubeprims.objects.msgspec_codec import MsgspecCodec
 from kubeprims.objects.record import RAW, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing.clock import VirtualClock
@@ -21,6 +25,7 @@ from tests.cache.records import make_record
 from tests.parity import case
 
 ADDED, MODIFIED, DELETED = WatchEventType.ADDED, WatchEventType.MODIFIED, WatchEventType.DELETED
+COMPACT = InformerOptions(storage="compact")
 FILLER = [f"line {number % 7} of what all of them say" for number in range(40)]
 
 
@@ -221,3 +226,38 @@ def test_each_informer_has_a_storage_of_its_own() -> None:
     assert packed[0] == packed[1]
     assert not isinstance(packed[0], MalformedObject)
     assert Unstructured(packed[0]).labels == {"app": "a"}
+
+
+def page_of(count: int, version: int) -> Iterator[bytes]:
+    """Yield a list of objects of 10 KB each, as a body comes in."""
+    yield b'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":['
+    for number in range(count):
+        filler = f"{number:06}" * 1_700
+        metadata = f'{{"name":"pod-{number}","uid":"u-{number}","resourceVersion":"{version}"}}'
+        yield f'{"," if number else ""}{{"metadata":{metadata},"data":"{filler}"}}'.encode()
+    yield b"]}"
+
+
+@pytest.mark.parametrize(
+    ("options", "share"), [(InformerOptions(), 1.0), (InformerOptions(strip=("data",)), 0.1), (COMPACT, 0.1)]
+)
+@pytest.mark.parametrize("codec", [StdlibCodec(), MsgspecCodec()])
+def test_neither_list_nor_relist_holds_more_than_what_is_kept(
+    options: InformerOptions, share: float, codec: Codec
+) -> None:
+    """Objects become what is kept while the list comes in, and unchanged ones what is there."""
+    rig, count = Rig(options), 200
+    size = 10_200 * count
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            tracemalloc.reset_peak()
+            rig.source.replace(
+                [item for item in map(rig.source.take, codec.split_list(page_of(count, 1))) if item], "1"
+            )  # type: ignore[misc]
+            rig.registration.close()
+            _, peak = tracemalloc.get_traced_memory()
+            assert peak < (share + 0.35) * size
+    finally:
+        tracemalloc.stop()
+    assert len(rig.indexer) == count
