@@ -167,8 +167,9 @@ _Told = tuple[Change, Reason]
 def coalesce(batches: Iterable[Batch]) -> list[Batch]:
     """Merge changes by key, each from its first old state to its last new state, in the order of the first ones.
 
-    What was added and deleted again is left out: the handler never knew of it. What was deleted and then came back is
-    another object of the same name, so both are told, the deletion first. Two of a key is the most that is left.
+    What was added and deleted again is left out: the handler never knew of it. So is what is as it was before: a server
+    may go back to a backup. What was deleted and then came back is another object of the same name, so both are told,
+    the deletion first. Two of a key is the most that is left.
     """
     gone: dict[str, _Told] = {}
     since: dict[str, _Told | None] = {}
@@ -192,14 +193,17 @@ def coalesce(batches: Iterable[Batch]) -> list[Batch]:
     return merged
 
 
-def _join(first: Change, first_reason: Reason, last: Change, last_reason: Reason) -> _Told:
-    """Return what ``first`` and then ``last`` amount to, both of one object that is still there."""
+def _join(first: Change, first_reason: Reason, last: Change, last_reason: Reason) -> _Told | None:
+    """Return what ``first`` and then ``last`` amount to, both of one object that is still there; None if to nothing."""
     # A resync says nothing of the server: what really happened names the reason, and an add stays an initial one.
     reason = first_reason if last_reason is Reason.RESYNC or first_reason is Reason.INITIAL else last_reason
     old, new = first.old, last.new
-    if old is not None and new is not None and reason is Reason.RESYNC:
-        same = old[RESOURCE_VERSION] == new[RESOURCE_VERSION]
-        reason = Reason.RESYNC if same else Reason.LIVE
+    if old is not None and new is not None:
+        same = old[RESOURCE_VERSION] == new[RESOURCE_VERSION] != ""
+        if same and reason is not Reason.RESYNC:
+            return None
+        if not same and reason is Reason.RESYNC:
+            reason = Reason.LIVE
     return Change(last.type, first.key, old, new), reason
 
 

@@ -167,6 +167,13 @@ def test_a_resync_that_was_handed_over_after_a_change_that_is_merged_with_it_is_
     assert merged(Told("a", 1, 1, Reason.RESYNC), Told("a", 2, 2, Reason.RESYNC)) == [Told("a", 1, 2)]
 
 
+def test_what_is_again_as_the_handler_knows_it_is_left_out() -> None:
+    back = [Told("a", 1, 2), Told("a", 2, 1, Reason.RELIST)]
+    assert merged(*back) == []
+    assert merged(*back, Told("a", 1, 3)) == [Told("a", 1, 3)]
+    assert merged(*back, Told("a", 1, None)) == [Told("a", 1, None)]
+
+
 def test_clear_lets_go_of_everything() -> None:
     buffer = NotificationBuffer(limit=2)
     buffer.push(batch(Told("a", None, 1)))
