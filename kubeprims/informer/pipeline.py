@@ -23,7 +23,7 @@ from operator import itemgetter
 from kubeprims.cache.delta_fifo import DeltaQueue, DeltaType
 from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.store import Change
-from kubeprims.clock import Clock
+from kubeprims.clock import Clock, SystemClock
 from kubeprims.informer.buffer import Batch
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Reason
@@ -78,7 +78,7 @@ class Pipeline:
             on_progress: Called, outside the lock, after everything that moves the version of a source.
             waits_for_room: Whether sources wait for handlers that block. If handlers have no threads of their own,
                 nobody would make room meanwhile.
-            clock: Tells when changes come, for handlers that lag; None if nobody measures that.
+            clock: Waits for room, and tells when changes come, for handlers that lag; None if nobody measures that.
             counts_events: Whether to count events by type.
         """
         self.indexer = indexer
@@ -236,7 +236,7 @@ class Pipeline:
             return
         with self._room:
             while self.blocked_by and not source.is_closed:
-                self._room.wait()
+                (self._clock or SystemClock()).wait(self._room, None)
 
     @contextmanager
     def unblocked(self) -> Generator[None]:

@@ -225,6 +225,11 @@ class Reflector:
         self._records: list[ObjectRecord] = []
         self._malformed: list[MalformedObject] = []
 
+    @property
+    def gathered(self) -> int:
+        """How many objects of the running list are held beside the copy."""
+        return len(self._records)
+
     def run(self, cancel: Cancel) -> None:
         """Do what the machine says until ``cancel`` is set."""
         effect: Effect = self._machine.start()
