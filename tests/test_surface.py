@@ -19,7 +19,7 @@ import pytest
 import kubeprims
 
 SNAPSHOT = pathlib.Path(__file__).with_name("surface.txt")
-PACKAGES = ("kubeprims", "kubeprims.testing")
+PACKAGES = ("kubeprims", "kubeprims.testing", "kubeprims.testing.simulator")
 
 
 def describe(name: str, value: object) -> Iterator[str]:
