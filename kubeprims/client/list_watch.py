@@ -19,6 +19,8 @@ class ListWatch:
 
     Of a shard, the server may well give more than was asked for: one that does not know of shards gives all objects,
     and one that does may be replaced by one that does not. Whoever reads sorts out what the shard does not cover.
+    That the list's ``metadata.shardInfo`` is not there says nothing: lists of custom resources, lists of metadata and
+    watch-lists lack it even where the server shards (seen at 1.37).
 
     Concurrency:
         Immutable: any number of threads at once.

@@ -14,6 +14,8 @@ from kubeprims.informer.reflector import ReflectorStatus
 class SelectedNamespaces:
     """Follows an informer of namespaces: a ``Namespaces``.
 
+    Threads: one of the informer's, which tells of changes, beside those that the informer has anyway.
+
     Concurrency:
         One thread, that of whoever follows, calls :meth:`follow` and :meth:`close`.
     """
@@ -23,6 +25,7 @@ class SelectedNamespaces:
         self._lease = lease
         self._informer = lease.informer
         self._registration: HandlerRegistration | None = None
+        self._take_back: Callable[[], None] = lambda: None
 
     @property
     def status(self) -> ReflectorStatus | None:
@@ -35,7 +38,7 @@ class SelectedNamespaces:
             self._informer.start()
         with suppress(LifecycleError):  # everything is being stopped, and so will be who follows
             self._registration = self._informer.add_event_handler(on_event=lambda _: changed())
-        self._informer.add_sync_callback(changed)
+        self._take_back = self._informer.add_sync_callback(changed)
 
     def names(self) -> Iterable[str] | None:
         """Return the namespaces that there are; None before the first list."""
@@ -43,6 +46,7 @@ class SelectedNamespaces:
 
     def close(self) -> None:
         """Let go of the informer."""
+        self._take_back()
         if self._registration is not None:
             self._informer.remove_event_handler(self._registration)
         self._lease.release()
