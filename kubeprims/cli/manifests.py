@@ -14,11 +14,12 @@ from kubeprims.yaml_text import load_documents
 FILE_BYTES_MAX = 64 << 20
 """How long a file may be, in bytes."""
 
+_STDIN = "standard input"
 _SUFFIXES = frozenset({".json", ".yaml", ".yml"})
 
 
 class Manifest(NamedTuple):
-    """An object, and the file that it was read from; ``-`` for standard input."""
+    """An object, and the file that it was read from, or ``standard input``."""
 
     source: str
     obj: JSONObject
@@ -43,13 +44,15 @@ def read_manifests(files: Sequence[str], *, recursive: bool = False, stdin: Bina
         for obj in _objects(source, content)
     ]
     if not manifests:
-        raise InvalidArgument(f"no objects in {', '.join(files)}")
+        raise InvalidArgument(f"no objects in {', '.join(_STDIN if file == '-' else file for file in files)}")
     return manifests
 
 
 def _contents(file: str, *, recursive: bool, stdin: BinaryIO | None) -> Iterator[tuple[str, bytes]]:
     if file == "-":
-        yield file, _read(file, stdin or sys.stdin.buffer)
+        if stdin is None and sys.stdin is None:  # closed by who started us
+            raise InvalidArgument(f"{_STDIN} is closed")
+        yield _STDIN, _read(_STDIN, stdin or sys.stdin.buffer)
         return
     path = Path(file)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,16 @@ def test_a_folder_is_read_in_the_order_of_names_and_deeper_if_told_so(tmp_path: 
 
 def test_standard_input_is_a_file() -> None:
     found = read_manifests(["-"], stdin=io.BytesIO(config_map("a").encode()))
-    assert [manifest.source for manifest in found] == ["-"]
+    assert [manifest.source for manifest in found] == ["standard input"]
+
+
+def test_errors_call_standard_input_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for content, problem in ((b"{", "standard input is not YAML"), (b"", "no objects in standard input")):
+        with pytest.raises(InvalidArgument, match=problem):
+            read_manifests(["-"], stdin=io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", None)  # what the interpreter sets where it was closed
+    with pytest.raises(InvalidArgument, match="standard input is closed"):
+        read_manifests(["-"])
 
 
 @pytest.mark.parametrize(
