@@ -11,7 +11,7 @@ from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.client.resource import Resource
-from kubeprims.errors import Cancelled, ConnectionLost, DeadlineExceeded, NotFound, UnexpectedContent
+from kubeprims.errors import Cancelled, ConnectionLost, DeadlineExceeded, NotFound, UnexpectedContent, WatchIdle
 from kubeprims.objects.codec import StdlibCodec, default_codec
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.transport import Transport
@@ -71,6 +71,26 @@ def test_a_watch_is_answered_within_the_clients_time_out_however_long_it_may_las
         pods = Client(transport, timeout_s=0.05).resource("v1/pods")
         with pytest.raises(DeadlineExceeded, match="the deadline has passed"):
             pods.watch()
+
+
+def test_a_watch_that_goes_silent_is_given_up_when_its_reader_says_after_the_events_before() -> None:
+    with pods_of(start_watch(chunk(added(1)))) as (pods, _), ListWatch(pods).watch(WatchOptions()) as watch:
+        batches = watch.batches()
+        watch.expire_in(WAIT_S)
+        assert len(next(batches)) == 1
+        watch.expire_in(0.05)
+        with pytest.raises(WatchIdle, match="went silent"):
+            next(batches)
+
+
+def test_a_watch_lasts_no_longer_than_it_was_opened_for_whatever_its_reader_says() -> None:
+    with pods_of(start_watch(chunk(added(1)))) as (pods, _), pods.open_watch(WatchOptions(), timeout_s=0.2) as watch:
+        batches = watch.batches()
+        watch.expire_in(WAIT_S)
+        next(batches)
+        with pytest.raises(DeadlineExceeded) as caught:
+            next(batches)
+        assert not isinstance(caught.value, WatchIdle)
 
 
 def test_a_cancel_ends_a_blocked_watch_and_says_so() -> None:
