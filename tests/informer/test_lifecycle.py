@@ -17,7 +17,7 @@ from kubeprims.cache.delta_fifo import DeltaType
 from kubeprims.cache.indexer import field_index
 from kubeprims.cache.store import Change
 from kubeprims.errors import Forbidden, LifecycleError, ResourceExpired, StopTimeout
-from kubeprims.informer.buffer import BUFFER_LIMIT, Batch
+from kubeprims.informer.buffer import BUFFER_LIMIT, Batch, BufferPolicy
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, Reason, from_event
 from kubeprims.informer.options import InformerOptions
@@ -197,10 +197,10 @@ def test_many_threads_add_and_remove_handlers_while_events_flow(rig: Rig) -> Non
     group = ThreadGroup("handlers")
     errors: list[str] = []
 
-    def meddle() -> None:
+    def meddle(policy: BufferPolicy) -> None:
         try:
             for _ in range(10):
-                registration = rig.informer.add_event_handler(on_event=lambda _: None)
+                registration = rig.informer.add_event_handler(on_event=lambda _: None, policy=policy, buffer_limit=1)
                 rig.informer.remove_event_handler(registration)
         except LifecycleError as error:
             errors.append(str(error))
@@ -209,7 +209,8 @@ def test_many_threads_add_and_remove_handlers_while_events_flow(rig: Rig) -> Non
     rig.informer.add_event_handler(on_event=mirror.on_event)
     for number in range(10_000):
         if number % 100 == 0:
-            group.spawn(meddle, name=str(number))
+            policy = [*BufferPolicy][number // 100 % 3]
+            group.spawn(lambda policy=policy: meddle(policy), name=str(number))
         rig.source.put(f"pod-{number % 50}")
     eventually(lambda: "10000" in mirror.state().values(), TIMEOUT_S, "the last change is told")
     rig.informer.stop()
