@@ -212,9 +212,12 @@ class HandlerRegistration:
     def run(self) -> None:
         """Deliver until closed: the body of the handler's thread."""
         with self._condition:
-            if self._closed:
-                return
-            self._runner = threading.get_ident()
+            is_over = self._closed
+            if not is_over:
+                self._runner = threading.get_ident()
+        if is_over:
+            self._report_overflow()
+            return
         self._resync_at = Deadline.after(self.resync_period_s or None, clock=self._clock)
         try:
             while self.wait_for_work():

@@ -701,6 +701,26 @@ def test_a_handler_that_is_removed_before_its_thread_runs_is_never_called() -> N
     assert not registration.wait_for_sync(0.0)
 
 
+def test_a_handler_that_overflows_before_its_thread_runs_is_reported_all_the_same() -> None:
+    reported: list[Exception] = []
+    registration = HandlerRegistration(
+        from_event(lambda _: None),
+        name="late",
+        clock=VirtualClock(),
+        resync_period_s=0.0,
+        replay=lambda _: None,
+        policy=BufferPolicy.RAISE,
+        buffer_limit=1,
+        on_error=lambda _registration, _key, error: reported.append(error),
+    )
+    change = Change(DeltaType.ADDED, "default/a", None, ("default/a", "", "1", (), b"{}"))
+    for _ in range(2):
+        registration.push(Batch([change], Reason.LIVE))
+    assert reported == []
+    registration.run()
+    assert reported == [registration.last_error]
+
+
 def test_an_informer_used_in_a_with_block_runs_in_it_and_nowhere_else() -> None:
     with running() as made:
         synced(made)
