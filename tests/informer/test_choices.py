@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from kubeprims.meta import JSONObject
 from kubeprims.sharding import Shard
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.backend import BackendOptions
-from kubeprims.testing.apiserver.faults import Answer, EndWatch, Match
+from kubeprims.testing.apiserver.faults import Answer, DropWatch, EndWatch, Match, WatchError
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
 from tests.informer.mirror import Mirror, State, assert_converges
@@ -248,4 +249,46 @@ def test_who_may_not_see_namespaces_is_told_so(server: APIServer, informers: Sha
     with pytest.raises(CacheSyncTimeout, match=r"in namespaces with team=web: .*no namespaces for you"):
         informers.wait_for_cache_sync(0.0)
     server.faults.clear()
+    informers.wait_for_cache_sync(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_view_is_right_whatever_happens_to_namespaces_objects_and_connections(
+    server: APIServer, informers: SharedInformerFactory, seed: int
+) -> None:
+    rng = random.Random(seed)
+    names = [f"{number}-team" for number in range(5)]
+    selected = {name: name < "2" for name in names}
+    objects: dict[str, set[str]] = {name: set() for name in names}
+    for name in names:
+        namespace(server, name, team="web" if selected[name] else "db")
+    informer, mirror = informers.informer(CONFIG_MAPS, namespace_selector="team=web"), Mirror()
+    informer.add_event_handler(on_event=mirror.on_event)
+    informers.start()
+    for step in range(120):
+        name = rng.choice(names)
+        what = rng.choice(("create", "create", "change", "delete", "select", "fault"))
+        known = sorted(objects[name])
+        if what == "select":
+            selected[name] = not selected[name]
+            labels: JSONObject = {"team": "web" if selected[name] else "db"}
+            server.patch("v1/namespaces", name, {"metadata": {"labels": labels}})
+        elif what == "fault":
+            server.faults.interrupt_watches(rng.choice((EndWatch(), DropWatch(), WatchError())))
+            server.faults.add(Answer(code=rng.choice((410, 429, 500, 503))), Match(resource=CONFIG_MAPS))
+        elif what == "create" or not known:
+            objects[name].add(f"cm-{step}")
+            server.create(CONFIG_MAPS, config_map(name, f"cm-{step}"), namespace=name)
+        elif what == "change":
+            server.patch(CONFIG_MAPS, rng.choice(known), {"data": {"step": str(step)}}, namespace=name)
+        else:
+            gone = rng.choice(known)
+            objects[name].discard(gone)
+            server.delete(CONFIG_MAPS, gone, namespace=name)
+    server.faults.clear()
+    selected[names[0]] = True
+    server.patch("v1/namespaces", names[0], {"metadata": {"labels": {"team": "web"}}})
+    server.create(CONFIG_MAPS, config_map(names[0], "last"), namespace=names[0])
+    in_view = tuple(name for name in names if selected[name])
+    assert_converges(informer, mirror, lambda: state_of(server, CONFIG_MAPS, namespaces=in_view))
     informers.wait_for_cache_sync(TIMEOUT_S)
