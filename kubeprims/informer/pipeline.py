@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
@@ -27,6 +27,7 @@ from kubeprims.clock import Clock, SystemClock
 from kubeprims.informer.buffer import Batch
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Reason
+from kubeprims.informer.known import KnownInNamespace
 from kubeprims.informer.options import QUEUES, MakeQueue
 from kubeprims.informer.telling import is_alive, worth_telling
 from kubeprims.meta import compare_resource_versions
@@ -137,7 +138,7 @@ class Pipeline:
             namespace: Where its objects are; None is everywhere. No two sources may share a namespace.
         """
         with self.lock:
-            known = self.indexer if namespace is None else _KnownInNamespace(self.indexer, namespace)
+            known = self.indexer if namespace is None else KnownInNamespace(self.indexer, namespace)
             source = Source(self, self._make_queue(known), namespace=namespace, intake=self._intake)
             self._sources = (*self._sources, source)
             if not self._has_synced:
@@ -477,20 +478,6 @@ class Source:
             self._queue.delete(last_known)
             self._queue.bookmark(malformed.resource_version)
             self._pipeline.drain(self._queue, Reason.LIVE, is_final_state_known=False)
-
-
-class _KnownInNamespace:
-    """The objects of one namespace: those that a list of it can omit."""
-
-    def __init__(self, indexer: Indexer, namespace: str) -> None:
-        self._indexer = indexer
-        self._namespace = namespace
-
-    def keys(self) -> Iterable[str]:
-        return [record[KEY] for record in self._indexer.records(self._namespace)]
-
-    def record(self, key: str) -> ObjectRecord | None:
-        return self._indexer.record(key)
 
 
 def _is_older(version: str, other: str) -> bool:
