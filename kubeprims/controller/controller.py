@@ -12,6 +12,7 @@ from kubeprims.clock import Clock, SystemClock
 from kubeprims.controller.context import ReconcileContext
 from kubeprims.controller.gate import AlwaysLeader, LeaderTerm
 from kubeprims.controller.mapping import MapFunction, checked_key, checked_keys, own_key, owner_keys
+from kubeprims.controller.metrics import ControllerMetrics
 from kubeprims.controller.predicates import Predicate
 from kubeprims.controller.result import NextStep, Outcome, Result, outcome_of_error, outcome_of_result
 from kubeprims.controller.settling import Settling
@@ -21,6 +22,7 @@ from kubeprims.errors import CacheSyncTimeout, ConfigError, InvalidArgument, Kub
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, Reason
 from kubeprims.meta import GroupVersionKind, ObjectKey
+from kubeprims.metrics import Metrics
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.workqueue.order import LOW_PRIORITY, PriorityOrder
 from kubeprims.workqueue.queue import RateLimitingQueue
@@ -94,6 +96,7 @@ class Controller:
         reconcile_timeout_s: float | None = None,
         sync_timeout_s: float = SYNC_TIMEOUT_S,
         rate_limiter: RateLimiter | None = None,
+        metrics: Metrics | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Make a controller that is told by nobody yet.
@@ -108,11 +111,12 @@ class Controller:
                 never.
             sync_timeout_s: How long the caches may take until they are in sync, in seconds.
             rate_limiter: When a key that failed is tried again; it belongs to this controller.
+            metrics: Where figures of the controller and its queue go; None: nowhere.
             clock: The clock to live by.
 
         Raises:
-            ConfigError: The name is empty, ``reconcile`` cannot be called, there are no workers, or a time is not
-                positive.
+            ConfigError: The name is empty, ``reconcile`` cannot be called, there are no workers, a time is not
+                positive, or another controller of that name gives figures.
         """
         if not name:
             raise ConfigError("must not be empty", field="name")
@@ -131,8 +135,13 @@ class Controller:
         self._sync_timeout_s = sync_timeout_s
         self._clock = clock or SystemClock()
         self._queue = RateLimitingQueue[ObjectKey](
-            name, rate_limiter=rate_limiter, order=PriorityOrder(), clock=self._clock
+            name, rate_limiter=rate_limiter, order=PriorityOrder(), metrics=metrics, clock=self._clock
         )
+        self._figures: ControllerMetrics | None = None
+        if metrics is not None:
+            self._figures = ControllerMetrics(
+                metrics, name, self.counts, workers=workers, active=lambda: len(self.in_flight)
+            )
         self._settling = Settling(name, client, clock=self._clock)
         self._watchdog = Watchdog(name, reconcile_timeout_s, clock=self._clock, on_timeout=self._timed_out)
         self._watched: list[_Watched] = []
@@ -270,6 +279,15 @@ class Controller:
         if running:
             keys = [f"{self.name}: the reconcile of {key}" for key, _ in self._queue.processing]
             raise StopTimeout(keys or list(running), timeout_s=timeout_s)
+        self._close()
+
+    def _close(self) -> None:
+        """Let go of the figures, once nothing runs any more."""
+        self._queue.close()
+        with self._lock:
+            figures, self._figures = self._figures, None
+        if figures is not None:
+            figures.close()
 
     def signal_stop(self) -> None:
         """Take in nothing more; never blocks."""
@@ -373,6 +391,7 @@ class Controller:
             settle=lambda resource, written: self._settling.wait_for_object(key, resource, written, self._stop),
             is_leading=term.is_leading,
         )
+        began_s = self._clock.monotonic()
         try:
             with self._watchdog.watch(key):
                 return outcome_of_result(self._reconcile(key, context))
@@ -381,6 +400,9 @@ class Controller:
             if outcome.is_reported:
                 logger.exception("%s: the reconcile of %s failed, attempt %d", self.name, key, attempt + 1)
             return outcome
+        finally:
+            if self._figures is not None:
+                self._figures.duration.observe(self._clock.monotonic() - began_s)
 
     def _follow_up(self, key: ObjectKey, outcome: Outcome) -> None:
         counts = self.counts

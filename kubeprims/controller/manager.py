@@ -1,8 +1,7 @@
 """Runs what an operator consists of: starts it in order, stops it in reverse, and ends as a whole if a part dies.
 
 Everything that happens to a manager while it runs (a signal, a part that ends, a term that is won or lost) is put into
-one queue, and the thread that runs it takes one after the other. So no two things are decided at once, and a signal
-handler does no more than put something into a queue, which is safe whatever it has interrupted.
+one queue, and the thread that runs it takes one after the other. So no two things are decided at once.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from kubeprims.controller.controller import Controller
 from kubeprims.controller.gate import AlwaysLeader, LeaderGate, LeaderTerm
 from kubeprims.controller.lifecycle import Member, Runnable, stop_all
 from kubeprims.controller.selection import select_controllers
+from kubeprims.controller.signals import heard
 from kubeprims.errors import (
     ConfigError,
     InvalidArgument,
@@ -245,7 +245,7 @@ class ControllerManager:
         """
         if threading.current_thread() is not threading.main_thread():
             raise LifecycleError("signals come to the main thread alone: call run(stop) elsewhere")
-        with self._handling_signals():
+        with heard((signal.SIGTERM, signal.SIGINT), self._on_signal):
             try:
                 self.run()
             except (ConfigError, LifecycleError):
@@ -275,20 +275,11 @@ class ControllerManager:
                 stop.set()
                 watcher.join(Deadline.after(None))
 
-    @contextmanager
-    def _handling_signals(self) -> Generator[None]:
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, _frame: object) -> None:
+    def _on_signal(self, number: int) -> None:
         self._signals += 1
         if self._signals > 1:
             os._exit(128 + number)
-        self._events.put(_Event(_What.STOP))
+        self.stop()
 
     # -- the order of things ------------------------------------------------------------------------------------------
 

@@ -14,8 +14,10 @@ from typing import Generic, TypeVar
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import InvalidArgument
+from kubeprims.metrics import Metrics
 from kubeprims.threads import Deadline
 from kubeprims.workqueue.machine import Added, WorkQueueMachine
+from kubeprims.workqueue.metrics import QueueMetrics
 from kubeprims.workqueue.order import ArrivalOrder, Order
 from kubeprims.workqueue.rate_limiters import RateLimiter, default_controller_rate_limiter
 
@@ -40,14 +42,25 @@ class WorkQueue(Generic[K]):
         Differs: delays need no thread and no heartbeat; a negative delay is an error.
     """
 
-    def __init__(self, name: str = "", *, order: Order[K] | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        order: Order[K] | None = None,
+        metrics: Metrics | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Make an empty queue.
 
         Args:
             name: For logs and metrics.
             order: Which key is next: the oldest one by default; ``PriorityOrder`` for priorities. It belongs to the
                 queue from now on.
+            metrics: Where figures go; a queue without a name has none.
             clock: The clock to live by.
+
+        Raises:
+            ConfigError: A queue of that name gives figures already.
         """
         self.name = name
         self._clock = clock or SystemClock()
@@ -56,6 +69,10 @@ class WorkQueue(Generic[K]):
         self._wakes = threading.Condition(self._lock)
         self._drains = threading.Condition(self._lock)
         self._has_timekeeper = False
+        self._metrics = metrics
+        self._figures: QueueMetrics | None = None
+        if metrics is not None and name:
+            self._figures = QueueMetrics(metrics, name, waiting=lambda: len(self), processing=lambda: self.processing)
 
     # -- adding -------------------------------------------------------------------------------------------------------
 
@@ -67,8 +84,7 @@ class WorkQueue(Generic[K]):
             priority: Higher is sooner, if the queue's order looks at it.
         """
         with self._lock:
-            if self._machine.add(key, now_s=self._clock.monotonic(), priority=priority) is Added.WAITS:
-                self._wakes.notify()
+            self._note(self._machine.add(key, now_s=self._clock.monotonic(), priority=priority))
 
     def add_after(self, key: K, delay_s: float, *, priority: int = 0) -> None:
         """Have a key added ``delay_s`` seconds from now; of several times for one key, the earliest counts.
@@ -88,10 +104,22 @@ class WorkQueue(Generic[K]):
 
     def _add_after(self, key: K, delay_s: float, priority: int, now_s: float) -> None:
         due_s = self._machine.next_due_s
-        if self._machine.add_at(key, now_s + delay_s, now_s=now_s, priority=priority) is Added.WAITS:
-            self._wakes.notify()
+        added = self._machine.add_at(key, now_s + delay_s, now_s=now_s, priority=priority)
+        if added is not None:
+            self._note(added)
         elif self._machine.next_due_s != due_s:
             self._wakes.notify_all()  # whoever keeps the time has to look again, and only they know who that is
+
+    def _note(self, added: Added) -> None:
+        """Count a key that is new, and call a worker for one that waits."""
+        if added is Added.WAITS:
+            self._wakes.notify()
+        if self._figures is not None and added in {Added.WAITS, Added.AFTER_PROCESSING}:
+            self._figures.adds += 1
+
+    def _release_due(self, now_s: float) -> None:
+        for added in self._machine.release_due(now_s=now_s):
+            self._note(added)
 
     # -- working ------------------------------------------------------------------------------------------------------
 
@@ -104,11 +132,11 @@ class WorkQueue(Generic[K]):
         with self._lock:
             while True:
                 now_s = self._clock.monotonic()
-                for added in machine.release_due(now_s=now_s):
-                    if added is Added.WAITS:
-                        self._wakes.notify()
+                self._release_due(now_s)
                 got = machine.get(now_s=now_s)
                 if got is not None:
+                    if self._figures is not None:
+                        self._figures.queue_duration.observe(got.waited_s)
                     if not self._has_timekeeper and machine.delayed:
                         self._wakes.notify()
                     return got.key
@@ -135,7 +163,9 @@ class WorkQueue(Generic[K]):
         """
         with self._lock:
             waiting = self._machine.waiting
-            self._machine.done(key, now_s=self._clock.monotonic())
+            worked_s = self._machine.done(key, now_s=self._clock.monotonic())
+            if self._figures is not None and worked_s is not None:
+                self._figures.work_duration.observe(worked_s)
             if self._machine.waiting > waiting:
                 self._wakes.notify()
             if not self._machine.is_busy:
@@ -178,6 +208,14 @@ class WorkQueue(Generic[K]):
         self._wakes.notify_all()
         self._drains.notify_all()
 
+    def close(self) -> None:
+        """Shut down, and let go of the figures; may be called again."""
+        self.shut_down()
+        with self._lock:
+            figures, self._figures = self._figures, None
+        if figures is not None and self._metrics is not None:
+            figures.close(self._metrics)
+
     # -- how it fares -------------------------------------------------------------------------------------------------
 
     @property
@@ -200,9 +238,7 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         """Return how many keys wait, those included whose delay is over."""
         with self._lock:
-            for added in self._machine.release_due(now_s=self._clock.monotonic()):
-                if added is Added.WAITS:
-                    self._wakes.notify()
+            self._release_due(self._clock.monotonic())
             return self._machine.waiting
 
     def __repr__(self) -> str:
@@ -227,6 +263,7 @@ class RateLimitingQueue(WorkQueue[K]):
         *,
         rate_limiter: RateLimiter | None = None,
         order: Order[K] | None = None,
+        metrics: Metrics | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Make an empty queue.
@@ -236,15 +273,21 @@ class RateLimitingQueue(WorkQueue[K]):
             rate_limiter: Decides about retries; ``default_controller_rate_limiter()`` by default. It belongs to the
                 queue from now on.
             order: Which key is next; see :class:`WorkQueue`.
+            metrics: Where figures go; see :class:`WorkQueue`.
             clock: The clock to live by.
+
+        Raises:
+            ConfigError: A queue of that name gives figures already.
         """
-        super().__init__(name, order=order, clock=clock)
+        super().__init__(name, order=order, metrics=metrics, clock=clock)
         self._rate_limiter = default_controller_rate_limiter() if rate_limiter is None else rate_limiter
 
     def add_rate_limited(self, key: K, *, priority: int = 0) -> None:
         """Count a failure of a key, and add it once the limiter lets it."""
         with self._lock:
             if not self._machine.is_shut_down:
+                if self._figures is not None:
+                    self._figures.retries += 1
                 now_s = self._clock.monotonic()
                 self._add_after(key, self._rate_limiter.when(key, now_s=now_s), priority, now_s)
 
