@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -13,6 +14,7 @@ from kubeprims.cache.indexer import Indexer
 from kubeprims.informer.buffer import BufferPolicy
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, from_event
+from kubeprims.informer.options import QUEUES
 from kubeprims.informer.pipeline import Intake, Pipeline, Source
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
@@ -43,9 +45,9 @@ ADDED, MODIFIED, DELETED = WatchEventType.ADDED, WatchEventType.MODIFIED, WatchE
 class Rig:
     """A pipeline, and a handler that remembers what it was told."""
 
-    def __init__(self, intake: Intake | None = None) -> None:
+    def __init__(self, intake: Intake | None = None, *, queue: str = "in_order") -> None:
         self.synced = 0
-        self.pipeline = Pipeline(Indexer(), intake=intake, on_synced=self._on_synced)
+        self.pipeline = Pipeline(Indexer(), make_queue=QUEUES[queue], intake=intake, on_synced=self._on_synced)
         self.told: list[str] = []
         self.registration = self.handler(self._remember)
 
@@ -305,8 +307,9 @@ def test_a_source_forgets_its_marks_and_leaves_those_of_others() -> None:
 
 
 @case("IN-114")
-def test_a_list_that_differs_tells_deletions_first_and_the_rest_in_its_own_order() -> None:
-    rig = Rig()
+@pytest.mark.parametrize("queue", list(QUEUES))
+def test_a_list_that_differs_tells_deletions_first_and_the_rest_in_its_own_order(queue: str) -> None:
+    rig = Rig(queue=queue)
     source = synced(rig, record("1", 1), record("2", 2), record("3", 3))
     source.replace([record("2", 5), record("1", 6), record("4", 7)], "8")
     assert rig.news() == ["relist 3 3-> unknown", "relist 2 2->5", "relist 1 1->6", "relist 4 ->7"]
@@ -469,12 +472,13 @@ def test_a_handler_stays_synced_whatever_it_is_told_afterwards() -> None:
     st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([ADDED, DELETED, None])), max_size=40),
     st.lists(st.integers(0, 3), max_size=40),
     st.integers(1, 10),
+    st.sampled_from(list(QUEUES)),
 )
 def test_a_coalescing_handler_ends_with_what_the_cache_has(
-    steps: list[tuple[str, WatchEventType | None]], deliveries: list[int], limit: int
+    steps: list[tuple[str, WatchEventType | None]], deliveries: list[int], limit: int, queue: str
 ) -> None:
     """Each step is an event, or a list that has lost one object and changed another; handlers lag by chance."""
-    rig = Rig()
+    rig = Rig(queue=queue)
     mirror: dict[str, str] = {}
 
     def replay(notification: Notification) -> None:
@@ -535,3 +539,89 @@ def test_a_pipeline_without_threads_waits_for_nobody() -> None:
     while registration.deliver_next():
         pass
     assert (pipeline.blocked_by, registration.has_room) == ((), True)
+
+
+class WaitedOn(VirtualClock):
+    """A clock that tells when somebody begins to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waits = threading.Semaphore(0)
+
+    def wait(self, condition: threading.Condition, timeout_s: float | None) -> bool:
+        self._waits.release()
+        return super().wait(condition, timeout_s)
+
+    def until_waited_on(self) -> None:
+        assert self._waits.acquire(timeout=TIMEOUT_S)
+
+
+def blocking(pipeline: Pipeline, *, policy: BufferPolicy = BufferPolicy.BLOCK) -> HandlerRegistration:
+    registration = HandlerRegistration(
+        from_event(lambda _: None),
+        name="slow",
+        clock=VirtualClock(),
+        resync_period_s=0.0,
+        replay=pipeline.resync,
+        policy=policy,
+        buffer_limit=1,
+        on_room=pipeline.make_room,
+    )
+    pipeline.add(registration)
+    return registration
+
+
+def test_a_source_waits_after_each_batch_until_the_handler_that_blocks_has_room() -> None:
+    clock = WaitedOn()
+    pipeline = Pipeline(Indexer(), clock=clock)
+    registration = blocking(pipeline)
+    source = pipeline.source()
+    source.replace([], "5")
+    applied: list[int] = []
+    group = ThreadGroup("reflector")
+
+    def feed() -> None:
+        for version in (11, 12, 13):
+            source.apply([event(ADDED, str(version), version)])
+            applied.append(version)
+
+    group.spawn(feed, name="feed")
+    for version in (11, 12, 13):
+        clock.until_waited_on()
+        assert applied == [*range(11, version)]
+        assert len(pipeline.indexer) == len(applied) + 1
+        while registration.depth:
+            registration.deliver_next()
+    assert group.join(Deadline.after(TIMEOUT_S)) == ()
+    assert applied == [11, 12, 13]
+
+
+@pytest.mark.parametrize("ends", ["the source", "the handler", "all"])
+def test_a_source_that_waits_for_room_ends_with_its_namespace_and_goes_on_without_the_handler(ends: str) -> None:
+    clock = WaitedOn()
+    pipeline = Pipeline(Indexer(), clock=clock)
+    registration = blocking(pipeline)
+    source = pipeline.source("red")
+    source.replace([], "5")
+    group = ThreadGroup("reflector")
+    group.spawn(lambda: source.apply([event(ADDED, "red/a", 11)]), name="feed")
+    clock.until_waited_on()
+    if ends == "the source":
+        pipeline.remove_source(source)
+    elif ends == "the handler":
+        pipeline.remove(registration)
+    else:
+        registration.close()
+    assert group.join(Deadline.after(TIMEOUT_S)) == ()
+
+
+def test_a_handler_that_was_too_slow_is_no_longer_one_of_the_pipeline() -> None:
+    pipeline = Pipeline(Indexer())
+    registration = blocking(pipeline, policy=BufferPolicy.RAISE)
+    source = pipeline.source()
+    source.replace([], "5")
+    source.apply([event(ADDED, "a", 11)])
+    assert pipeline.registrations == (registration,)
+    source.apply([event(ADDED, "b", 12)])
+    assert (pipeline.registrations, registration.is_active) == ((), False)
+    assert not registration.deliver_next()
