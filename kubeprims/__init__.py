@@ -5,6 +5,8 @@ The map of the package::
     Client, Resource                     the API as verbs on resources              kubeprims.client
     SharedInformerFactory, SharedInformer  a local copy, always current             kubeprims.informer
     Indexer, Lister, DeltaFIFO           what the copy is made of                   kubeprims.cache
+    Controller, ControllerManager        what reconciles, and runs as one           kubeprims.controller
+    WorkQueue, RateLimitingQueue         keys to be worked on                       kubeprims.workqueue
     Unstructured, WatchEvent             objects as the API has them                kubeprims.objects
     Transport, TransportConfig           the one road to the network                kubeprims.transport
     KubeprimsError and its kinds         every error, in one tree                   kubeprims.errors
@@ -23,7 +25,19 @@ from typing import TYPE_CHECKING
 from kubeprims.version import __version__
 
 if TYPE_CHECKING:
-    from kubeprims import cache, client, errors, http1, informer, metrics, objects, testing, transport
+    from kubeprims import (
+        cache,
+        client,
+        controller,
+        errors,
+        http1,
+        informer,
+        metrics,
+        objects,
+        testing,
+        transport,
+        workqueue,
+    )
     from kubeprims.backoff import Backoff, BackoffPolicy
     from kubeprims.cache.delta_fifo import Delta, DeltaFIFO, Deltas, DeltaType
     from kubeprims.cache.indexer import Indexer
@@ -31,6 +45,7 @@ if TYPE_CHECKING:
     from kubeprims.cache.real_fifo import RealFIFO
     from kubeprims.client.client import Client
     from kubeprims.client.conflict import retry_on_conflict
+    from kubeprims.client.events import EventRecorder
     from kubeprims.client.list_watch import ListWatch
     from kubeprims.client.options import ALL_NAMESPACES, ListOptions, PatchType, WatchOptions
     from kubeprims.client.resource import Resource
@@ -39,6 +54,11 @@ if TYPE_CHECKING:
     from kubeprims.client.until import until
     from kubeprims.client.watch import WatchStream
     from kubeprims.clock import Clock, SystemClock
+    from kubeprims.controller.context import ReconcileContext
+    from kubeprims.controller.controller import Controller
+    from kubeprims.controller.manager import ControllerManager
+    from kubeprims.controller.probes import Probes
+    from kubeprims.controller.result import Result
     from kubeprims.errors import (
         AlreadyExists,
         ApplyConflict,
@@ -66,6 +86,7 @@ if TYPE_CHECKING:
         ServerError,
         StatusError,
         StopTimeout,
+        TerminalError,
         TLSError,
         TooManyRequests,
         TransportError,
@@ -104,6 +125,7 @@ if TYPE_CHECKING:
     from kubeprims.transport.identity import Identity
     from kubeprims.transport.rate_limit import RateLimit
     from kubeprims.transport.transport import Transport
+    from kubeprims.workqueue.queue import RateLimitingQueue, WorkQueue
 
 _HOME = {
     "kubeprims.backoff": "Backoff BackoffPolicy",
@@ -113,6 +135,7 @@ _HOME = {
     "kubeprims.cache.real_fifo": "RealFIFO",
     "kubeprims.client.client": "Client",
     "kubeprims.client.conflict": "retry_on_conflict",
+    "kubeprims.client.events": "EventRecorder",
     "kubeprims.client.list_watch": "ListWatch",
     "kubeprims.client.options": "ALL_NAMESPACES ListOptions PatchType WatchOptions",
     "kubeprims.client.resource": "Resource",
@@ -121,13 +144,18 @@ _HOME = {
     "kubeprims.client.until": "until",
     "kubeprims.client.watch": "WatchStream",
     "kubeprims.clock": "Clock SystemClock",
+    "kubeprims.controller.context": "ReconcileContext",
+    "kubeprims.controller.controller": "Controller",
+    "kubeprims.controller.manager": "ControllerManager",
+    "kubeprims.controller.probes": "Probes",
+    "kubeprims.controller.result": "Result",
     "kubeprims.errors": (
         "AlreadyExists ApplyConflict BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError "
-        "ConnectionLost ContentUnavailable CredentialError DeadlineExceeded DecodeError FieldConflict "
-        "Forbidden HandlerOverflow Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired "
-        "ResourceVersionRewound ServerError StatusError StopTimeout TLSError TooManyRequests TransportError "
-        "Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation WaitTimeout WatchClosed "
-        "WatchIdle WatchListIncomplete WatchTooShort"
+        "ConnectionLost ContentUnavailable CredentialError DeadlineExceeded DecodeError FieldConflict Forbidden "
+        "HandlerOverflow Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired "
+        "ResourceVersionRewound ServerError StatusError StopTimeout TLSError TerminalError TooManyRequests "
+        "TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation "
+        "WaitTimeout WatchClosed WatchIdle WatchListIncomplete WatchTooShort"
     ),
     "kubeprims.informer.buffer": "BufferPolicy",
     "kubeprims.informer.dispatch": "HandlerRegistration",
@@ -153,9 +181,24 @@ _HOME = {
     "kubeprims.transport.addresses": "AddressPolicy",
     "kubeprims.transport.rate_limit": "RateLimit",
     "kubeprims.transport.transport": "Transport",
+    "kubeprims.workqueue.queue": "RateLimitingQueue WorkQueue",
 }
 _MODULE_BY_NAME = {name: module for module, names in _HOME.items() for name in names.split()}
-_PACKAGES = frozenset({"cache", "client", "errors", "http1", "informer", "metrics", "objects", "testing", "transport"})
+_PACKAGES = frozenset(
+    {
+        "cache",
+        "client",
+        "controller",
+        "errors",
+        "http1",
+        "informer",
+        "metrics",
+        "objects",
+        "testing",
+        "transport",
+        "workqueue",
+    }
+)
 
 
 def __getattr__(name: str) -> object:
@@ -192,6 +235,8 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "ContentUnavailable",
+    "Controller",
+    "ControllerManager",
     "CredentialError",
     "Deadline",
     "DeadlineExceeded",
@@ -202,6 +247,7 @@ __all__ = [
     "DeltaFIFO",
     "DeltaType",
     "Deltas",
+    "EventRecorder",
     "ExecPolicy",
     "FieldConflict",
     "FieldSelector",
@@ -228,10 +274,13 @@ __all__ = [
     "Notification",
     "ObjectKey",
     "PatchType",
+    "Probes",
     "PrometheusMetrics",
     "RateLimit",
+    "RateLimitingQueue",
     "RealFIFO",
     "Reason",
+    "ReconcileContext",
     "Reflector",
     "ReflectorMachine",
     "ReflectorOptions",
@@ -240,6 +289,7 @@ __all__ = [
     "ResourceEventHandler",
     "ResourceExpired",
     "ResourceVersionRewound",
+    "Result",
     "RetryWatcher",
     "ServerError",
     "Shard",
@@ -250,6 +300,7 @@ __all__ = [
     "SystemClock",
     "TLSError",
     "Table",
+    "TerminalError",
     "TooManyRequests",
     "Transport",
     "TransportConfig",
@@ -269,10 +320,12 @@ __all__ = [
     "WatchOptions",
     "WatchStream",
     "WatchTooShort",
+    "WorkQueue",
     "__version__",
     "cache",
     "client",
     "compare_resource_versions",
+    "controller",
     "errors",
     "http1",
     "informer",
@@ -284,4 +337,5 @@ __all__ = [
     "typed_handler",
     "until",
     "until_with_sync",
+    "workqueue",
 ]

@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from kubeprims.testing.apiserver.auth import User
     from kubeprims.testing.apiserver.server import APIServer
     from kubeprims.testing.clock import VirtualClock
+    from kubeprims.testing.waiting import eventually
 
-__all__ = ["APIServer", "User", "VirtualClock"]
+__all__ = ["APIServer", "User", "VirtualClock", "eventually"]
 
 _MODULES = {
     "APIServer": "kubeprims.testing.apiserver.server",
     "User": "kubeprims.testing.apiserver.auth",
     "VirtualClock": "kubeprims.testing.clock",
+    "eventually": "kubeprims.testing.waiting",
 }
 
 
