@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from kubeprims.errors import LifecycleError
+from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.shared import STOP_TIMEOUT_S, SharedInformer
 
 
@@ -14,8 +16,8 @@ class InformerLease:
     """Somebody's share in a running informer, which stops with its last lease; a context manager.
 
     Attributes:
-        informer: The informer. Handlers that are added to it stay for as long as it runs: who leaves before the others
-            removes their own.
+        informer: The informer. Handlers that are added to it stay for as long as it runs, unless they are attached to a
+            lease.
 
     Concurrency:
         Every method may be called from any thread, handlers of the informer included.
@@ -32,14 +34,30 @@ class InformerLease:
         self._give_back = give_back
         self._lock = threading.Lock()
         self._is_released = False
+        self._attached: list[HandlerRegistration] = []
 
     @property
     def is_released(self) -> bool:
         """Whether the share was given back."""
         return self._is_released
 
+    def attach(self, registration: HandlerRegistration) -> HandlerRegistration:
+        """Have a handler of the informer removed when this lease is released; return it.
+
+        Raises:
+            LifecycleError: The lease is released; the handler is removed at once.
+        """
+        with self._lock:
+            if not self._is_released:
+                self._attached.append(registration)
+                return registration
+        self.informer.remove_event_handler(registration)
+        raise LifecycleError(f"the lease on informer {self.informer.name} is released")
+
     def release(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Give the share back; the last one stops the informer and waits for its threads. Later calls do nothing.
+
+        Handlers that are attached are told no more; a call that is running goes on.
 
         Raises:
             StopTimeout: A handler's call did not return in time; the informer ends when it does.
@@ -49,6 +67,8 @@ class InformerLease:
             if self._is_released:
                 return
             self._is_released = True
+        for registration in self._attached:
+            self.informer.remove_event_handler(registration)
         if self._give_back():
             self.informer.stop(timeout_s)
 

@@ -164,6 +164,20 @@ def test_an_informer_that_the_factory_gave_away_outlives_its_leases(informers: S
         informers.wait_for_cache_sync(TIMEOUT_S)
 
 
+def test_a_handler_that_is_attached_to_a_lease_goes_with_it(informers: SharedInformerFactory) -> None:
+    with informers:
+        first, second = informers.acquire("v1/pods"), informers.acquire("v1/pods")
+        attached = first.attach(first.informer.add_event_handler(on_event=lambda _: None))
+        other = second.informer.add_event_handler(on_event=lambda _: None)
+        first.release()
+        assert (attached.is_active, other.is_active) == (False, True)
+        late = second.informer.add_event_handler(on_event=lambda _: None)
+        with pytest.raises(LifecycleError, match="the lease on informer v1/pods is released"):
+            first.attach(late)
+        assert not late.is_active
+        second.release()
+
+
 def test_a_lease_may_be_released_by_a_handler_of_its_own(informers: SharedInformerFactory) -> None:
     released = Latch()
     with informers:
