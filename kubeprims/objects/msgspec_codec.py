@@ -16,7 +16,7 @@ from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.header import flat_labels
 from kubeprims.objects.list_stream import ITEM_BYTES_MAX, ListStream
 from kubeprims.objects.msgspec_json import decode_object
-from kubeprims.objects.reading import OBJECT_START, TypeMeta
+from kubeprims.objects.reading import OBJECT_START, TypeMeta, similar_items
 from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
 from kubeprims.objects.scan import Truncated
 from kubeprims.objects.stdlib_codec import StdlibCodec
@@ -26,12 +26,10 @@ _SPACE = b" \t\r\n"
 _EVENT = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
 _TYPES = {event_type.encode(): event_type for event_type in WatchEventType}
 _MARK = b',"managedFields":['
-_ITEM = re.compile(OBJECT_START)
 _START = re.compile(OBJECT_START.encode())
 # The object ends, or another member follows.
 _AFTER_METADATA = (b"}", b',"')
-_BATCH_MAX = 500
-# How far the end of an item is looked for: text may come in one piece, and must not be searched again for each item.
+# The end of the last item is told from the end of the text, if that is not far away.
 _NEAR = 256 * 1024
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeError)
 _ABSENT = msgspec.Raw(b"")
@@ -135,37 +133,12 @@ class MsgspecCodec:
             Truncated: The text ends first.
             DecodeError: The item's end cannot be found.
         """
-        match = _ITEM.match(text, pos)
-        if match is not None:
-            # Not with the quote and the colon at its end: the search goes by the last character, and those are common.
-            separator = "}," + match[0][:-2]
-            items, end = self._similar_items(text, pos, separator, type_meta, chars_max)
-            if items:
-                return items, end
-            if not final and len(text) - pos <= min(_NEAR, chars_max) and text.find(separator, pos) < 0:
-                raise Truncated("no second item follows yet")
-        return self._stdlib.read_items(text, pos, type_meta, final=final, chars_max=chars_max)
-
-    def _similar_items(
-        self, text: str, pos: int, separator: str, type_meta: TypeMeta, chars_max: int
-    ) -> tuple[list[ObjectRecord | MalformedObject], int]:
-        """Read items that look alike, up to the first that is unfinished or odd.
-
-        What stands between two separators may be less than an item; then it lacks a bracket or a quote, and does not
-        decode.
-        """
-        items: list[ObjectRecord | MalformedObject] = []
-        start, end = pos, pos
-        while len(items) < _BATCH_MAX:
-            end_of_item = text.find(separator, start, start + _NEAR) + 1 or _last_end(text, start)
-            if not start < end_of_item <= start + chars_max:
-                break
-            record = self._piece(text[start:end_of_item], type_meta)
-            if record is None:
-                break
-            items.append(record)
-            start, end = end_of_item + 1, end_of_item
-        return items, end
+        found = similar_items(text, pos, chars_max, lambda item: self._piece(item, type_meta), _last_end)
+        if found is None and not final:
+            raise Truncated("no second item follows yet")
+        if found is None or not found[0]:
+            return self._stdlib.read_items(text, pos, type_meta, final=final, chars_max=chars_max)
+        return found
 
     def _piece(self, text: str, type_meta: TypeMeta) -> ObjectRecord | None:
         try:

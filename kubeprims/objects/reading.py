@@ -15,7 +15,7 @@ long as quotes and braces match: that is found out when the content is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kubeprims.errors import DecodeError
@@ -24,7 +24,7 @@ from kubeprims.objects import scan
 from kubeprims.objects.event import RAW_BYTES_MAX, MalformedObject
 from kubeprims.objects.header import Header, HeaderError, read_header
 from kubeprims.objects.metadata import Span, careful_metadata, quick_metadata
-from kubeprims.objects.record import KEY, RESOURCE_VERSION, ObjectRecord
+from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, ObjectRecord
 
 _PLAIN = r'"[^"\\\x00-\x1f]*"'
 OBJECT_START = (
@@ -33,6 +33,9 @@ OBJECT_START = (
 """How objects begin: built-in kinds have their kind first, custom resources their apiVersion."""
 
 _OBJECT = re.compile(OBJECT_START)
+_BATCH_MAX = 500
+# How far the end of an item is looked for: text may come in one piece, and must not be searched again for each item.
+_NEAR = 256 * 1024
 _LETTER_ESCAPE = re.compile(r"\\u00[67]")
 # Each level costs a pass over the text, so that great depth would cost its square.
 _QUICK_DEPTH = 64
@@ -121,6 +124,71 @@ def quick_rest(
     text: str, match: re.Match[str], start: int, end: int, *, keep_managed_fields: bool
 ) -> ObjectRecord | None:
     """Like :func:`quick_object`, after ``match`` up to the metadata."""
+    found = _quick(text, match, start, end, keep_managed_fields=keep_managed_fields)
+    return None if found is None else found[0]
+
+
+def quick_item(text: str, type_meta: TypeMeta, *, keep_managed_fields: bool) -> ObjectRecord | None:
+    """Return the record of an item of a list, which is all of ``text``; None if the careful way must decide."""
+    match = _OBJECT.match(text)
+    found = _quick(text, match, 0, len(text), keep_managed_fields=keep_managed_fields) if match else None
+    if match is None or found is None:
+        return None
+    record, metadata_end = found
+    has_kind, has_api_version = bool(match["kind"] or match["late"]), bool(match["api"])
+    missing = type_meta.missing(has_kind=has_kind, has_api_version=has_api_version)
+    if not missing:
+        return record
+    if _may_have_member('"kind"', text, metadata_end) or _may_have_member('"apiVersion"', text, metadata_end):
+        return None
+    return (*record[:RAW], b"{" + missing.encode() + record[RAW][1:])
+
+
+def similar_items(
+    text: str,
+    pos: int,
+    chars_max: int,
+    read: Callable[[str], ObjectRecord | None],
+    last_end: Callable[[str, int], int] = lambda text, start: -1,  # noqa: ARG005 - the signature
+) -> tuple[list[ObjectRecord | MalformedObject], int] | None:
+    """Read items that begin alike, up to the first that is unfinished or odd.
+
+    An item ends where the next one begins in the same way. What stands between two such places may be less than an
+    item; ``read`` must tell, and does, for it lacks a brace or a quote.
+
+    Args:
+        text: The text of the list.
+        pos: Where the first item begins.
+        chars_max: How long an item may be.
+        read: Reads an item; None if it is not one, or an odd one.
+        last_end: Returns where the item at a position ends if no other seems to follow; -1 if that cannot be told.
+
+    Returns:
+        The items, and where the last one ends; None if it takes more text to see whether there are any.
+    """
+    match = _OBJECT.match(text, pos)
+    if match is None:
+        return [], pos
+    # Not with the quote and the colon at its end: the search goes by the last character, and those are common.
+    separator = "}," + match[0][:-2]
+    items: list[ObjectRecord | MalformedObject] = []
+    start, end = pos, pos
+    while len(items) < _BATCH_MAX:
+        end_of_item = text.find(separator, start, start + _NEAR) + 1 or last_end(text, start)
+        record = read(text[start:end_of_item]) if start < end_of_item <= start + chars_max else None
+        if record is None:
+            break
+        items.append(record)
+        start, end = end_of_item + 1, end_of_item
+    if not items and len(text) - pos <= min(_NEAR, chars_max) and text.find(separator, pos) < 0:
+        return None
+    return items, end
+
+
+def _quick(
+    text: str, match: re.Match[str], start: int, end: int, *, keep_managed_fields: bool
+) -> tuple[ObjectRecord, int] | None:
+    """Return the record of the object between ``start`` and ``end``, and where its metadata end."""
     try:
         metadata = quick_metadata(text, match.end(), count_quotes=False)  # closes_at_end() does
         if metadata is None:
@@ -132,9 +200,15 @@ def quick_rest(
     if may_repeat_metadata(tail) or not closes_at_end(tail):
         return None
     if keep_managed_fields or metadata.cut is None:
-        return (*header, text[start:end].encode())
+        return (*header, text[start:end].encode()), metadata.end
     cut_start, cut_end = metadata.cut
-    return (*header, (text[start:cut_start] + text[cut_end:end]).encode())
+    return (*header, (text[start:cut_start] + text[cut_end:end]).encode()), metadata.end
+
+
+def _may_have_member(key: str, text: str, pos: int) -> bool:
+    """Return whether the object whose text goes on at ``pos`` may have a member; see :func:`may_repeat_metadata`."""
+    first = text.find(key, pos)
+    return first >= 0 and text.count(key, first) != text.count("{" + key, first - 1)
 
 
 def may_repeat_metadata(tail: str) -> bool:

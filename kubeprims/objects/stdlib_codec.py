@@ -19,8 +19,10 @@ from kubeprims.objects.reading import (
     assemble,
     careful_object,
     malformed,
+    quick_item,
     quick_object,
     quick_rest,
+    similar_items,
 )
 from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
 from kubeprims.objects.strict_json import DECODER, decode_object, decode_text, encode_object, utf8
@@ -140,12 +142,17 @@ class StdlibCodec:
     def read_items(
         self, text: str, pos: int, type_meta: TypeMeta, *, final: bool, chars_max: int
     ) -> tuple[list[ObjectRecord | MalformedObject], int]:
-        """Read the one item of a list that begins at ``pos``; see ``ListStream``.
+        """Read some of the items of a list that begin at ``pos``; see ``ListStream``.
 
         Raises:
             Truncated: The text ends first.
             DecodeError: The item's end cannot be found.
         """
+        similar = similar_items(text, pos, chars_max, lambda item: self._piece(item, type_meta))
+        if similar is None and not final:
+            raise scan.Truncated("no second item follows yet")
+        if similar is not None and similar[0]:
+            return similar
         found: tuple[ObjectRecord | MalformedObject, int] | None = None
         try:
             found = self._quick_item(text, pos, type_meta)
@@ -158,6 +165,13 @@ class StdlibCodec:
         if end - pos > chars_max:
             raise DecodeError(f"an item is larger than {chars_max} bytes")
         return [item], end
+
+    def _piece(self, text: str, type_meta: TypeMeta) -> ObjectRecord | None:
+        """Read an item that another one follows, decoding its metadata only; None if its shape is unexpected."""
+        try:
+            return quick_item(text, type_meta, keep_managed_fields=self._keep)
+        except UnicodeEncodeError:
+            return None
 
     def _quick_item(self, text: str, pos: int, type_meta: TypeMeta) -> tuple[ObjectRecord, int] | None:
         """Read an item by decoding its members one by one; None if its shape is unexpected."""

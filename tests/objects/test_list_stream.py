@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import tracemalloc
 from collections.abc import Iterator
 
@@ -315,3 +316,40 @@ def test_a_kept_item_does_not_keep_the_page_it_came_on(codec: Codec) -> None:
     assert page_size > 100 * size
     assert held < 4 * size
     assert all(type(value) in {str, bytes, tuple} for item in kept for value in item)
+
+
+@every_codec
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '"spec":{"claims":[{"metadata":{"name":"x"}},{"metadata":{"name":"y"}}]}',
+        '"spec":{"claims":[{"metadata":{"name":"}"}},{"metadata":{"name":"{"}}],"a":"}"}',
+        '"data":"},{\\"metadata\\":{","more":"}"',
+        '"data":"}"',
+        '"data":"\\\\","more":"{"',
+        '"spec":{"kind":"Inner"}',
+        '"spec":{"a":1,"kind":"Inner"}',
+        '"kind":"Late"',
+        '"k\\u0069nd":"Late"',
+        '"apiVersion":"v9"',
+    ],
+)
+def test_where_an_item_ends_is_told_whatever_it_holds(codec: Codec, rest: str) -> None:
+    items = [f'{{"metadata":{{"name":"{name}"}},{rest}}}' for name in "abc"]
+    body = f'{{"kind":"PodList","apiVersion":"v1","items":[{",".join(items)}]}}'.encode()
+    found = list(codec.split_list([body]))
+    assert found == list(codec.split_list(body[start : start + 7] for start in range(0, len(body), 7)))
+    assert len(found) == 3
+    for text, item in zip(items, found, strict=True):
+        assert not isinstance(item, MalformedObject)
+        assert json.loads(item[4]) == {"kind": "Pod", "apiVersion": "v1"} | json.loads(text)
+        assert item[4].count(b'"apiVersion"') == 1
+        assert item[4].count(b'"kind":"Pod"') == (0 if "Late" in rest else 1)
+
+
+@every_codec
+def test_an_item_that_is_not_utf_8_costs_itself_wherever_it_stands(codec: Codec) -> None:
+    body = pod_list(pod("a"), pod("b", ',"data":"?"'), pod("c")).replace(b'"?"', b'"\xff"')
+    first, second, third = codec.split_list([body])
+    assert isinstance(second, MalformedObject)
+    assert (first[0], second.key, third[0]) == ("a", "b", "c")
