@@ -120,8 +120,9 @@ class InformerMetrics:
         # Copied at once: their thread may be counting.
         for cause, count in dict(status.restarts).items():
             yield RESTARTS, (cause,), count
-        for kind, count in dict(pipeline.event_counts or {}).items():
-            yield EVENTS, (kind,), count
+        if pipeline.event_counts is not None:
+            for kind, count in pipeline.event_counts.by_type.items():
+                yield EVENTS, (kind,), count
         yield SYNCED, (), pipeline.has_synced
         yield OBJECTS, (), len(pipeline.indexer)
         yield DIRTY, (), pipeline.dirty_count

@@ -15,10 +15,8 @@ of its own, which infers deletions among the objects of its namespace only.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from operator import itemgetter
 
 from kubeprims.cache.delta_fifo import DeltaQueue, DeltaType
 from kubeprims.cache.indexer import Indexer
@@ -26,6 +24,7 @@ from kubeprims.cache.store import Change
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.informer.buffer import Batch
 from kubeprims.informer.dispatch import HandlerRegistration
+from kubeprims.informer.event_counts import EventCounts
 from kubeprims.informer.handlers import Reason
 from kubeprims.informer.known import KnownInNamespace
 from kubeprims.informer.options import QUEUES, MakeQueue
@@ -38,8 +37,6 @@ from kubeprims.threads import Latch
 DIRTY_KEYS_MAX = 10_000
 """How many objects that could not be understood are remembered; the next list counts the others again."""
 
-_TYPE_OF: Callable[[WatchEvent], WatchEventType] = itemgetter(0)
-
 Intake = Callable[[ObjectRecord], ObjectRecord | MalformedObject | None]
 """Makes of a record what is kept: another record; None if it is not ours; a malformed object if that failed."""
 
@@ -50,7 +47,7 @@ class Pipeline:
     Attributes:
         indexer: The cache.
         lock: Held while something is told; whoever must see cache, handlers and their own state agree takes it.
-        event_counts: How many events of each type came; None if nobody wants to know. Changed under the lock.
+        event_counts: How many events of each type came; None if nobody wants to know. Written under the lock.
 
     Concurrency:
         Every method may be called from any thread, index functions and handlers included; none but
@@ -90,7 +87,7 @@ class Pipeline:
         self.on_progress = on_progress
         self._waits_for_room = waits_for_room
         self._clock = clock
-        self.event_counts: Counter[WatchEventType] | None = Counter() if counts_events else None
+        self.event_counts = EventCounts() if counts_events else None
         self._room = threading.Condition()
         self._dirty: dict[str, str] = {}
         self._registrations: tuple[HandlerRegistration, ...] = ()
@@ -374,7 +371,7 @@ class Source:
             self.resource_version = next(newest, self.resource_version)
             counts = self._pipeline.event_counts
             if counts is not None:
-                counts.update(map(_TYPE_OF, events))
+                counts.note(events)
             if self._ahead:
                 reached = self.resource_version
                 self._ahead = {key: ahead for key, ahead in self._ahead.items() if _is_older(reached, ahead)}
