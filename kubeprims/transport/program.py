@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import termios
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from typing import Self
@@ -49,6 +50,7 @@ def run_program(
         Blocks the calling thread.
     """
     deadline = Deadline.after(timeout_s)
+    terminal = None if stdin is None else _Terminal(stdin)
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own configuration names it, and no shell is in between
             argv,
@@ -68,6 +70,8 @@ def run_program(
             _await_exit(process)
         except BaseException:
             _kill(process, has_session=stdin is None)
+            if terminal is not None:
+                terminal.restore()
             raise
     if process.returncode < 0:
         message = f"was ended by {_signal_name(-process.returncode)}"
@@ -154,6 +158,26 @@ class _Bell:
         with self._lock:
             self._writer.close()
         self._reader.close()
+
+
+class _Terminal:
+    """How a terminal was set before a program got it: one that had to be ended may have been reading a password."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._settings = None
+        with contextlib.suppress(termios.error):  # no terminal
+            self._settings = termios.tcgetattr(descriptor)
+
+    def restore(self) -> None:
+        """Set it as it was, unless others have it by now: the system would stop us for that."""
+        try:
+            is_ours = os.tcgetpgrp(self._descriptor) == os.getpgrp()
+        except OSError:  # not the one that we were started from
+            is_ours = True
+        if is_ours and self._settings is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, self._settings)
 
 
 def _await_exit(process: subprocess.Popen[bytes]) -> None:

@@ -8,13 +8,23 @@ import pty
 import select
 import signal
 import sys
+import termios
 import threading
 
 import pytest
 
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.program import ProgramError, run_program
 from tests.transport.peer import WAIT_S
+from tests.waiting import eventually
+
+HIDES_WHAT_IS_TYPED = """
+import signal, termios
+settings = termios.tcgetattr(0)
+settings[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, settings)
+signal.pause()
+"""
 
 
 def run(code: str, *, timeout_s: float = WAIT_S, cancel: Cancel | None = None, stdin: int | None = None) -> bytes:
@@ -115,6 +125,29 @@ def test_it_may_ask_at_a_terminal() -> None:
         assert run("import sys; print(sys.stdin.isatty(), input())", stdin=theirs) == b"True jane\n"
         with pytest.raises(ProgramError, match="did not end in time"):
             run("input()", stdin=theirs, timeout_s=0.5)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_terminal_is_left_as_it_was_by_a_program_that_had_to_be_ended() -> None:
+    ours, theirs = pty.openpty()
+    cancel = Cancel()
+    threads = ThreadGroup("test")
+
+    def has_echo() -> bool:
+        return bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+
+    def end_it_while_it_reads_a_password() -> None:
+        eventually(lambda: not has_echo(), WAIT_S, "a terminal without echo")
+        cancel.set()
+
+    try:
+        threads.spawn(end_it_while_it_reads_a_password, name="end")
+        with pytest.raises(ProgramError, match="nobody waits"):
+            run(HIDES_WHAT_IS_TYPED, stdin=theirs, cancel=cancel)
+        assert has_echo()
+        assert threads.join(Deadline.after(WAIT_S)) == ()
     finally:
         os.close(ours)
         os.close(theirs)
