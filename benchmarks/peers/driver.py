@@ -19,7 +19,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-COLLECTIONS = 5
+COLLECTIONS_MIN = 5
+COLLECTIONS_MAX = 50
+COLLECTING_S = 1.0
 
 
 class Informer(Protocol):
@@ -117,8 +119,9 @@ class Measurement:
 
 def collect() -> dict[str, object]:
     """Time full collections, and give what was freed back to the system."""
-    millis = []
-    for _ in range(COLLECTIONS):
+    millis: list[float] = []
+    end_s = time.perf_counter() + COLLECTING_S
+    while len(millis) < COLLECTIONS_MIN or (len(millis) < COLLECTIONS_MAX and time.perf_counter() < end_s):
         begun_s = time.perf_counter()
         gc.collect()
         millis.append((time.perf_counter() - begun_s) * 1e3)

@@ -17,7 +17,11 @@ class KubeprimsInformer:
         self._informer = kp.SharedInformer(source, name="v1/pods", options=options)
 
     def start(self, measurement: Measurement) -> None:
-        self._informer.add_event_handler(on_add=measurement.added, on_update=lambda _, new: measurement.updated(new))
+        self._informer.add_event_handler(
+            on_add=measurement.added,
+            on_update=lambda _, new: measurement.updated(new),
+            policy="block",  # every event is handed over, as the others do
+        )
         self._informer.start()
 
     def cached(self) -> int:

@@ -15,7 +15,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-const collections = 5
+const (
+	collectionsMin = 5
+	collectionsMax = 50
+	collectingTime = time.Second
+)
 
 // peer is one measured process: it is told what to do line by line, and answers each line with JSON; see
 // benchmarks/peers/driver.py, which is the same for Python.
@@ -132,8 +136,9 @@ func (p *peer) updated(obj any) {
 
 // collect times full collections, and gives what they freed back to the system.
 func collect() map[string]any {
-	millis := make([]float64, 0, collections)
-	for range collections {
+	millis := make([]float64, 0, collectionsMax)
+	end := time.Now().Add(collectingTime)
+	for len(millis) < collectionsMin || (len(millis) < collectionsMax && time.Now().Before(end)) {
 		begun := time.Now()
 		runtime.GC()
 		millis = append(millis, float64(time.Since(begun).Microseconds())/1000)
