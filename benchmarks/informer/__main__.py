@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -59,8 +60,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if "idle" in options.runs:
             _each(results, ours, "idle", lambda *peer: idle(rig, *peer, options.idle_s))
     if "gc" in options.runs:
-        with _serving(options.gc_objects, commands, options.cache) as rig:
-            _each(results, commands, "gc", lambda *peer: collections(rig, *peer))
+        light = {name: words for name, words in commands.items() if not PEERS[name].is_heavy}
+        with _serving(options.gc_objects, light, options.cache) as rig:
+            _each(results, light, "gc", lambda *peer: collections(rig, *peer))
     _print(options, server, results)
     return 0
 
@@ -121,18 +123,25 @@ def _rendered(objects: int, cache: pathlib.Path) -> pathlib.Path:
     path = cache / f"pods-{objects}-{hashlib.sha256(sources).hexdigest()[:12]}.jsonl"
     if not path.exists():
         _say(f"rendering {objects:,} pods")
-        write_pods(path, objects)
+        with _replacing(path) as part:
+            write_pods(part, objects)
     return path
 
 
 def _rendered_as_protobuf(source: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
     path = source.with_suffix(".protobuf")
     if not path.exists():
-        part = path.with_suffix(".part")
-        with source.open("rb") as pods_file, part.open("wb") as out:
+        with _replacing(path) as part, source.open("rb") as pods_file, part.open("wb") as out:
             subprocess.run([str(clientgo(cache)), "render"], stdin=pods_file, stdout=out, check=True)
-        part.rename(path)
     return path
+
+
+@contextmanager
+def _replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Give a file to write that becomes ``path`` once it is whole; another run may do the same meanwhile."""
+    part = path.with_suffix(f".{os.getpid()}")
+    yield part
+    part.rename(path)
 
 
 def _top_speeds(rig: Rig, options: argparse.Namespace, commands: dict[str, list[str]]) -> dict[str, Row]:

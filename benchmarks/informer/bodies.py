@@ -30,13 +30,11 @@ _MAGIC = b"k8s\0"
 
 def write_pods(path: pathlib.Path, count: int) -> None:
     """Write each pod of the list, then the extras, a line each."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with path.open("wb") as file:
         for pod in pods(count):
             file.write(compact(pod) + b"\n")
         for extra in _extras():
             file.write(compact(extra) + b"\n")
-    part.rename(path)
 
 
 def _extras() -> Iterator[JSON]:

@@ -28,6 +28,7 @@ class Peer:
         is_go: Whether it is the Go program.
         is_ours: Whether it is held to the budgets.
         gives_up: Whether it ends at the first failure, so that there are no further tries to count.
+        is_heavy: Whether many objects take it minutes and gigabytes, so that its collections are not timed.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Peer:
     is_go: bool = False
     is_ours: bool = False
     gives_up: bool = False
+    is_heavy: bool = False
 
     @property
     def wants_protobuf(self) -> bool:
@@ -66,6 +68,7 @@ PEERS = {
             title="kubernetes 37 informer",
             program="benchmarks.peers.with_kubernetes",
             packages=("kubernetes==37.0.2",),
+            is_heavy=True,
         ),
         Peer(
             name="lightkube",
