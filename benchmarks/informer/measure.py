@@ -77,12 +77,16 @@ def collections(rig: Rig, words: list[str], arguments: tuple[str, ...]) -> Row:
     """Measure full garbage collections, with the cache empty and full."""
     with rig.start(words, arguments) as peer:
         peer.read()
-        empty = peer.ask("collect")["collect_ms"]
+        empty = peer.ask("collect")
         peer.ask("sync")
-        full = peer.ask("collect")["collect_ms"]
-        assert isinstance(empty, list)
-        assert isinstance(full, list)
-        return {"empty_ms": min(empty), "full_ms": min(full), "all_empty_ms": empty, "all_full_ms": full}
+        full = peer.ask("collect")
+    row: Row = {"all_empty": empty, "all_full": full}
+    for name, collected in (("empty", empty), ("full", full)):
+        for unit in ("ms", "cpu_ms"):
+            millis = collected[f"collect_{unit}"]
+            assert isinstance(millis, list)
+            row[f"{name}_{unit}"] = min(millis)
+    return row
 
 
 def failures(rig: Rig, words: list[str], arguments: tuple[str, ...], window_s: float) -> Row:

@@ -44,6 +44,8 @@ COLUMNS = (
     Column("CPU us", "main", "object_cpu_us", min, ".1f"),
     Column("full GC ms", "gc", "full_ms", min, ".1f"),
     Column("empty", "gc", "empty_ms", min, ".1f"),
+    Column("CPU ms", "gc", "full_cpu_ms", min, ".1f"),
+    Column("empty", "gc", "empty_cpu_ms", min, ".1f"),
     Column("500: requests at start", "failures", "at_start", max, ".0f"),
     Column("once watching", "failures", "later", max, ".0f"),
     Column("soak %", "soak", "change_percent", lambda values: max(values, key=abs), "+.2f"),
@@ -103,13 +105,14 @@ _CPU_FIELDS = {
     "sync_s": "sync_cpu_s",
     "key_events_per_s": "key_cpu_us",
     "object_events_per_s": "object_cpu_us",
+    "more_ms": "more_cpu_ms",
 }
 
 
 def best(results: Results, peer: str, kind: str, field: str) -> float | None:
     """Return the best value of all rounds; None if there is none."""
-    if field == "more_ms":
-        full, empty = (best(results, peer, kind, name) for name in ("full_ms", "empty_ms"))
+    if field.startswith("more_"):
+        full, empty = (best(results, peer, kind, field.replace("more", name)) for name in ("full", "empty"))
         return None if full is None or empty is None else full - empty
     values = [value for row in results.get(peer, {}).get(kind, ()) if isinstance(value := row.get(field), int | float)]
     column = next(column for column in COLUMNS if column.field == field)
@@ -162,7 +165,7 @@ def ratios(results: Results) -> str:
 def _in_cpu_time(budget: Budget) -> Budget:
     """Return the same budget by processor time, which a busy machine changes less: more events are less time each."""
     field = _CPU_FIELDS[budget.field]
-    return replace(budget, field=field, inverse=budget.inverse or budget.field != "sync_s")
+    return replace(budget, field=field, inverse=budget.inverse or budget.at_least > 0)
 
 
 def _measured(results: Results, budget: Budget, ours: str) -> float | None:

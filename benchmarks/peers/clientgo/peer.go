@@ -137,14 +137,16 @@ func (p *peer) updated(obj any) {
 // collect times full collections, and gives what they freed back to the system.
 func collect() map[string]any {
 	millis := make([]float64, 0, collectionsMax)
+	cpuMillis := make([]float64, 0, collectionsMax)
 	end := time.Now().Add(collectingTime)
 	for len(millis) < collectionsMin || (len(millis) < collectionsMax && time.Now().Before(end)) {
-		begun := time.Now()
+		begun, cpu := time.Now(), cpuTime()
 		runtime.GC()
 		millis = append(millis, float64(time.Since(begun).Microseconds())/1000)
+		cpuMillis = append(cpuMillis, float64((cpuTime()-cpu).Microseconds())/1000)
 	}
 	debug.FreeOSMemory()
-	return map[string]any{"collect_ms": millis}
+	return map[string]any{"collect_ms": millis, "collect_cpu_ms": cpuMillis}
 }
 
 func cpuTime() time.Duration {
