@@ -38,6 +38,8 @@ from benchmarks.peers.catalogue import PEERS, Absent, clientgo, command, default
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 KINDS = ("main", "gc", "failures", "soak", "idle")
+PAGE_BEGIN = "<!-- measured -->"
+PAGE_END = "<!-- end of what was measured -->"
 _DEFAULT_PEERS = [name for name in PEERS if name != "here"]
 
 
@@ -63,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
         light = {name: words for name, words in commands.items() if not PEERS[name].is_heavy}
         with _serving(options.gc_objects, light, options.cache) as rig:
             _each(results, light, "gc", lambda *peer: collections(rig, *peer))
-    _print(options, server, results)
+    _publish(options, server, results)
     return 0
 
 
@@ -79,6 +81,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--soak-bursts", type=int, default=5, help="how many bursts a soak has behind the first")
     parser.add_argument("--idle-s", type=float, default=60.0, help="how long an informer idles, in seconds")
     parser.add_argument("--json", type=pathlib.Path, help="write all values into this file")
+    parser.add_argument("--page", type=pathlib.Path, help="write the tables between the marks of this page")
     parser.add_argument("--cache", type=pathlib.Path, default=default_cache(), help="where to keep what is got")
     return parser.parse_args(words)
 
@@ -163,23 +166,36 @@ def _each(
             _say(f"{kind}: {name} failed: {error}")
 
 
-def _print(options: argparse.Namespace, server: dict[str, Row], results: Results) -> None:
+def _publish(options: argparse.Namespace, server: dict[str, Row], results: Results) -> None:
+    """Print everything; write all values, and the page's part of it, where that was asked for."""
     machine = _machine()
-    print("; ".join(f"{name} {value}" for name, value in machine.items()))
-    print(f"{options.objects:,} pods, {options.events:,} events, best of {options.rounds}")
-    for name, speed in server.items():
-        print(
-            f"the server alone, {name}: a list of {speed['list_mb']:.1f} MB at {speed['list_gb_per_s']:.2f} GB/s,"
-            f" {speed['events_per_s']:,.0f} events/s"
-        )
-    print("\n" + table(results))
-    print("\n" + ratios(results))
+    where = f"{machine['cores']} cores of {machine['CPU']}, Linux {machine['Linux']}"
+    parts = [
+        f"{where}, Python {machine['Python']}, Go {machine['Go']}.",
+        f"{options.objects:,} pods, {options.events:,} events, best of {options.rounds}.",
+        *(_server_speed(name, speed) for name, speed in server.items()),
+        table(results),
+        ratios(results),
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    print(text)
     if options.json is not None:
         facts = {
             name: str(value) if isinstance(value, pathlib.Path) else value for name, value in vars(options).items()
         }
         everything = {"machine": machine, "options": facts, "server": server, "results": results}
         options.json.write_text(json.dumps(everything, indent=1) + "\n")
+    if options.page is not None:
+        before, _, rest = options.page.read_text().partition(PAGE_BEGIN)
+        _, _, after = rest.partition(PAGE_END)
+        options.page.write_text(f"{before}{PAGE_BEGIN}\n\n{text}\n\n{PAGE_END}{after}")
+
+
+def _server_speed(name: str, speed: Row) -> str:
+    return (
+        f"The server alone, {name}: a list of {speed['list_mb']:.1f} MB at {speed['list_gb_per_s']:.2f} GB/s, "
+        f"{speed['events_per_s']:,.0f} events/s."
+    )
 
 
 def _machine() -> dict[str, str]:
@@ -194,7 +210,7 @@ def _machine() -> dict[str, str]:
         "cores": str(len(models)),
         "Linux": platform.release().partition("-")[0],
         "Python": platform.python_version(),
-        "Go": go,
+        "Go": go.removeprefix("go"),
     }
 
 

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="the 
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Run the command once; it leaves ``out.json`` and the rendered objects."""
     made = tmp_path_factory.mktemp("benchmark")
+    page = made / "page.md"
+    page.write_text("before\n<!-- measured -->\nold\n<!-- end of what was measured -->\nafter\n")
     numbers = {
         "--objects": OBJECTS,
         "--events": EVENTS,
@@ -37,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         "--idle-s": 0.2,
         "--peers": "here",
         "--json": made / "out.json",
+        "--page": page,
         "--cache": made,
     }
     options = [str(word) for pair in numbers.items() for word in pair]
@@ -74,6 +77,14 @@ def test_a_server_that_answers_500_is_left_alone_between_tries(runs: dict[str, l
     (run,) = runs["failures"]
     assert run["at_start"] in {1, 2, 3}
     assert run["later"] in {1, 2, 3}
+
+
+def test_the_tables_go_between_the_marks_of_a_page(folder: pathlib.Path) -> None:
+    text = (folder / "page.md").read_text()
+    assert text.startswith("before\n<!-- measured -->\n")
+    assert text.endswith("<!-- end of what was measured -->\nafter\n")
+    assert "old" not in text
+    assert "| kubeprims, as installed here |" in text
 
 
 def test_each_kind_of_run_leaves_its_numbers(runs: dict[str, list[dict[str, object]]]) -> None:
