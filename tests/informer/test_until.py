@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from kubeprims.cache.indexer import Indexer
+from kubeprims.client.client import Client
 from kubeprims.client.watch import ObjectEvent
 from kubeprims.errors import (
     CacheSyncTimeout,
@@ -17,10 +18,15 @@ from kubeprims.errors import (
     WaitTimeout,
     WatchClosed,
 )
+from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.until import until_with_sync
 from kubeprims.objects.event import WatchEventType
+from kubeprims.objects.unstructured import DeletedFinalStateUnknown
+from kubeprims.testing import APIServer
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Deadline, Latch, ThreadGroup
+from kubeprims.transport.config import TransportConfig
+from kubeprims.transport.transport import Transport
 from tests.informer.test_shared import Rig, running, synced
 from tests.parity import case
 
@@ -186,3 +192,31 @@ def test_a_wait_for_nothing_is_refused() -> None:
         until_with_sync(rig.informer, is_at(1), timeout_s=0)
     with pytest.raises(LifecycleError, match="not started"):
         until_with_sync(rig.informer, is_at(1), precondition=never)
+
+
+# On the wire.
+
+
+@case("IN-175")
+def test_what_a_crashed_server_deleted_and_forgot_is_told_as_deleted() -> None:
+    with (
+        APIServer() as server,
+        Transport(TransportConfig(server=server.url)) as transport,
+        Client(transport) as client,
+        SharedInformerFactory(client) as informers,
+    ):
+        server.create("v1/configmaps", {"metadata": {"name": "m"}}, namespace="default")
+        maps = informers.informer("v1/configmaps", namespace="default")
+        informers.start()
+
+        def crash(event: ObjectEvent) -> bool:
+            server.crash()
+            server.delete("v1/configmaps", "m", namespace="default")
+            server.compact()
+            server.restart()
+            return True
+
+        met = until_with_sync(maps, crash, is_deleted, precondition=never, timeout_s=WAIT_S)
+        assert met is not None
+        assert isinstance(met.object, DeletedFinalStateUnknown)
+        assert met.object.name == "m"
