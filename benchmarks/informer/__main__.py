@@ -47,25 +47,18 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
     options.cache.mkdir(parents=True, exist_ok=True)
     commands = _commands(options.peers, options.cache)
-    results: Results = {name: {} for name in commands}
-    server: dict[str, Row] = {}
+    bench = Bench(commands, options.runs)
     with _serving(options.objects, commands, options.cache) as rig:
         server = _top_speeds(rig, options, commands)
-        for _ in range(options.rounds if "main" in options.runs else 0):
-            _each(results, commands, "main", lambda *peer: sync_and_events(rig, *peer, options.events))
-        if "failures" in options.runs:
-            patient = {name: words for name, words in commands.items() if not PEERS[name].gives_up}
-            _each(results, patient, "failures", lambda *peer: failures(rig, *peer, options.failure_s))
-        ours = {name: words for name, words in commands.items() if PEERS[name].is_ours}
-        if "soak" in options.runs:
-            _each(results, ours, "soak", lambda *peer: soak(rig, *peer, options.events, options.soak_bursts))
-        if "idle" in options.runs:
-            _each(results, ours, "idle", lambda *peer: idle(rig, *peer, options.idle_s))
+        for _ in range(options.rounds):
+            bench.run("main", lambda *peer: sync_and_events(rig, *peer, options.events))
+        bench.run("failures", lambda *peer: failures(rig, *peer, options.failure_s))
+        bench.run("soak", lambda *peer: soak(rig, *peer, options.events, options.soak_bursts))
+        bench.run("idle", lambda *peer: idle(rig, *peer, options.idle_s))
     if "gc" in options.runs:
-        light = {name: words for name, words in commands.items() if not PEERS[name].is_heavy}
-        with _serving(options.gc_objects, light, options.cache) as rig:
-            _each(results, light, "gc", lambda *peer: collections(rig, *peer))
-    _publish(options, server, results)
+        with _serving(options.gc_objects, commands, options.cache) as rig:
+            bench.run("gc", lambda *peer: collections(rig, *peer))
+    _publish(options, server, bench.results)
     return 0
 
 
@@ -154,16 +147,28 @@ def _top_speeds(rig: Rig, options: argparse.Namespace, commands: dict[str, list[
     return speeds
 
 
-def _each(
-    results: Results, commands: dict[str, list[str]], kind: str, run: Callable[[list[str], tuple[str, ...]], Row]
-) -> None:
-    """Run every peer once, one after the other; a peer that fails is said so, and the others go on."""
-    for name, words in commands.items():
-        _say(f"{kind}: {name}")
-        try:
-            results[name].setdefault(kind, []).append(run(words, PEERS[name].arguments))
-        except Died as error:
-            _say(f"{kind}: {name} failed: {error}")
+class Bench:
+    """The peers, and what was measured of them.
+
+    Attributes:
+        results: What was measured.
+    """
+
+    def __init__(self, commands: dict[str, list[str]], kinds: list[str]) -> None:
+        self.results: Results = {name: {} for name in commands}
+        self._commands = commands
+        self._kinds = kinds
+
+    def run(self, kind: str, run: Callable[[list[str], tuple[str, ...]], Row]) -> None:
+        """Run every peer once, one after the other; a peer that fails is said so, and the others go on."""
+        for name, words in self._commands.items():
+            if kind not in self._kinds or kind in PEERS[name].leaves_out:
+                continue
+            _say(f"{kind}: {name}")
+            try:
+                self.results[name].setdefault(kind, []).append(run(words, PEERS[name].arguments))
+            except Died as error:
+                _say(f"{kind}: {name} failed: {error}")
 
 
 def _publish(options: argparse.Namespace, server: dict[str, Row], results: Results) -> None:

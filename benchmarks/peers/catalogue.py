@@ -26,9 +26,7 @@ class Peer:
         arguments: What the program is told behind URL and number of objects.
         packages: What is installed for it; nothing: this interpreter is used as it is.
         is_go: Whether it is the Go program.
-        is_ours: Whether it is held to the budgets.
-        gives_up: Whether it ends at the first failure, so that there are no further tries to count.
-        is_heavy: Whether many objects take it minutes and gigabytes, so that its collections are not timed.
+        leaves_out: The kinds of runs that it has no part in.
     """
 
     name: str
@@ -37,9 +35,7 @@ class Peer:
     arguments: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     is_go: bool = False
-    is_ours: bool = False
-    gives_up: bool = False
-    is_heavy: bool = False
+    leaves_out: tuple[str, ...] = ()
 
     @property
     def wants_protobuf(self) -> bool:
@@ -48,37 +44,57 @@ class Peer:
 
 _WITH_KUBEPRIMS = "benchmarks.peers.with_kubeprims"
 _FAST = (*_OURS, "msgspec==0.22.0")
+_OURS_ALONE = ("soak", "idle")
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer(name="here", title="kubeprims, as installed here", program=_WITH_KUBEPRIMS, is_ours=True),
-        Peer(name="fast", title="kubeprims[fast]", program=_WITH_KUBEPRIMS, packages=_FAST, is_ours=True),
-        Peer(name="plain", title="kubeprims", program=_WITH_KUBEPRIMS, packages=_OURS, is_ours=True),
+        Peer(name="here", title="kubeprims, as installed here", program=_WITH_KUBEPRIMS),
+        Peer(name="fast", title="kubeprims[fast]", program=_WITH_KUBEPRIMS, packages=_FAST),
+        Peer(name="plain", title="kubeprims", program=_WITH_KUBEPRIMS, packages=_OURS),
+        Peer(
+            name="fast-lists",
+            title="kubeprims[fast], paged lists",
+            program=_WITH_KUBEPRIMS,
+            arguments=("plain", "lists"),
+            packages=_FAST,
+            leaves_out=("failures", "gc", *_OURS_ALONE),  # only the start is another one
+        ),
         Peer(
             name="compact",
             title="kubeprims[fast], compact",
             program=_WITH_KUBEPRIMS,
             arguments=("compact",),
             packages=_FAST,
-            is_ours=True,
         ),
         Peer(
             name="kubernetes",
             title="kubernetes 37 informer",
             program="benchmarks.peers.with_kubernetes",
             packages=("kubernetes==37.0.2",),
-            is_heavy=True,
+            leaves_out=("gc", *_OURS_ALONE),  # so many objects take it minutes and gigabytes
         ),
         Peer(
             name="lightkube",
             title="lightkube 1.0 list and watch",
             program="benchmarks.peers.with_lightkube",
             packages=("lightkube==1.0.1", "lightkube-models==1.37.0.8"),
-            gives_up=True,
+            leaves_out=("failures", *_OURS_ALONE),  # it ends at the first failure: there are no tries to count
         ),
-        Peer(name="client-go", title="client-go 0.37 typed, protobuf", program="typed", is_go=True),
-        Peer(name="client-go-dynamic", title="client-go 0.37 dynamic, JSON", program="dynamic", is_go=True),
+        Peer(
+            name="client-go",
+            title="client-go 0.37 typed, protobuf",
+            program="typed",
+            is_go=True,
+            leaves_out=_OURS_ALONE,
+        ),
+        Peer(
+            name="client-go-dynamic",
+            title="client-go 0.37 dynamic, JSON",
+            program="dynamic",
+            is_go=True,
+            leaves_out=_OURS_ALONE,
+        ),
     )
 }
 

@@ -1,4 +1,4 @@
-"""kubeprims: ``python -m benchmarks.peers.with_kubeprims URL OBJECTS [STORAGE]``."""
+"""kubeprims: ``python -m benchmarks.peers.with_kubeprims URL OBJECTS [STORAGE [lists]]``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from benchmarks.peers.driver import Measurement
 
 
 class KubeprimsInformer:
-    def __init__(self, url: str, storage: str) -> None:
+    def __init__(self, url: str, storage: str = "plain", first: str = "watch-list") -> None:
         client = kp.Client(kp.Transport(kp.TransportConfig(server=url)))
         source = kp.ListWatch(client.resource("v1/pods", namespace=kp.ALL_NAMESPACES))
-        options = kp.InformerOptions() if storage == "plain" else kp.InformerOptions(storage=storage)
+        reflector = kp.ReflectorOptions(watch_list=first != "lists")
+        options = kp.InformerOptions(storage=storage, reflector=reflector)
         self._informer = kp.SharedInformer(source, name="v1/pods", options=options)
 
     def start(self, measurement: Measurement) -> None:
@@ -35,5 +36,5 @@ class KubeprimsInformer:
 
 
 if __name__ == "__main__":
-    Measurement(KubeprimsInformer(sys.argv[1], (sys.argv[3:] or ["plain"])[0]), int(sys.argv[2])).serve()
+    Measurement(KubeprimsInformer(sys.argv[1], *sys.argv[3:]), int(sys.argv[2])).serve()
     os._exit(0)  # stopping is not measured
