@@ -27,6 +27,7 @@ _EVENT = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
 _TYPES = {event_type.encode(): event_type for event_type in WatchEventType}
 _MARK = b',"managedFields":['
 _START = re.compile(OBJECT_START.encode())
+_AFTER_MANAGED_FIELDS = (b"}", b",")
 # The object ends, or another member follows.
 _AFTER_METADATA = (b"}", b',"')
 # The end of the last item is told from the end of the text, if that is not far away.
@@ -169,10 +170,11 @@ _Read = tuple[_Metadata, bytes, bool, bool]
 
 
 def _in_parts(raw: bytes, keep: bool) -> _Read | None:  # noqa: FBT001 - called for each object
-    """Read an object with managedFields last in its metadata, as built-in kinds have them; None if it is not such.
+    """Read an object with managedFields that nothing but scalars follows in its metadata; None if it is not such.
 
-    It is what it seems to be if, and only if, each of its three parts is JSON by itself: the metadata before
-    managedFields, closed with a brace; managedFields; and what follows the metadata, opened with a brace.
+    Built-in kinds have them last; custom resources have their members sorted. It is what it seems to be if, and only
+    if, each of its three parts is JSON by itself: the metadata without managedFields, up to the first closing brace
+    after them; managedFields; and what follows the metadata, opened with a brace.
     """
     match = _START.match(raw)
     mark = raw.find(_MARK) if match is not None else -1
@@ -180,13 +182,14 @@ def _in_parts(raw: bytes, keep: bool) -> _Read | None:  # noqa: FBT001 - called 
         return None
     start = mark + len(_MARK) - 1
     close = raw.find(b"]", start) + 1
-    following = raw[close + 1 : close + 3] if raw.startswith(b"}", close) else b""
-    if following not in _AFTER_METADATA:
+    end = raw.find(b"}", close) + 1
+    following = raw[end : end + 2]
+    if raw[close : close + 1] not in _AFTER_MANAGED_FIELDS or following not in _AFTER_METADATA:
         return None
     try:
-        metadata = _decode_metadata(raw[match.end() : mark] + b"}")
+        metadata = _decode_metadata(raw[match.end() : mark] + raw[close:end])
         _decode_any(raw[start:close])
-        tail = _decode_tail(b"{}" if following == b"}" else b"{" + raw[close + 2 :])
+        tail = _decode_tail(b"{}" if following == b"}" else b"{" + raw[end + 1 :])
     except msgspec.MsgspecError:
         return None
     if metadata.managed_fields is not _ABSENT or tail.metadata is not _ABSENT:
