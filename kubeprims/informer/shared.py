@@ -109,16 +109,7 @@ class SharedInformer:
         self._clock = clock or SystemClock()
         self._synced_or_stopped = Latch()
         self._progress = Progress(self._clock)
-        intake = self._options.make_intake()
-        self._pipeline = Pipeline(
-            self.indexer,
-            make_queue=QUEUES[self._options.queue],
-            intake=None if intake.is_passive else intake,
-            on_synced=self._synced_or_stopped.set,
-            on_progress=self._progress.note,
-            clock=self._clock,
-            counts_events=self._options.metrics is not None,
-        )
+        self._pipeline = self._make_pipeline()
         self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
         self._cancel = Cancel()
         self._handlers = HandlerRegistry(
@@ -141,13 +132,21 @@ class SharedInformer:
             gate=gate,
             spawn=self._spawn,
         )
-        self._feed: Feed
-        if isinstance(lister_watcher, ByNamespace):
-            self._feed = NamespacesFeed(lister_watcher, parts)
-        else:
-            self._feed = ReflectorFeed(lister_watcher, parts)
+        self._feed = _make_feed(lister_watcher, parts)
         self._death: KubeprimsError | None = None
         self._started = False
+
+    def _make_pipeline(self) -> Pipeline:
+        intake = self._options.make_intake()
+        return Pipeline(
+            self.indexer,
+            make_queue=QUEUES[self._options.queue],
+            intake=None if intake.is_passive else intake,
+            on_synced=self._synced_or_stopped.set,
+            on_progress=self._progress.note,
+            clock=self._clock,
+            counts_events=self._options.metrics is not None,
+        )
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -462,3 +461,9 @@ class SharedInformer:
         failure = error if isinstance(error, KubeprimsError) else KubeprimsError(f"{type(error).__name__}: {error}")
         self._death = failure
         self._signal_stop()
+
+
+def _make_feed(lister_watcher: ListerWatcher | ByNamespace, parts: FeedParts) -> Feed:
+    if isinstance(lister_watcher, ByNamespace):
+        return NamespacesFeed(lister_watcher, parts)
+    return ReflectorFeed(lister_watcher, parts)
