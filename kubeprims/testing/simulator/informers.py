@@ -287,8 +287,9 @@ class _Play:
         gathered = self._informer.gathered
         if gathered > self._objects_max:
             yield f"{gathered} objects gathered, and the server never had more than {self._objects_max}"
-        # The first list and a resync do not count, nor does what came in one piece.
-        extra = 2 * self._objects_max + self.network.wire.batch_max
+        # The first list and a resync do not count, nor does what came in one piece: from a watch, or by a relist, which
+        # may end every object and begin another one in its place.
+        extra = 2 * self._objects_max + max(self.network.wire.batch_max, 2 * self.server.keys)
         for number, handled in enumerate(self._handled):
             manner, depth = handled.manner, handled.registration.depth
             merges = manner.policy is BufferPolicy.COALESCE
