@@ -397,8 +397,7 @@ class Source:
             marked = pipeline.dirty.get(key)
             if self.is_closed or marked is None or _is_older(resource_version, marked):
                 return  # the watch has brought something newer meanwhile
-            if self._intake is not None and record is not None and not isinstance(record, MalformedObject):
-                record = self._intake(record)
+            record = None if record is None else self.take(record)
             if isinstance(record, MalformedObject):
                 pipeline.mark(record)
                 return
@@ -406,10 +405,11 @@ class Source:
             self._ahead[key] = resource_version
             reached = self._indexer.resource_version
             last_known = self._indexer.record(key)
-            if record is not None:
+            if record is None:
+                if last_known is not None:
+                    queue.delete(last_known)
+            elif record is not last_known:  # it may have been damaged on its way alone
                 queue.update(record)
-            elif last_known is not None:
-                queue.delete(last_known)
             queue.bookmark(reached)  # one object is newer; the others are not
             pipeline.drain(queue, Reason.RELIST, is_final_state_known=record is not None)
         pipeline.wait_for_room(self)
@@ -441,11 +441,12 @@ class Source:
     def _admit(self, event: WatchEvent) -> WatchEvent:
         """Return what an event comes down to: itself, one with what is to be kept, or the version alone."""
         record, version = event.record, event.resource_version
+        key = record[KEY] if record is not None else event.malformed and event.malformed.key
+        ahead = self._ahead.get(key or "", "")
+        if ahead and (version == ahead or _is_older(version, ahead)):
+            return event._replace(type=WatchEventType.BOOKMARK, record=None, malformed=None)
         if record is None:
             return event
-        ahead = self._ahead.get(record[KEY], "")
-        if version == ahead or _is_older(version, ahead):
-            return event._replace(type=WatchEventType.BOOKMARK, record=None)
         taken = record if self._intake is None else self._intake(record)
         if isinstance(taken, MalformedObject):
             return event._replace(record=None, malformed=taken)

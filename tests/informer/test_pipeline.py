@@ -248,6 +248,28 @@ def test_what_the_watch_brings_late_of_an_object_that_was_asked_for_again_is_lef
     assert rig.news() == ["live a 15->21"]
 
 
+def test_the_late_end_of_an_object_in_whose_place_another_one_was_found_is_left_out() -> None:
+    """The final state of what could not be understood cannot be understood either."""
+    rig = Rig()
+    source = synced(rig, record("a", 1))
+    in_a_watch(source)
+    source.refetched("a", record("a", 15, "another"), "15")
+    rig.news()
+    source.apply([WatchEvent(DELETED, None, "14", malformed=malformed("a", 14)), event(ADDED, "a", 15)])
+    assert rig.cached() == {"a": "15"}
+    source.apply([WatchEvent(MODIFIED, None, "16", malformed=malformed("a", 16))])
+    assert source.dirty() == {"a": "16"}
+    assert rig.news() == []
+
+
+def test_an_object_that_was_damaged_on_its_way_alone_is_told_of_no_more() -> None:
+    rig = Rig()
+    source = synced(rig, record("a", 1))
+    source.replace([], "12", [malformed("a", 1)])
+    source.refetched("a", record("a", 1), "13")
+    assert (rig.news(), source.dirty()) == ([], {})
+
+
 def test_an_event_that_cannot_be_compared_with_what_was_asked_for_again_is_taken() -> None:
     rig = Rig()
     source = synced(rig, record("a", 1))
