@@ -17,7 +17,8 @@ from kubeprims.informer.handlers import Reason, Tell
 from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
 from kubeprims.informer.pipeline import Pipeline, Source
-from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorSink, WatchedEvents
+from kubeprims.informer.refetch import Refetcher
+from kubeprims.informer.reflector import ListerWatcher, Reflector, WatchedEvents
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, ObjectRecord
 from kubeprims.testing.simulator.assembly import Assembly
@@ -231,7 +232,31 @@ class KeepsMalformedOnes(Source):
     """Overlooks the deletion of an object whose final state cannot be decoded."""
 
     def _delete_malformed(self, malformed: MalformedObject) -> None:
-        pass
+        assert malformed.key is not None
+        self._pipeline.unmark(malformed.key)
+
+
+class TakesWhatIsLate(Source):
+    """Applies what the watch brings though a re-fetch has brought something newer."""
+
+    def _admit(self, event: WatchEvent) -> WatchEvent:
+        self._ahead.clear()
+        return super()._admit(event)
+
+
+class TakesLateAnswers(Source):
+    """Applies what a re-fetch brings though the watch has brought something newer."""
+
+    def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
+        self._pipeline._dirty[key] = "1"
+        super().refetched(key, record, resource_version)
+
+
+class NeverAsksAgain(Refetcher):
+    """Leaves an object that arrived damaged as it was."""
+
+    def next_delay_s(self) -> float | None:
+        return None
 
 
 class DeletesMalformedOnes(Source):
@@ -343,9 +368,19 @@ def with_pipeline(pipeline: type[Pipeline]) -> type[Assembly]:
 
 def with_source(source: type[Source]) -> type[Assembly]:
     class Mutant(Assembly):
-        def make_source(self) -> ReflectorSink:
+        def make_source(self) -> Source:
             made = self.pipeline.source()
             made.__class__ = source
+            return made
+
+    return Mutant
+
+
+def with_refetcher(refetcher: type[Refetcher]) -> type[Assembly]:
+    class Mutant(Assembly):
+        def make_refetcher(self, lister_watcher: ListerWatcher) -> Refetcher:
+            made = super().make_refetcher(lister_watcher)
+            made.__class__ = refetcher
             return made
 
     return Mutant
@@ -393,6 +428,9 @@ MUTANTS: dict[str, type[Assembly]] = {
     "tells of what a relist did not change": with_pipeline(TellsUnchanged),
     "does not wait for a handler that blocks": with_pipeline(WaitsForNobody),
     "overlooks the deletion of a malformed object": with_source(KeepsMalformedOnes),
+    "takes late events of what was asked for again": with_source(TakesWhatIsLate),
+    "takes late answers for what was asked for again": with_source(TakesLateAnswers),
+    "never asks again": with_refetcher(NeverAsksAgain),
     "deletes what it cannot decode": with_source(DeletesMalformedOnes),
     "merges from the last old state": with_buffer(KeepsTheLastOld),
     "drops what a slow handler has not had": with_buffer(DropsTheOldest),

@@ -11,7 +11,7 @@ from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing import simulator
 from kubeprims.testing.simulator.__main__ import seeds_of
 from kubeprims.testing.simulator.faults import FaultKind
-from kubeprims.testing.simulator.informers import PLAYED, InformerScenario
+from kubeprims.testing.simulator.informers import InformerScenario
 from kubeprims.testing.simulator.schedule import CHANGES_MIN, Fault, Put, Step
 
 SCHEDULES = 2_000
@@ -26,7 +26,7 @@ def check(report: simulator.Report) -> None:
     assert report.changes_min >= CHANGES_MIN
     assert report.faults_min is not None
     assert report.faults_min >= 3
-    assert {kind.value for kind in PLAYED} <= set(report.faults)
+    assert {kind.value for kind in FaultKind} <= set(report.faults)
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""The simulation can fail: a bug that is planted in ours does not live through a hundred schedules."""
+"""The simulation can fail: a bug that is planted in ours does not live through three hundred schedules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kubeprims.testing.simulator import Assembly, InformerScenario, run
 from kubeprims.testing.simulator.campaign import quiet_logs
 from tests.simulation.mutants import MUTANTS
 
-SCHEDULES = 100
+SCHEDULES = 300
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)

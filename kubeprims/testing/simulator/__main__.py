@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import pathlib
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kubeprims.errors import InvalidArgument, KubeprimsError
-from kubeprims.testing.simulator.campaign import Report, Scenario, replay, run, shrunk
+from kubeprims.testing.simulator.campaign import Report, Scenario, quiet_logs, replay, run, shrunk
 from kubeprims.testing.simulator.informers import InformerScenario
 
 # Each knows its own steps; whoever only plays and counts them need not.
@@ -30,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, help="play this one schedule; if it fails, make it short")
     parser.add_argument("--steps", help="with --seed: only these steps, such as 3,9,12")
+    parser.add_argument("--logs", action="store_true", help="with --seed: show what is logged")
     parser.add_argument("--add", type=pathlib.Path, nargs="+", metavar="FILE", help="add reports up, and play nothing")
     return parser
 
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lambda one, other: one + other, (Report.from_json(path.read_text()) for path in options.add)
             )
         elif options.seed is not None:
-            return _play_one(SCENARIOS[options.scenario](), options.seed, options.steps)
+            with contextlib.nullcontext() if options.logs else quiet_logs():
+                return _play_one(SCENARIOS[options.scenario](), options.seed, options.steps)
         else:
             report = _play(SCENARIOS[options.scenario](), options)
     except (KubeprimsError, OSError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kubeprims.cache.indexer import Indexer
 from kubeprims.clock import Clock, Rng
@@ -11,8 +11,9 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Tell
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.options import QUEUES
-from kubeprims.informer.pipeline import Pipeline
-from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorSink
+from kubeprims.informer.pipeline import Pipeline, Source
+from kubeprims.informer.refetch import Refetcher
+from kubeprims.informer.reflector import ListerWatcher, Reflector
 from kubeprims.objects.record import ObjectRecord
 from kubeprims.threads import Cancel
 
@@ -23,6 +24,7 @@ class Assembly:
     Attributes:
         indexer: The cache.
         pipeline: From what is read to what handlers are told.
+        source: Where the reflector puts what it reads.
         reflector: Lists and watches.
     """
 
@@ -45,9 +47,11 @@ class Assembly:
             queue: Which queue is between the reflector and the cache: ``in_order`` or ``delta_fifo``.
         """
         self._clock = clock
+        self._rng = rng
         self._queue = queue
         self.indexer = self.make_indexer()
         self.pipeline = self.make_pipeline()
+        self.source = self.make_source()
         self.reflector = self.make_reflector(lister_watcher, options=options, clock=clock, rng=rng)
 
     # -- the parts --------------------------------------------------------------------------------------------------
@@ -60,7 +64,7 @@ class Assembly:
         """Return what leads to the cache and the handlers."""
         return Pipeline(self.indexer, make_queue=QUEUES[self._queue], clock=self._clock)
 
-    def make_source(self) -> ReflectorSink:
+    def make_source(self) -> Source:
         """Return where the reflector puts what it reads."""
         return self.pipeline.source()
 
@@ -68,7 +72,19 @@ class Assembly:
         self, lister_watcher: ListerWatcher, *, options: ReflectorOptions, clock: Clock, rng: Rng
     ) -> Reflector:
         """Return what lists and watches."""
-        return Reflector(lister_watcher, self.make_source(), name="pods", options=options, clock=clock, rng=rng)
+        return Reflector(lister_watcher, self.source, name="pods", options=options, clock=clock, rng=rng)
+
+    def make_refetcher(self, lister_watcher: ListerWatcher) -> Refetcher:
+        """Return what asks again for objects that arrived damaged; the simulation takes its steps."""
+        return Refetcher(
+            lister_watcher,
+            self.source,
+            name="pods",
+            status=self.reflector.status,
+            clock=self._clock,
+            rng=self._rng,
+            spawn=_spawn_nothing,
+        )
 
     def make_registration(self, tell: Tell, policy: BufferPolicy, buffer_limit: int) -> HandlerRegistration:
         """Return what tells a handler."""
@@ -108,3 +124,7 @@ class Assembly:
     def gathered(self) -> int:
         """How many objects of a list are held that are not in the cache yet."""
         return self.reflector.gathered
+
+
+def _spawn_nothing(target: Callable[[], None], name: str) -> None:  # noqa: ARG001 - what is called to start a thread
+    raise AssertionError(name)  # there is one thread

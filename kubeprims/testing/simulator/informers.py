@@ -27,6 +27,7 @@ from kubeprims.testing.simulator.campaign import Outcome
 from kubeprims.testing.simulator.faults import Fault, FaultKind
 from kubeprims.testing.simulator.mirror import Mirror
 from kubeprims.testing.simulator.network import Network
+from kubeprims.testing.simulator.refetching import RefetchTurns
 from kubeprims.testing.simulator.schedule import (
     Action,
     AddHandler,
@@ -49,9 +50,6 @@ from kubeprims.testing.simulator.schedule import (
 from kubeprims.testing.simulator.server import ModelServer
 from kubeprims.testing.simulator.world import START_S, Halt, World
 from kubeprims.threads import Cancel
-
-PLAYED: Final = frozenset(FaultKind) - {FaultKind.MANGLED}
-"""What goes wrong. An object that arrived damaged stays out of date until the next list, so that is left out."""
 
 QUIET_S_MAX: Final = 1_500.0
 """How long after the last fault all must be well: the longest watch and the longest delay, twice."""
@@ -88,7 +86,7 @@ class InformerScenario:
         *,
         subject: Callable[[], Subject] | None = None,
         assemble: Callable[..., Assembly] = Assembly,
-        allowed: frozenset[FaultKind] = PLAYED,
+        allowed: frozenset[FaultKind] = frozenset(FaultKind),
     ) -> None:
         """Choose what to play with.
 
@@ -150,6 +148,13 @@ class _Play:
             rng=random.Random(f"backoff {seed}"),  # noqa: S311 - jitter, not secrets
             queue=self._setting.queue,
         )
+        self._informer.source.on_dirty = RefetchTurns(
+            self.world,
+            self.server,
+            self._informer.make_refetcher,
+            cancel=self._cancel,
+            rng=random.Random(f"refetch {seed}"),  # noqa: S311 - a schedule, not a secret
+        ).notice
         for manner in self._setting.manners:
             self._add_handler(manner)
         self._subject = subject

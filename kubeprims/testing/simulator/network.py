@@ -19,10 +19,8 @@ from kubeprims.errors import (
     ServerTimeout,
     TooManyRequests,
 )
-from kubeprims.meta import ObjectKey
-from kubeprims.objects.record import KEY
 from kubeprims.testing.simulator.faults import Fault, FaultKind
-from kubeprims.testing.simulator.server import ModelServer, Page, too_large
+from kubeprims.testing.simulator.server import ModelServer, selected, too_large
 from kubeprims.testing.simulator.stream import SimulatedList, SimulatedWatch
 from kubeprims.testing.simulator.wire import Traits, WatchListSupport, Wire
 from kubeprims.testing.simulator.world import World
@@ -106,7 +104,7 @@ class Network:
             raise
         self._answer(fault, cancel, deadline_s)
         if options.field_selector:
-            page = _selected(page, options.field_selector)
+            page = page._replace(records=selected(page.records, options.field_selector))
         breaks_after = fault.after if fault is not None and fault.kind is FaultKind.TRUNCATED else None
         listed = SimulatedList(self.wire, page, cancel, deadline_s, breaks_after)
         listed.is_whole = not options.field_selector and options.limit != 1
@@ -203,15 +201,3 @@ class Network:
         unspent = watch.take_fault()
         if unspent is not None:  # so few events came that it did not strike: let the next watch have it, at once
             self._pending.append((replace(unspent, after=0), 1))
-
-
-def _selected(page: Page, field_selector: str) -> Page:
-    """Return what a selector of the name, and maybe the namespace, leaves of a page."""
-    wanted = dict(part.split("=", 1) for part in field_selector.replace("==", "=").split(","))
-    name, namespace = wanted.get("metadata.name"), wanted.get("metadata.namespace")
-    records = [
-        record
-        for record in page.records
-        if name in {None, ObjectKey(record[KEY]).name} and namespace in {None, ObjectKey(record[KEY]).namespace}
-    ]
-    return page._replace(records=records)

@@ -7,7 +7,7 @@ what a reflector makes of it is compared with it.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from kubeprims.errors import BadRequest, ResourceExpired, ServerTimeout, StatusCause
@@ -223,6 +223,14 @@ def too_large(asked: int, current: int) -> ServerTimeout:
     text = f"Too large resource version: {asked}, current: {current}"
     cause = StatusCause("", "ResourceVersionTooLarge", "Too large resource version")
     return ServerTimeout(text, code=504, reason="Timeout", causes=[cause], retry_after_s=1.0)
+
+
+def selected(records: Iterable[ObjectRecord], field_selector: str) -> list[ObjectRecord]:
+    """Return the records that a selector of names and namespaces selects; all, if it is empty."""
+    wanted = dict(part.split("=", 1) for part in field_selector.split(",") if part)
+    name, namespace = wanted.get("metadata.name"), wanted.get("metadata.namespace")
+    keyed = ((record, record[KEY].split("/")) for record in records)
+    return [record for record, key in keyed if name in {None, key[1]} and namespace in {None, key[0]}]
 
 
 def _version_of(happening: Happening) -> int:
