@@ -81,10 +81,12 @@ class Screen:
         lasted_s = self._clock.monotonic() - self._started_s
         synced = "" if self._informer.has_synced else "not synced; "
         failures = f", {status.failures} failures, the last: {status.last_error}" if status.last_error else ""
+        # A watch-list is a list that goes on as a watch.
+        lists, watches = status.lists + status.watch_lists, status.watches + status.watch_lists
         return (
             f"{self._title}: {synced}{snapshot.objects} objects at version {status.resource_version or '-'}, "
-            f"{snapshot.events_total} events in {lasted_s:.1f} s, {_times(status.lists, 'list')}, "
-            f"{_times(status.watches, 'watch', 'watches')}{failures}"
+            f"{snapshot.events_total} events in {lasted_s:.1f} s, {_times(lists, 'list')}, "
+            f"{_times(watches, 'watch', 'watches')}{failures}"
         )
 
     def progress(self) -> str:

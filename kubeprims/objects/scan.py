@@ -19,6 +19,10 @@ _SCALAR = re.compile(r'[^\s,:"\[\]{}]+')
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}"]', re.DOTALL)
 _CLOSER = {"{": "}", "[": "]"}
 
+DEPTH_MAX = 100_000
+"""How deeply a value may be nested; an API server's own decoder ends at a tenth of that. More is an attack on whoever
+looks for the end of such a value, and would do so for minutes."""
+
 
 class Truncated(DecodeError):
     """The text ends inside a value: with more of it, there may be one."""
@@ -51,7 +55,7 @@ def skip_value(text: str, pos: int) -> int:
 
     Raises:
         Truncated: The text ends first. A number or a name at the very end may go on, so it counts as unfinished.
-        DecodeError: No value begins there, or its brackets do not match.
+        DecodeError: No value begins there, its brackets do not match, or it is nested too deeply.
     """
     first = text[pos]
     if first in _CLOSER:
@@ -71,6 +75,8 @@ def _skip_brackets(text: str, pos: int) -> int:
     for match in _TOKEN.finditer(text, pos):
         found = match[0]
         if found in _CLOSER:
+            if len(closers) == DEPTH_MAX:
+                raise DecodeError(f"not JSON that anybody reads: more than {DEPTH_MAX} levels deep")
             closers.append(_CLOSER[found])
         elif found == '"':
             raise Truncated("the JSON ends inside a string")

@@ -43,6 +43,22 @@ def test_a_list_brings_its_items_and_what_comes_with_it(codec: Codec) -> None:
 
 
 @every_codec
+def test_an_item_that_only_ever_opens_ends_the_list_before_much_of_it_is_read(codec: Codec) -> None:
+    read = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal read
+        yield b'{"items":['
+        while True:
+            read += 1
+            yield b"[" * 65_536
+
+    with pytest.raises(DecodeError):
+        list(codec.split_list(chunks()))
+    assert read < 20
+
+
+@every_codec
 def test_a_list_without_facts_says_so(codec: Codec) -> None:
     for body in (b'{"items":[]}', b'{"metadata":null,"items":null}', b' { "items" : [ ] , "metadata" : { } } '):
         stream = codec.split_list([body])

@@ -25,6 +25,12 @@ def test_text_without_a_value_is_refused(text: str, reason: str) -> None:
         scan.skip_value(text, 0)
 
 
+@pytest.mark.parametrize("text", ["[" * (scan.DEPTH_MAX + 1), '{"a":' * (scan.DEPTH_MAX + 1)])
+def test_the_end_of_a_value_is_not_looked_for_beyond_a_certain_depth(text: str) -> None:
+    with pytest.raises(DecodeError, match=r"more than 100000 levels deep"):
+        scan.skip_value(text, 0)
+
+
 def test_members_are_found_with_their_places() -> None:
     text = ' { "a" : 1 , "\\u0062":{"c":2}} '
     members, end = scan.members(text, 1)
