@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kubeprims.cache.delta_fifo import Batch, DeltaFIFO, DeltaType
 from kubeprims.cache.index import label_index
 from kubeprims.cache.indexer import Indexer
-from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, ObjectRecord, labels_of
+from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, ObjectRecord, labels_of, plain
+from kubeprims.objects.storage import CompactStorage, PlainStorage
 from kubeprims.objects.unstructured import Unstructured
 from tests.cache.records import make_record
 
@@ -29,8 +30,11 @@ def fragile(obj: Unstructured) -> Iterable[str]:
 class CacheMachine(RuleBasedStateMachine):
     """A server, a watch that may be down, the queue, the indexer behind it, and a handler that replays the changes."""
 
+    make_storage: type[PlainStorage | CompactStorage] = PlainStorage
+
     def __init__(self) -> None:
         super().__init__()
+        self.storage = self.make_storage()
         self.version = 0
         self.server: dict[str, ObjectRecord] = {}
         self.is_watching = False
@@ -50,7 +54,7 @@ class CacheMachine(RuleBasedStateMachine):
         record = make_record(key, self.version, uid=f"uid-{key}", labels={"app": app} if app else {})
         self.server[key] = record
         if self.is_watching:
-            (self.fifo.add if is_new else self.fifo.update)(record)
+            (self.fifo.add if is_new else self.fifo.update)(self.storage.pack(record))
             self.received = record[RESOURCE_VERSION]
 
     @precondition(lambda self: self.server)
@@ -60,7 +64,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.version += 1
         final = make_record(key, self.version, uid=f"uid-{key}", labels=labels_of(self.server.pop(key)))
         if self.is_watching:
-            self.fifo.delete(final)
+            self.fifo.delete(self.storage.pack(final))
             self.received = final[RESOURCE_VERSION]
 
     @rule()
@@ -70,7 +74,7 @@ class CacheMachine(RuleBasedStateMachine):
     @rule()
     def relist(self) -> None:
         # A list brings bytes of its own.
-        copies = [(*record[:RAW], bytes(bytearray(record[RAW]))) for record in self.server.values()]
+        copies = [self.storage.pack((*record[:RAW], bytes(bytearray(record[RAW])))) for record in self.server.values()]
         self.version += 1
         self.fifo.replace(copies, str(self.version))
         self.received = str(self.version)
@@ -135,7 +139,7 @@ class CacheMachine(RuleBasedStateMachine):
     @invariant()
     def the_store_has_what_the_server_has_once_all_is_popped(self) -> None:
         if self.is_watching and not len(self.fifo):
-            assert {record[KEY]: record for record in self.indexer.records()} == self.server
+            assert {record[KEY]: plain(record) for record in self.indexer.records()} == self.server
 
     @invariant()
     def the_depth_is_the_number_of_deltas(self) -> None:
@@ -174,5 +178,13 @@ class CacheMachine(RuleBasedStateMachine):
         return found
 
 
+class CompactCacheMachine(CacheMachine):
+    """The same with what the cache holds packed."""
+
+    make_storage = CompactStorage
+
+
 TestCache = CacheMachine.TestCase
+TestCompactCache = CompactCacheMachine.TestCase
 TestCache.settings = settings(stateful_step_count=40)
+TestCompactCache.settings = settings(stateful_step_count=40)
