@@ -59,21 +59,21 @@ class Backoff:
         self._next_s = policy.base_s
         self._failed_at_s: float | None = None
 
-    def next_delay_s(self, *, now_s: float) -> float:
-        """Return how long to wait after a failure that was noticed at ``now_s``, in seconds."""
+    def next_delay_s(self, *, now_s: float | None = None) -> float:
+        """Return how long to wait after a failure that was noticed at ``now_s``, in seconds.
+
+        None leaves it to the caller, who knows better than the clock what was healthy, to :meth:`reset` the delays.
+        """
         policy = self._policy
-        if self._failed_at_s is not None and now_s - self._failed_at_s >= policy.healthy_after_s:
+        if now_s is not None and self._failed_at_s is not None and now_s - self._failed_at_s >= policy.healthy_after_s:
             self._next_s = policy.base_s
         delay_s = self._next_s
         self._next_s = min(policy.cap_s, delay_s * policy.factor)
         delay_s += self._rng.random() * policy.jitter * delay_s
-        self._failed_at_s = now_s + delay_s  # healthy time is counted from the end of the wait
+        self._failed_at_s = (
+            None if now_s is None else now_s + delay_s
+        )  # healthy time is counted from the end of the wait
         return delay_s
-
-    def not_healthy_until(self, now_s: float) -> None:
-        """Have the time up to ``now_s`` not count as healthy, although nothing was reported to have failed."""
-        if self._failed_at_s is not None:
-            self._failed_at_s = max(self._failed_at_s, now_s)
 
     def reset(self) -> None:
         """Start over from the first delay."""

@@ -220,6 +220,7 @@ class ReflectorMachine:
         self._watch_events = 0
         self._timeout_s = 0.0
         self._quiet_s = 0.0
+        self._healthy_s = 0.0
         self._must_probe = False
         self._version_may_move = True
         self._listed_version = ""
@@ -253,7 +254,6 @@ class ReflectorMachine:
         error: KubeprimsError | None,
         *,
         lasted_s: float | None,
-        now_s: float,
         events: int = 0,
         last_event_s: float | None = None,
     ) -> Effect:
@@ -262,7 +262,6 @@ class ReflectorMachine:
         Args:
             error: As for :meth:`on_watch_ended`; ``WatchIdle`` if the marker did not come in time.
             lasted_s: For how long it was open; None if it never was.
-            now_s: The time, in seconds.
             events: How many events it brought.
             last_event_s: How long before its end the last of them came; None if there was none.
         """
@@ -282,9 +281,9 @@ class ReflectorMachine:
                 self._prefers_lists = True
         if error is None or is_late:
             error = WatchListIncomplete(lasted_s=lasted_s or 0.0, events=events, last_event_s=last_event_s)
-        return self._sleep(error, Phase.SLEEPING_BEFORE_LIST, now_s=now_s)
+        return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
 
-    def on_page(self, *, resource_version: str, continue_token: str, now_s: float) -> Effect:
+    def on_page(self, *, resource_version: str, continue_token: str) -> Effect:
         """A page arrived whole, and its items are kept."""
         assert self._phase is Phase.LISTING, self._phase
         page = self._page
@@ -292,7 +291,7 @@ class ReflectorMachine:
         if continue_token in self._tokens or len(self._tokens) >= PAGES_MAX:
             how = "its pages lead back to an earlier one" if continue_token in self._tokens else f"{PAGES_MAX} pages"
             error = DecodeError(f"the list does not end: {how}")
-            return self._sleep(error, Phase.SLEEPING_BEFORE_LIST, now_s=now_s)
+            return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
         if continue_token:
             self._tokens.add(continue_token)
             if page.first and page.resource_version == "0":
@@ -304,7 +303,7 @@ class ReflectorMachine:
         self._is_streamed = False
         return self._replace(resource_version)
 
-    def on_list_failed(self, error: KubeprimsError, *, now_s: float) -> Effect:
+    def on_list_failed(self, error: KubeprimsError) -> Effect:
         """A page could not be fetched, or not be understood."""
         assert self._phase is Phase.LISTING, self._phase
         page = self._page
@@ -319,7 +318,7 @@ class ReflectorMachine:
             return self._list()
         if is_watch_list_refused(error):
             self._prefers_lists = False  # lists work no better: it says nothing about watch-lists
-        return self._sleep(error, Phase.SLEEPING_BEFORE_LIST, now_s=now_s)
+        return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
 
     def on_replaced(self) -> Effect:
         """The local copy is that list now."""
@@ -334,7 +333,6 @@ class ReflectorMachine:
             return self._watch()
         self._phase = Phase.WATCHING
         self._watch_events = 1  # the end marker
-        self._version_may_move = True
         return Follow()
 
     # -- watching ---------------------------------------------------------------------------------------------------
@@ -371,7 +369,7 @@ class ReflectorMachine:
         was_empty = not self._watch_events
         self._short_watches = self._short_watches + 1 if was_short else 0
         self._empty_watches = self._empty_watches + (error is None) if was_short and was_empty else 0
-        self._look_closer(error, lasted_s, now_s)
+        self._look_closer(error, lasted_s)
         was_good = not was_short or (not was_empty and self._short_watches == 1)
         if was_good and (error is None or is_broken_stream(error)):
             self.restarts[cause_of(error)] += 1
@@ -381,16 +379,15 @@ class ReflectorMachine:
             resumable = False
         then = Phase.SLEEPING_BEFORE_WATCH if resumable and self._has_version else Phase.SLEEPING_BEFORE_LIST
         error = error or WatchTooShort(lasted_s=lasted_s or 0.0, events=self._watch_events)
-        return self._sleep(error, then, now_s=now_s)
+        return self._sleep(error, then)
 
-    def _look_closer(self, error: KubeprimsError | None, lasted_s: float | None, now_s: float) -> None:
+    def _look_closer(self, error: KubeprimsError | None, lasted_s: float | None) -> None:
         """Draw conclusions about the server: is it healthy, does it send bookmarks, may its version have gone back?"""
-        was_silent = isinstance(error, WatchIdle)
-        if lasted_s is None or (was_silent and not self._watch_events):
-            self._backoff.not_healthy_until(now_s)
         if lasted_s is None:
             self._must_probe |= is_broken_stream(error)
             return
+        was_silent = isinstance(error, WatchIdle)
+        self._healthy_s += max(0.0, lasted_s - self.idle_s) if was_silent else lasted_s
         if self._watch_events:
             return
         self._quiet_s += lasted_s
@@ -398,7 +395,7 @@ class ReflectorMachine:
         if was_silent:
             self.memory.bookmarks = 0  # perhaps they flow no more; if they do, two will soon have come again
 
-    def on_probed(self, *, resource_version: str, now_s: float) -> Effect:
+    def on_probed(self, *, resource_version: str) -> Effect:
         """The server said what its version is."""
         assert self._phase is Phase.PROBING, self._phase
         self._quiet_s = 0.0
@@ -406,14 +403,14 @@ class ReflectorMachine:
         if order is not None and order < 0:
             error = ResourceVersionRewound(known=self.last_resource_version, found=resource_version)
             self._version_unavailable = True
-            return self._sleep(error, Phase.SLEEPING_BEFORE_LIST, now_s=now_s)
+            return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
         return self._watch()
 
-    def on_probe_failed(self, error: KubeprimsError, *, now_s: float) -> Effect:
+    def on_probe_failed(self, error: KubeprimsError) -> Effect:
         """The server did not say what its version is."""
         assert self._phase is Phase.PROBING, self._phase
         if is_resumable(error):
-            return self._sleep(error, Phase.SLEEPING_BEFORE_WATCH, now_s=now_s)
+            return self._sleep(error, Phase.SLEEPING_BEFORE_WATCH)
         self._quiet_s = 0.0
         return self._watch()  # who may not list, or lists what nobody understands, can still watch
 
@@ -480,12 +477,13 @@ class ReflectorMachine:
         """Whether a watch can go on from the last version: without one, a server begins with what there is."""
         return self.last_resource_version not in {"", "0"}
 
-    def _sleep(self, error: KubeprimsError, then: Phase, *, now_s: float) -> Sleep:
-        if self._phase is not Phase.WATCHING:
-            self._backoff.not_healthy_until(now_s)
+    def _sleep(self, error: KubeprimsError, then: Phase) -> Sleep:
+        if self._healthy_s >= self._options.backoff.healthy_after_s:
+            self._backoff.reset()
+        self._healthy_s = 0.0
         self.restarts[cause_of(error)] += 1
         self._phase = then
-        delay_s = self._backoff.next_delay_s(now_s=now_s)
+        delay_s = self._backoff.next_delay_s()
         if isinstance(error, StatusError) and error.retry_after_s is not None:
             delay_s = max(delay_s, min(error.retry_after_s, RETRY_AFTER_MAX_S))
         return Sleep(delay_s, error)

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 REFETCH_BACKOFF = BackoffPolicy(base_s=1.0, factor=2.0, cap_s=300.0, jitter=1.0)
 """The waits before each round; they start over with every object that was not known to be wrong before."""
 
-ROUND_KEYS_MAX = 50
+ROUND_KEYS_MAX = 20
 """How many objects are asked for in one round."""
 
 
@@ -139,7 +139,8 @@ class Refetcher:
         found: ObjectRecord | MalformedObject | None = None
         with self._lister_watcher.list(ListOptions(field_selector=_selector(key)), cancel=cancel) as listed:
             for item in listed:
-                if isinstance(item, MalformedObject) or item[KEY] == key:
+                name = item.key if isinstance(item, MalformedObject) else item[KEY]
+                if name is None or name == key:
                     found = item
             resource_version = listed.resource_version
         self._sink.refetched(key, found, resource_version)

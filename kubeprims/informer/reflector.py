@@ -275,10 +275,9 @@ class Reflector:
         except KubeprimsError as error:
             self._check_cancel(cancel, error)
             self._records, self._malformed = [], []  # not held while waiting: the next try starts over
-            return self._machine.on_list_failed(error, now_s=self._clock.monotonic())
-        return self._machine.on_page(
-            resource_version=resource_version, continue_token=continue_token, now_s=self._heard()
-        )
+            return self._machine.on_list_failed(error)
+        self._heard()
+        return self._machine.on_page(resource_version=resource_version, continue_token=continue_token)
 
     def _start_over(self) -> None:
         self.status.state = ReflectorState.LISTING
@@ -324,7 +323,6 @@ class Reflector:
         return self._machine.on_watch_list_ended(
             error,
             lasted_s=lasted_s,
-            now_s=now_s,
             events=gathered.count,
             last_event_s=None if gathered.last_s is None else now_s - gathered.last_s,
         )
@@ -444,11 +442,12 @@ class Reflector:
                 resource_version = listed.resource_version
         except KubeprimsError as error:
             self._check_cancel(cancel, error)
-            effect = self._machine.on_probe_failed(error, now_s=self._clock.monotonic())
+            effect = self._machine.on_probe_failed(error)
             if not isinstance(effect, Sleep):
                 self._failed(error, 0.0)
             return effect
-        return self._machine.on_probed(resource_version=resource_version, now_s=self._heard())
+        self._heard()
+        return self._machine.on_probed(resource_version=resource_version)
 
     # -- waiting, and what everybody may know -----------------------------------------------------------------------
 

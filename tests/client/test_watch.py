@@ -211,6 +211,12 @@ def test_a_closed_watch_gives_nothing_more_not_even_what_is_there() -> None:
     assert list(batches) == []
 
 
+def test_a_watch_without_a_deadline_of_its_own_does_not_expire() -> None:
+    watch = stream([added(1)])
+    watch.expire_in(0.0)
+    assert len(events(watch)) == 1
+
+
 def test_a_watch_whose_answer_was_taken_by_somebody_else_says_so() -> None:
     answer = response([added(1)])
     answer.chunks()

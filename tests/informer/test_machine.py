@@ -48,7 +48,7 @@ def machine(**options: object) -> ReflectorMachine:
 
 def listed(of: ReflectorMachine, version: str = "10") -> Effect:
     """Play one good list of one page, up to the watch."""
-    assert of.on_page(resource_version=version, continue_token="", now_s=0.0) == Replace(version)
+    assert of.on_page(resource_version=version, continue_token="") == Replace(version)
     return of.on_replaced()
 
 
@@ -72,9 +72,9 @@ def test_a_page_size_is_kept_over_all_pages_and_the_version_is_sent_with_the_fir
     paged = watching("10", page_size=4)
     assert paged.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0) == Sleep(0.8, EXPIRED)
     assert paged.on_slept() == ListPage("10", 4)
-    assert paged.on_page(resource_version="10", continue_token="C1", now_s=0.0) == ListPage(None, 4, "C1")
-    assert paged.on_page(resource_version="10", continue_token="C2", now_s=0.0) == ListPage(None, 4, "C2")
-    assert paged.on_page(resource_version="10", continue_token="", now_s=0.0) == Replace("10")
+    assert paged.on_page(resource_version="10", continue_token="C1") == ListPage(None, 4, "C1")
+    assert paged.on_page(resource_version="10", continue_token="C2") == ListPage(None, 4, "C2")
+    assert paged.on_page(resource_version="10", continue_token="") == Replace("10")
 
 
 @case("IN-23", "IN-25")
@@ -88,7 +88,7 @@ def test_a_relist_at_a_known_version_is_not_paged() -> None:
 def test_every_later_list_is_paged_once_a_list_at_version_zero_came_in_pages() -> None:
     paged = machine()
     paged.start()
-    paged.on_page(resource_version="10", continue_token="C1", now_s=0.0)
+    paged.on_page(resource_version="10", continue_token="C1")
     listed(paged)
     paged.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     assert paged.on_slept() == ListPage("10", 500)
@@ -99,8 +99,8 @@ def test_a_relist_drops_the_version_when_the_last_seen_one_expired() -> None:
     again = watching("10")
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     assert again.on_slept() == ListPage("10", None)
-    assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, 500)
-    assert again.on_page(resource_version="20", continue_token="", now_s=0.0) == Replace("20")
+    assert again.on_list_failed(EXPIRED) == ListPage(None, 500)
+    assert again.on_page(resource_version="20", continue_token="") == Replace("20")
     assert again.on_replaced() == Watch("20", 300.0)
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=1.0)
     assert again.on_slept() == ListPage("20", None)
@@ -111,20 +111,20 @@ def test_an_expired_second_page_is_answered_by_one_list_without_pages() -> None:
     again = watching("10", page_size=4)
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     again.on_slept()
-    assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, 4)
-    assert again.on_page(resource_version="11", continue_token="C1", now_s=0.0) == ListPage(None, 4, "C1")
-    assert again.on_list_failed(EXPIRED, now_s=1.0) == ListPage(None, None)
-    assert again.on_page(resource_version="12", continue_token="", now_s=0.0) == Replace("12")
+    assert again.on_list_failed(EXPIRED) == ListPage(None, 4)
+    assert again.on_page(resource_version="11", continue_token="C1") == ListPage(None, 4, "C1")
+    assert again.on_list_failed(EXPIRED) == ListPage(None, None)
+    assert again.on_page(resource_version="12", continue_token="") == Replace("12")
 
 
 def test_a_page_that_expires_once_more_ends_the_try() -> None:
     paged = machine()
     paged.start()
-    paged.on_page(resource_version="10", continue_token="C1", now_s=0.0)
-    assert paged.on_list_failed(EXPIRED, now_s=0.0) == ListPage("0", None)
-    assert paged.on_page(resource_version="10", continue_token="C1", now_s=0.0) == ListPage(None, None, "C1")
-    assert paged.on_list_failed(EXPIRED, now_s=0.0) == ListPage(None, 500)  # the version goes, as for a first page
-    assert paged.on_list_failed(EXPIRED, now_s=0.0) == Sleep(0.8, EXPIRED)
+    paged.on_page(resource_version="10", continue_token="C1")
+    assert paged.on_list_failed(EXPIRED) == ListPage("0", None)
+    assert paged.on_page(resource_version="10", continue_token="C1") == ListPage(None, None, "C1")
+    assert paged.on_list_failed(EXPIRED) == ListPage(None, 500)  # the version goes, as for a first page
+    assert paged.on_list_failed(EXPIRED) == Sleep(0.8, EXPIRED)
 
 
 @case("IN-28")
@@ -140,7 +140,7 @@ def test_a_version_that_is_too_large_is_given_up_for_one_list(error: KubeprimsEr
     again = watching("20")
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     assert again.on_slept() == ListPage("20", None)
-    assert again.on_list_failed(error, now_s=0.0) == ListPage(None, 500)
+    assert again.on_list_failed(error) == ListPage(None, 500)
     assert listed(again, "30") == Watch("30", 300.0)
 
 
@@ -149,7 +149,7 @@ def test_a_list_of_endless_pages_is_given_up() -> None:
     effect = endless.start()
     pages = 0
     while isinstance(effect, ListPage):
-        effect = endless.on_page(resource_version="10", continue_token=f"C{pages}", now_s=0.0)
+        effect = endless.on_page(resource_version="10", continue_token=f"C{pages}")
         pages += 1
     assert pages == PAGES_MAX + 1
     assert isinstance(effect, Sleep)
@@ -161,9 +161,9 @@ def test_a_list_without_a_version_that_fails_is_tried_again_without_one() -> Non
     again = watching("20")
     again.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
     again.on_slept()
-    again.on_list_failed(EXPIRED, now_s=0.0)
+    again.on_list_failed(EXPIRED)
     error = InternalError("no", code=500)
-    assert isinstance(again.on_list_failed(error, now_s=0.0), Sleep)
+    assert isinstance(again.on_list_failed(error), Sleep)
     assert again.on_slept() == ListPage(None, 500)
 
 
@@ -242,6 +242,16 @@ def test_a_very_short_watch_is_opened_again_once_then_listed() -> None:
     assert short.on_slept() == ListPage("5", None)
 
 
+def test_a_list_ends_the_count_of_very_short_watches() -> None:
+    short = watching("5")
+    for _ in range(3):
+        short.on_watch_ended(None, lasted_s=0.5, now_s=1.0)
+        assert short.on_slept() == Watch("5", 300.0)
+        short.on_watch_ended(None, lasted_s=0.5, now_s=2.0)
+        assert short.on_slept() == ListPage("5", None)
+        listed(short, "5")
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -288,9 +298,9 @@ def test_refused_watches_back_off_to_the_cap_and_never_list() -> None:
         delays.append(effect.delay_s)
         now_s += effect.delay_s
         assert refused.on_slept() == Probe()
-        effect = refused.on_probe_failed(ConnectError("refused"), now_s=now_s)
+        effect = refused.on_probe_failed(ConnectError("refused"))
     refused.on_slept()
-    assert isinstance(refused.on_probed(resource_version="10", now_s=now_s), Watch)
+    assert isinstance(refused.on_probed(resource_version="10"), Watch)
     assert all(0.05 <= delay_s < 0.1 for delay_s in delays[6:])
     assert 0.031 <= sum(delays[:5]) < 0.062
 
@@ -308,14 +318,22 @@ def test_a_failed_list_is_reported_and_tried_again() -> None:
     failing = machine()
     failing.start()
     error = Forbidden("no", code=403)
-    assert failing.on_list_failed(error, now_s=0.0) == Sleep(0.8, error)
+    assert failing.on_list_failed(error) == Sleep(0.8, error)
     assert failing.on_slept() == ListPage("0", 500)
 
 
-@pytest.mark.parametrize(("name", "value"), [("page_size", 0), ("watch_timeout_min_s", -1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("page_size", 0),
+        ("watch_timeout_min_s", -1.0),
+        ("watch_list_timeout_s", 0.0),
+        ("internal_error_budget_s", -1.0),
+    ],
+)
 def test_options_out_of_range_are_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
-        machine(**{name: value})
+        ReflectorOptions(**{name: value})  # type: ignore[arg-type]
 
 
 def test_a_watch_that_is_cut_again_and_again_backs_off_although_each_brought_an_event() -> None:
@@ -366,10 +384,10 @@ def test_a_list_whose_pages_lead_back_to_an_earlier_one_ends_by_an_error() -> No
     endless = machine()
     endless.start()
     for token in ("A", "B"):
-        effect = endless.on_page(resource_version="10", continue_token=token, now_s=0.0)
+        effect = endless.on_page(resource_version="10", continue_token=token)
         assert effect == ListPage(None, 500, token)
-    sleep = endless.on_page(resource_version="10", continue_token="A", now_s=0.0)
+    sleep = endless.on_page(resource_version="10", continue_token="A")
     assert isinstance(sleep, Sleep)
     assert (sleep.delay_s, str(sleep.error)) == (0.8, "the list does not end: its pages lead back to an earlier one")
     assert endless.on_slept() == ListPage("0", 500)
-    assert endless.on_page(resource_version="10", continue_token="A", now_s=0.0) == ListPage(None, 500, "A")
+    assert endless.on_page(resource_version="10", continue_token="A") == ListPage(None, 500, "A")

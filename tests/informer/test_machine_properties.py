@@ -103,12 +103,12 @@ class World:
         if self._chance(2):
             return self.machine.on_initial_events_end(resource_version=self._version())
         lasted_s, error = self._end()
-        return self.machine.on_watch_list_ended(error, lasted_s=lasted_s, now_s=self._now_s, events=self._chance(3))
+        return self.machine.on_watch_list_ended(error, lasted_s=lasted_s, events=self._chance(3))
 
     def _list(self, page: ListPage) -> Effect:
         match self._chance(4):
             case 0:
-                return self.machine.on_list_failed(self._error() or ERRORS[1] or DecodeError(""), now_s=self._now_s)
+                return self.machine.on_list_failed(self._error() or ERRORS[1] or DecodeError(""))
             case 1:
                 self._tokens += 1
                 self._progress()
@@ -117,7 +117,7 @@ class World:
                 token = page.continue_token  # a list that leads back to itself
             case _:
                 token = ""
-        return self.machine.on_page(resource_version=self._version(), continue_token=token, now_s=self._now_s)
+        return self.machine.on_page(resource_version=self._version(), continue_token=token)
 
     def _watch(self) -> Effect:
         for _ in range(self._chance(3)):
@@ -136,8 +136,8 @@ class World:
     def _probe(self) -> Effect:
         error = self._error()
         if error is not None:
-            return self.machine.on_probe_failed(error, now_s=self._now_s)
-        return self.machine.on_probed(resource_version=VERSIONS[self._chance(len(VERSIONS))], now_s=self._now_s)
+            return self.machine.on_probe_failed(error)
+        return self.machine.on_probed(resource_version=VERSIONS[self._chance(len(VERSIONS))])
 
     def _end(self) -> tuple[float | None, KubeprimsError | None]:
         lasted_s = (None, 0.0, 0.5, 1.0, 75.0, 400.0)[self._chance(6)]

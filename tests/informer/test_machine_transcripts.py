@@ -69,9 +69,9 @@ class Session:
             case "marker", [version]:
                 return machine.on_initial_events_end(resource_version=version)
             case "page", [version, *token]:
-                return machine.on_page(resource_version=version, continue_token="".join(token), now_s=self.now_s)
+                return machine.on_page(resource_version=version, continue_token="".join(token))
             case "probed", [version]:
-                return machine.on_probed(resource_version=version, now_s=self.now_s)
+                return machine.on_probed(resource_version=version)
         return self._fail(name, arguments)
 
     def _fail(self, name: str, arguments: list[str]) -> Effect:
@@ -84,13 +84,13 @@ class Session:
         error = make_error(*arguments) if arguments else None
         match name, error:
             case "breaks-off", _:
-                return machine.on_watch_list_ended(error, lasted_s=lasted_s, now_s=self.now_s)
+                return machine.on_watch_list_ended(error, lasted_s=lasted_s)
             case "ends", _:
                 return machine.on_watch_ended(error, lasted_s=lasted_s, now_s=self.now_s)
             case "list-fails", KubeprimsError():
-                return machine.on_list_failed(error, now_s=self.now_s)
+                return machine.on_list_failed(error)
             case "probe-fails", KubeprimsError():
-                return machine.on_probe_failed(error, now_s=self.now_s)
+                return machine.on_probe_failed(error)
         raise ValueError(f"no such command: {name} {arguments}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kubeprims.backoff import BackoffPolicy
@@ -83,7 +85,7 @@ def test_a_fresh_start_asks_for_one_watch_list_and_goes_on_with_it() -> None:
 def test_without_watch_lists_there_is_a_list_and_a_watch() -> None:
     listing = machine(watch_list=False)
     assert listing.start() == ListPage("0", 500)
-    assert listing.on_page(resource_version="7", continue_token="", now_s=0.0) == Replace("7")
+    assert listing.on_page(resource_version="7", continue_token="") == Replace("7")
     assert listing.on_replaced() == Watch("7", 300.0)
 
 
@@ -141,9 +143,9 @@ def test_a_server_that_does_not_know_watch_lists_is_asked_for_a_list_at_once_and
 ) -> None:
     refused = machine()
     refused.start()
-    assert refused.on_watch_list_ended(error, lasted_s=lasted_s, now_s=0.0) == ListPage("0", 500)
+    assert refused.on_watch_list_ended(error, lasted_s=lasted_s) == ListPage("0", 500)
     assert refused.memory.has_watch_list
-    refused.on_page(resource_version="7", continue_token="", now_s=0.0)
+    refused.on_page(resource_version="7", continue_token="")
     assert refused.on_replaced() == Watch("7", 300.0)
     assert not refused.memory.has_watch_list
     refused.on_watch_ended(EXPIRED, lasted_s=60.0, now_s=60.0)
@@ -168,7 +170,7 @@ def test_a_failure_that_says_nothing_about_watch_lists_is_answered_by_another_on
     failing = machine()
     failing.start()
     for delay_s in (0.8, 1.6, 3.2, 6.4):
-        assert failing.on_watch_list_ended(error, lasted_s=None, now_s=0.0) == Sleep(delay_s, error)
+        assert failing.on_watch_list_ended(error, lasted_s=None) == Sleep(delay_s, error)
         assert failing.on_slept() == NEWEST
     assert streamed(failing) == Follow()
     assert failing.memory.has_watch_list
@@ -180,7 +182,7 @@ def test_a_watch_list_that_is_put_off_twice_is_asked_for_again_as_it_was() -> No
     put_off = machine()
     asked = [put_off.start()]
     for _ in range(2):
-        sleep = put_off.on_watch_list_ended(busy, lasted_s=None, now_s=0.0)
+        sleep = put_off.on_watch_list_ended(busy, lasted_s=None)
         assert isinstance(sleep, Sleep)
         assert sleep.delay_s == 2.0
         asked.append(put_off.on_slept())
@@ -197,15 +199,15 @@ def test_after_three_streams_without_an_end_there_are_lists_with_a_backoff_and_f
     assert cut.start() == NEWEST
     delays = []
     for count in range(WATCH_LISTS_INCOMPLETE_MAX):
-        sleep = cut.on_watch_list_ended(error, lasted_s=5.0, now_s=0.0, events=2)
+        sleep = cut.on_watch_list_ended(error, lasted_s=5.0, events=2)
         assert isinstance(sleep, Sleep)
         delays.append(sleep.delay_s)
         expected = NEWEST if count < WATCH_LISTS_INCOMPLETE_MAX - 1 else ListPage("0", 500)
         assert cut.on_slept() == expected
     assert delays == [0.8, 1.6, 3.2]
-    assert cut.on_list_failed(BROKEN, now_s=0.0) == Sleep(6.4, BROKEN)
+    assert cut.on_list_failed(BROKEN) == Sleep(6.4, BROKEN)
     assert cut.on_slept() == ListPage("0", 500)
-    cut.on_page(resource_version="7", continue_token="", now_s=0.0)
+    cut.on_page(resource_version="7", continue_token="")
     cut.on_replaced()
     assert not cut.memory.has_watch_list
 
@@ -215,7 +217,7 @@ def test_a_stream_that_comes_to_its_end_ends_the_count_of_those_that_did_not() -
     flaky.start()
     for _ in range(3):
         for _ in range(WATCH_LISTS_INCOMPLETE_MAX - 1):
-            flaky.on_watch_list_ended(None, lasted_s=5.0, now_s=0.0)
+            flaky.on_watch_list_ended(None, lasted_s=5.0)
             assert isinstance(flaky.on_slept(), WatchList)
         streamed(flaky)
         flaky.on_watch_ended(EXPIRED, lasted_s=60.0, now_s=0.0)
@@ -238,7 +240,7 @@ def test_a_marker_that_is_held_back_beyond_the_deadline_says_what_came_and_leads
 ) -> None:
     held = machine()
     held.start()
-    sleep = held.on_watch_list_ended(SILENT, lasted_s=60.0, now_s=60.0, events=events, last_event_s=last_event_s)
+    sleep = held.on_watch_list_ended(SILENT, lasted_s=60.0, events=events, last_event_s=last_event_s)
     assert isinstance(sleep, Sleep)
     assert isinstance(sleep.error, WatchListIncomplete)
     assert str(sleep.error).startswith(text)
@@ -250,8 +252,8 @@ def test_a_resource_that_is_not_there_says_nothing_about_watch_lists() -> None:
     waiting = machine()
     waiting.start()
     for _ in range(5):
-        assert waiting.on_watch_list_ended(absent, lasted_s=None, now_s=0.0) == ListPage("0", 500)
-        assert isinstance(waiting.on_list_failed(absent, now_s=0.0), Sleep)
+        assert waiting.on_watch_list_ended(absent, lasted_s=None) == ListPage("0", 500)
+        assert isinstance(waiting.on_list_failed(absent), Sleep)
         assert waiting.on_slept() == NEWEST
     assert waiting.memory.has_watch_list
 
@@ -265,12 +267,22 @@ def test_a_version_that_the_server_does_not_have_is_given_up_at_once_and_once(er
     old = resumed("20")
     old.on_watch_ended(EXPIRED, lasted_s=None, now_s=60.0)
     assert old.on_slept() == WatchList("20", 300.0, 60.0)
-    assert old.on_watch_list_ended(error, lasted_s=None, now_s=61.0) == NEWEST
-    assert isinstance(old.on_watch_list_ended(error, lasted_s=None, now_s=61.0), Sleep)
+    assert old.on_watch_list_ended(error, lasted_s=None) == NEWEST
+    assert sum(old.restarts.values()) == 3
+    assert isinstance(old.on_watch_list_ended(error, lasted_s=None), Sleep)
     assert old.on_slept() == NEWEST
     assert streamed(old, "40") == Follow()
     old.on_watch_ended(EXPIRED, lasted_s=5.0, now_s=70.0)
     assert old.on_slept() == WatchList("40", 300.0, 60.0)
+
+
+def test_a_list_in_place_of_a_later_watch_list_is_followed_by_a_watch() -> None:
+    refused = following("3")
+    refused.on_watch_ended(EXPIRED, lasted_s=60.0, now_s=60.0)
+    refused.on_slept()
+    refused.on_watch_list_ended(BadRequest("no more", code=400), lasted_s=None)
+    refused.on_page(resource_version="7", continue_token="")
+    assert refused.on_replaced() == Watch("7", 300.0)
 
 
 def test_a_deadline_of_ones_own_is_kept() -> None:
@@ -379,7 +391,7 @@ def test_one_that_had_brought_nothing_has_the_server_asked_for_its_version_first
     dead.memory.bookmarks = 5
     assert dead.on_watch_ended(SILENT, lasted_s=75.0, now_s=160.0) == Probe()
     assert dead.memory.bookmarks == 0
-    assert dead.on_probed(resource_version="11", now_s=160.0) == Watch("11", 300.0)
+    assert dead.on_probed(resource_version="11") == Watch("11", 300.0)
     assert dead.on_watch_ended(None, lasted_s=PROBE_AFTER_S - 1, now_s=500.0) == Watch("11", 300.0)
 
 
@@ -388,7 +400,24 @@ def test_watches_that_end_quietly_add_up_to_a_question() -> None:
     for _ in range(5):
         assert quiet.on_watch_ended(None, lasted_s=50.0, now_s=0.0) == Watch("11", 300.0)
     assert quiet.on_watch_ended(None, lasted_s=50.0, now_s=0.0) == Probe()
-    assert quiet.on_probed(resource_version="12", now_s=0.0) == Watch("11", 300.0)
+    assert quiet.on_probed(resource_version="12") == Watch("11", 300.0)
+    assert quiet.on_watch_ended(None, lasted_s=50.0, now_s=0.0) == Watch("11", 300.0)
+
+
+def test_the_quiet_is_over_once_everything_was_read_anew() -> None:
+    quiet = resumed("11")
+    quiet.on_watch_ended(None, lasted_s=290.0, now_s=0.0)
+    quiet.on_watch_ended(EXPIRED, lasted_s=None, now_s=0.0)
+    quiet.on_slept()
+    streamed(quiet, "12")
+    assert quiet.on_watch_ended(None, lasted_s=290.0, now_s=0.0) == Watch("12", 300.0)
+    assert quiet.on_watch_ended(None, lasted_s=290.0, now_s=0.0) == Watch("12", 300.0)
+
+
+def test_a_question_that_is_refused_is_not_asked_again_at_once() -> None:
+    quiet = resumed("11")
+    assert quiet.on_watch_ended(None, lasted_s=400.0, now_s=0.0) == Probe()
+    quiet.on_probe_failed(Forbidden("no", code=403))
     assert quiet.on_watch_ended(None, lasted_s=50.0, now_s=0.0) == Watch("11", 300.0)
 
 
@@ -410,9 +439,9 @@ def test_after_a_refused_connection_the_version_of_the_server_is_looked_at_befor
     down = resumed("11")
     assert down.on_watch_ended(error, lasted_s=None, now_s=60.0) == Sleep(0.8, error)
     assert down.on_slept() == Probe()
-    assert down.on_probe_failed(error, now_s=61.0) == Sleep(1.6, error)
+    assert down.on_probe_failed(error) == Sleep(1.6, error)
     assert down.on_slept() == Probe()
-    assert down.on_probed(resource_version="11", now_s=63.0) == Watch("11", 300.0)
+    assert down.on_probed(resource_version="11") == Watch("11", 300.0)
     busy = TooManyRequests("busy", code=429)
     down.on_watch_ended(busy, lasted_s=None, now_s=63.0)
     assert down.on_slept() == Watch("11", 300.0)
@@ -422,7 +451,7 @@ def test_a_server_that_went_back_is_reported_and_everything_asked_for_without_a_
     restored = resumed("100")
     restored.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=60.0)
     restored.on_slept()
-    sleep = restored.on_probed(resource_version="99", now_s=61.0)
+    sleep = restored.on_probed(resource_version="99")
     assert isinstance(sleep, Sleep)
     assert isinstance(sleep.error, ResourceVersionRewound)
     assert str(sleep.error) == (
@@ -437,11 +466,11 @@ def test_a_server_that_went_back_is_reported_and_everything_asked_for_without_a_
 def test_so_it_is_where_there_are_only_lists() -> None:
     restored = machine(watch_list=False)
     restored.start()
-    restored.on_page(resource_version="100", continue_token="", now_s=0.0)
+    restored.on_page(resource_version="100", continue_token="")
     restored.on_replaced()
     restored.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=0.0)
     restored.on_slept()
-    restored.on_probed(resource_version="9", now_s=0.0)
+    restored.on_probed(resource_version="9")
     assert restored.on_slept() == ListPage(None, 500)
 
 
@@ -450,7 +479,7 @@ def test_versions_that_are_equal_newer_or_in_no_order_say_nothing(version: str) 
     down = resumed("11")
     down.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=60.0)
     down.on_slept()
-    assert down.on_probed(resource_version=version, now_s=61.0) == Watch("11", 300.0)
+    assert down.on_probed(resource_version=version) == Watch("11", 300.0)
 
 
 @pytest.mark.parametrize("error", [Forbidden("no", code=403), BadRequest("no", code=400)])
@@ -458,7 +487,7 @@ def test_who_may_not_ask_for_the_version_watches_without_it(error: KubeprimsErro
     blind = resumed("11")
     blind.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=60.0)
     blind.on_slept()
-    assert blind.on_probe_failed(error, now_s=61.0) == Watch("11", 300.0)
+    assert blind.on_probe_failed(error) == Watch("11", 300.0)
 
 
 # -- delays -----------------------------------------------------------------------------------------------------------
@@ -471,7 +500,7 @@ def test_delays_start_over_after_a_healthy_time_only() -> None:
     now_s, delays = 0.0, []
     for _ in range(3):  # each try takes for ever to fail, which is no sign of health
         now_s += 200.0
-        sleep = slow.on_watch_list_ended(ConnectError("timed out"), lasted_s=None, now_s=now_s)
+        sleep = slow.on_watch_list_ended(ConnectError("timed out"), lasted_s=None)
         assert isinstance(sleep, Sleep)
         delays.append(sleep.delay_s)
         slow.on_slept()
@@ -492,10 +521,43 @@ def test_a_silent_watch_is_no_sign_of_health_either() -> None:
     assert isinstance(dead.on_watch_ended(None, lasted_s=60.0, now_s=now_s), Watch)
     dead.on_watch_ended(refused, lasted_s=None, now_s=now_s)
     dead.on_slept()
-    dead.on_probed(resource_version="10", now_s=now_s)
+    dead.on_probed(resource_version="10")
     now_s += 305.0
     assert dead.on_watch_ended(SILENT, lasted_s=305.0, now_s=now_s) == Probe()
-    assert dead.on_probe_failed(refused, now_s=now_s) == Sleep(2.0, refused)
+    assert dead.on_probe_failed(refused) == Sleep(2.0, refused)
+
+
+def growing(times: int, fail: Callable[[ReflectorMachine, float], None]) -> list[float]:
+    """Return the delays after failures 200 s apart, each of which ``fail`` leads to."""
+    policy = BackoffPolicy(base_s=1.0, jitter=0.0, healthy_after_s=120.0)
+    failing = ReflectorMachine(ReflectorOptions(backoff=policy), rng=Constant(0.0))
+    failing.start()
+    streamed(failing)
+    now_s, delays = 0.0, []
+    failing.on_watch_ended(None, lasted_s=60.0, now_s=now_s)
+    for _ in range(times):
+        now_s += 200.0
+        fail(failing, now_s)
+        sleep = failing.on_watch_ended(TooManyRequests("busy", code=429), lasted_s=None, now_s=now_s)
+        assert isinstance(sleep, Sleep)
+        delays.append(sleep.delay_s)
+        failing.on_slept()
+    return delays
+
+
+def test_neither_a_watch_that_took_long_to_be_refused_nor_one_that_went_silent_was_healthy() -> None:
+    def go_silent(failing: ReflectorMachine, now_s: float) -> None:
+        assert failing.on_watch_ended(SILENT, lasted_s=200.0, now_s=now_s) == Probe()
+        assert isinstance(failing.on_probed(resource_version="10"), Watch)
+
+    def live(failing: ReflectorMachine, now_s: float) -> None:
+        assert isinstance(failing.on_watch_ended(None, lasted_s=200.0, now_s=now_s), Watch | Probe)
+        if failing.phase is Phase.PROBING:
+            failing.on_probed(resource_version="10")
+
+    assert growing(3, lambda failing, now_s: None) == [1.0, 2.0, 4.0]
+    assert growing(3, go_silent) == [1.0, 2.0, 4.0]
+    assert growing(3, live)[1:] == [1.0, 1.0]
 
 
 def test_restarts_are_counted_by_their_causes() -> None:
@@ -506,7 +568,7 @@ def test_restarts_are_counted_by_their_causes() -> None:
     counted.on_slept()
     counted.on_watch_ended(KubeprimsError("what"), lasted_s=5.0, now_s=0.0)
     counted.on_slept()
-    counted.on_watch_list_ended(BadRequest("no", code=400), lasted_s=None, now_s=0.0)
+    counted.on_watch_list_ended(BadRequest("no", code=400), lasted_s=None)
     assert counted.restarts == {
         RestartCause.ENDED: 1,
         RestartCause.CONNECTION_LOST: 1,

@@ -10,7 +10,7 @@ import pytest
 
 from kubeprims.client.client import Client
 from kubeprims.client.options import ListOptions, WatchOptions
-from kubeprims.errors import InternalError, KubeprimsError, LifecycleError
+from kubeprims.errors import Cancelled, InternalError, KubeprimsError, LifecycleError
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.refetch import ROUND_KEYS_MAX, Refetcher
@@ -54,8 +54,10 @@ class Server:
         self.objects: dict[str, ObjectRecord | MalformedObject] = {}
         self.asked: list[str] = []
         self.error: KubeprimsError | None = None
+        self.before: Callable[[], object] = lambda: None
 
     def list(self, options: ListOptions, *, cancel: Cancel) -> AbstractContextManager[ListedObjects]:
+        self.before()
         self.asked.append(options.field_selector)
         if self.error is not None:
             raise self.error
@@ -154,6 +156,25 @@ def test_a_server_that_is_not_well_is_asked_once_a_round() -> None:
     assert rig.errors == [rig.server.error]
     rig.round()
     assert rig.server.asked == ["metadata.name=a,metadata.namespace=prod", "metadata.name=b,metadata.namespace=prod"]
+
+
+def test_nothing_is_asked_for_or_reported_once_it_is_cancelled() -> None:
+    rig = Rig("prod/a", "prod/b")
+    rig.server.error = Cancelled("stopped")
+    rig.refetcher.next_delay_s()
+    rig.server.before = rig.cancel.set
+    rig.refetcher.ask(rig.cancel)
+    rig.refetcher.ask(rig.cancel)
+    assert (len(rig.server.asked), rig.errors) == (1, [])
+
+
+def test_an_object_of_another_name_is_not_taken_for_it() -> None:
+    rig = Rig("prod/web")
+    for other in (record("prod/other"), malformed("prod/other")):  # a server that does not know field selectors
+        rig.sink.mark("prod/web")
+        rig.server.objects["prod/web"] = other
+        rig.round()
+    assert rig.sink.told == [("prod/web", None, "9")] * 2
 
 
 def test_a_name_that_no_selector_can_say_keeps_nobody_else_waiting() -> None:

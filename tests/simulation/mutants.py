@@ -61,8 +61,8 @@ class RunsAhead(ReflectorMachine):
 class TakesThePageForTheList(ReflectorMachine):
     """Never asks for a second page."""
 
-    def on_page(self, *, resource_version: str, continue_token: str, now_s: float) -> Effect:
-        return super().on_page(resource_version=resource_version, continue_token="", now_s=now_s)
+    def on_page(self, *, resource_version: str, continue_token: str) -> Effect:
+        return super().on_page(resource_version=resource_version, continue_token="")
 
 
 class DoesNotWait(ReflectorMachine):
@@ -76,9 +76,9 @@ class DoesNotWait(ReflectorMachine):
 class GivesUpNoVersion(ReflectorMachine):
     """Lists at the same version for ever, though it has expired or is too large."""
 
-    def on_list_failed(self, error: KubeprimsError, *, now_s: float) -> Effect:
+    def on_list_failed(self, error: KubeprimsError) -> Effect:
         self._version_unavailable = True
-        effect = super().on_list_failed(error, now_s=now_s)
+        effect = super().on_list_failed(error)
         self._version_unavailable = False
         return effect
 
@@ -86,8 +86,8 @@ class GivesUpNoVersion(ReflectorMachine):
 class IgnoresTheProbe(ReflectorMachine):
     """Goes on though the server's version went back."""
 
-    def on_probed(self, *, resource_version: str, now_s: float) -> Effect:
-        return super().on_probed(resource_version=self.last_resource_version, now_s=now_s)
+    def on_probed(self, *, resource_version: str) -> Effect:
+        return super().on_probed(resource_version=self.last_resource_version)
 
 
 class WaitsForTheServer(ReflectorMachine):
