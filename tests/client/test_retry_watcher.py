@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
 from kubeprims.client.options import WatchOptions
-from kubeprims.client.retry_watcher import OpenWatch, RetryWatcher
+from kubeprims.client.retry_watcher import OpenWatch, RetryWatcher, RetryWatchMachine
 from kubeprims.client.until import until
 from kubeprims.errors import (
     Cancelled,
@@ -235,6 +235,12 @@ def test_watches_are_a_second_apart_and_longer_if_the_server_says_so() -> None:
     script = Script([Played(), refused(slow), refused(very_slow), Played()])
     assert list(RetryWatcher(script, "1", clock=clock)) == []
     assert clock.waits_s == pytest.approx([1, 7, 300, 1])
+
+
+def test_the_second_between_two_watches_is_counted_from_the_opening_of_the_first() -> None:
+    machine = RetryWatchMachine("1")
+    delays = [machine.on_end(None, was_open=True, lasted_s=lasted_s) for lasted_s in (0.0, 0.25, 1.0, 300.0)]
+    assert delays == [1.0, 0.75, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

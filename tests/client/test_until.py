@@ -37,6 +37,11 @@ def test_until_returns_the_event_that_the_last_condition_held_of() -> None:
     assert met.object.resource_version == "4"
 
 
+def test_one_change_may_meet_several_conditions_that_stand_one_after_the_other() -> None:
+    watcher = RetryWatcher(Script([Played([changed(2)])]), "1", clock=Impatient())
+    assert until(watcher, is_at(2), lambda event: event.type is WatchEventType.MODIFIED, is_at(2)).object.name == "a"
+
+
 @case("IN-177")
 def test_until_says_how_far_it_came_when_the_changes_end() -> None:
     watcher = RetryWatcher(Script([Played([changed(2)])]), "1", clock=Impatient())

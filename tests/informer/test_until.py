@@ -171,6 +171,23 @@ def test_what_takes_too_long_says_how_far_it_came(precondition: Callable[[Indexe
         assert rig.informer._pipeline.registrations == ()
 
 
+def test_the_time_of_the_precondition_counts() -> None:
+    clock = VirtualClock()
+
+    def slow(cache: Indexer) -> bool:
+        clock.advance(4)
+        return False
+
+    with running() as rig:
+        synced(rig)
+        waiting = Waiting(lambda: until_with_sync(rig.informer, is_at(9), precondition=slow, timeout_s=5, clock=clock))
+        assert clock.wait_for_waiters()
+        assert clock.next_due_s() == pytest.approx(1)
+        clock.advance(1)
+        with pytest.raises(WaitTimeout):
+            waiting.result()
+
+
 def test_an_informer_that_stops_ends_the_wait() -> None:
     with running() as rig:
         synced(rig)
