@@ -396,6 +396,15 @@ def test_a_list_comes_after_what_is_queued_in_the_atomic_mode_too() -> None:
 
 
 @case("IN-103")
+def test_a_deletion_that_a_list_implies_knows_nothing_of_what_is_queued_behind_it() -> None:
+    consumer = Consumer(make_record("a", 1), is_atomic=True)
+    consumer.queue.replace([], "5")
+    consumer.queue.update(make_record("a", 9))
+    first, second = consumer.pops()
+    assert first == ["a tombstone 1"]
+    assert second == ["a Updated 9"]
+
+
 def test_a_resync_is_one_entry_and_brings_what_is_known_by_then() -> None:
     consumer = Consumer(is_atomic=True)
     consumer.queue.resync()
