@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from kubeprims.errors import KubeprimsError
 
+WATCH_LIST_SILENCE_S = 20.0
+"""How long a watch-list may be silent: its end marker trails the last object by up to 6 s (Kubernetes 1.32)."""
+
 
 @dataclass(frozen=True, slots=True)
 class WatchList:
@@ -15,11 +18,13 @@ class WatchList:
         resource_version: A version to be no older than; None leaves it out: the newest.
         timeout_s: After how long the server is asked to end it.
         deadline_s: How long it may take until the end marker.
+        silence_s: How long it may be silent before that.
     """
 
     resource_version: str | None
     timeout_s: float
     deadline_s: float
+    silence_s: float = WATCH_LIST_SILENCE_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ The driver's duties, in this order, until it is told to stop:
 
 1. Ask :meth:`ReflectorMachine.start` for the first effect.
 2. ``WatchList``: open the watch-list and gather its objects beside the local copy. Its end marker is
-   :meth:`on_initial_events_end`; any other end, the deadline included, is :meth:`on_watch_list_ended`.
+   :meth:`on_initial_events_end`; any other end, the deadline and silence included, is :meth:`on_watch_list_ended`.
 3. ``ListPage``: fetch that page, keep its items beside those of the pages before (``first=True``: let go of those
    first), then report :meth:`on_page`, or :meth:`on_list_failed`.
 4. ``Replace``: replace the local copy by the objects kept, then report :meth:`on_replaced`.

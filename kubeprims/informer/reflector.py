@@ -313,7 +313,7 @@ class Reflector:
         )
         gathered = InitialEvents(self._keep)
         error, lasted_s = self._open_watch(
-            options, cancel, lambda watched: self._read_watch_list(watched, gathered, effect.deadline_s)
+            options, cancel, lambda watched: self._read_watch_list(watched, gathered, effect)
         )
         now_s = self._clock.monotonic()
         if gathered.is_complete:
@@ -328,11 +328,11 @@ class Reflector:
         )
 
     def _read_watch_list(
-        self, watched: WatchedEvents, gathered: InitialEvents, deadline_s: float
+        self, watched: WatchedEvents, gathered: InitialEvents, effect: WatchList
     ) -> KubeprimsError | None:
         """Gather the objects, put them in place of the copy, and go on; return what the stream ended with."""
-        until_s = self._clock.monotonic() + deadline_s
-        watched.expire_in(deadline_s)
+        until_s = self._clock.monotonic() + effect.deadline_s
+        watched.expire_in(min(effect.deadline_s, effect.silence_s))
         batches = watched.batches()
         for batch in batches:
             events, error = _until_error(batch)
@@ -343,8 +343,10 @@ class Reflector:
                 return error
             if behind is not None:
                 return self._consume(watched, batches)
-            if self._clock.monotonic() >= until_s:
+            left_s = until_s - self._clock.monotonic()
+            if left_s <= 0:
                 return WatchIdle("the watch-list was not complete in time", method="WATCH", url=self.name)
+            watched.expire_in(min(left_s, effect.silence_s))
         return None
 
     def _follow(self, gathered: InitialEvents, behind: Sequence[WatchEvent]) -> None:

@@ -302,7 +302,7 @@ def test_a_watch_is_told_how_long_it_may_be_silent() -> None:
 
     stream = Told([added("a", 1)], [bookmark(2, ends=True)], [bookmark(3)], [bookmark(4)])
     play(stream)
-    assert stream.told == [60.0, 305.0, 305.0, 75.0]
+    assert stream.told == [20.0, 20.0, 305.0, 305.0, 75.0]
 
 
 def test_silence_is_counted_and_the_server_asked_for_its_version() -> None:

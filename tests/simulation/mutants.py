@@ -12,7 +12,7 @@ from kubeprims.clock import Clock, Rng
 from kubeprims.errors import KubeprimsError, ResourceExpired
 from kubeprims.informer.buffer import Batch, BufferPolicy, NotificationBuffer
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.effects import Effect, ListPage, Sleep, Watch
+from kubeprims.informer.effects import Effect, ListPage, Sleep, Watch, WatchList
 from kubeprims.informer.handlers import Reason, Tell
 from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
@@ -134,9 +134,9 @@ class TakesAnyBookmarkForTheEnd(Reflector):
     """Does not look whether the bookmark of a watch-list is the one that ends it."""
 
     def _read_watch_list(
-        self, watched: WatchedEvents, gathered: InitialEvents, deadline_s: float
+        self, watched: WatchedEvents, gathered: InitialEvents, effect: WatchList
     ) -> KubeprimsError | None:
-        return super()._read_watch_list(_Marked(watched), gathered, deadline_s)
+        return super()._read_watch_list(_Marked(watched), gathered, effect)
 
 
 class _Marked:
