@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from kubeprims.backoff import BackoffPolicy
 from kubeprims.client.client import Client
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.options import InformerOptions
+from kubeprims.meta import JSONObject
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.faults import Action, DropWatch, EndWatch, Match, Stall, StallWatch, WatchError
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
-from tests.informer.mirror import Mirror, cached
-from tests.informer.test_end_to_end import Churn, truth
+from tests.informer.mirror import Mirror, State, cached
 from tests.waiting import eventually
 
 TIMEOUT_S = 20.0
@@ -23,7 +24,36 @@ ANSWER_S = 0.25
 
 PAGE_SIZE = 4
 OBJECTS = 11
-PODS = Match(resource="v1/pods")
+RESOURCE = "v1/configmaps"
+
+
+class Changes:
+    """Changes to objects, the same each time: one is made, two are changed, one is deleted, and so on."""
+
+    def __init__(self, server: APIServer) -> None:
+        self._server = server
+        self._names = [f"map-{number}" for number in range(OBJECTS)]
+        self._made = OBJECTS
+        server.create_many(RESOURCE, [_object(name) for name in self._names])
+
+    def happen(self) -> None:
+        """Change each kind of thing once."""
+        self._made += 1
+        name = f"map-{self._made}"
+        self._server.create(RESOURCE, _object(name), namespace="default")
+        for changed in (self._names[0], self._names[-1]):
+            self._server.patch(RESOURCE, changed, {"data": {"change": str(self._made)}}, namespace="default")
+        self._server.delete(RESOURCE, self._names.pop(1), namespace="default")
+        self._names.append(name)
+
+    def truth(self) -> State:
+        """Return what the server has."""
+        metadata = (cast("JSONObject", obj["metadata"]) for obj in self._server.list(RESOURCE))
+        return {f"{its['namespace']}/{its['name']}": str(its["resourceVersion"]) for its in metadata}
+
+
+def _object(name: str) -> JSONObject:
+    return {"metadata": {"name": name, "namespace": "default"}, "data": {"of": name}}
 
 
 def play(action: Action, *, watch_list: bool, skip: int = 0, count: int = 1) -> int:
@@ -47,21 +77,19 @@ def play(action: Action, *, watch_list: bool, skip: int = 0, count: int = 1) -> 
         Client(transport, timeout_s=ANSWER_S) as client,
         SharedInformerFactory(client, options=InformerOptions(reflector=options)) as informers,
     ):
-        churn = Churn(server)
-        while len(truth(server)) < OBJECTS:
-            churn.step()
-        fault = server.faults.add(action, PODS, skip=skip, count=count)
-        informer, mirror = informers.informer("v1/pods"), Mirror()
+        changes = Changes(server)
+        fault = server.faults.add(action, Match(resource=RESOURCE), skip=skip, count=count)
+        informer, mirror = informers.informer(RESOURCE), Mirror()
         informer.add_event_handler(on_event=mirror.on_event)
         informers.start()
 
         def is_settled() -> bool:
-            return cached(informer) == truth(server) == mirror.state()
+            return cached(informer) == changes.truth() == mirror.state()
 
         for interruption in (None, EndWatch(), DropWatch(), WatchError()):
             if interruption is not None:
                 server.faults.interrupt_watches(interruption)
-            churn.steps(4)
+            changes.happen()
             if isinstance(action, Stall | StallWatch) and not _comes_true(is_settled):
                 fault.release()  # a watch may be silent for a minute before anybody has to do something about it
             eventually(is_settled, TIMEOUT_S, f"cache and handler are as the server is; {informer.last_error}")

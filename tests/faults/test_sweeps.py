@@ -30,10 +30,10 @@ OPERATION_FAULTS: dict[str, Action] = {
     "reset before the head": Drop(point=FaultPoint.BEFORE_HEAD),
     "reset in the head": Drop(point=FaultPoint.IN_HEAD, after_bytes=30),
     "reset behind the head": Drop(point=FaultPoint.IN_BODY, after_bytes=0),
-    "reset in the body": Drop(point=FaultPoint.IN_BODY, after_bytes=700),
-    "cut short": Truncate(after_bytes=700),
+    "reset in the body": Drop(point=FaultPoint.IN_BODY, after_bytes=500),
+    "cut short": Truncate(after_bytes=500),
     "stalled before the head": Stall(point=FaultPoint.BEFORE_HEAD),
-    "stalled in the body": Stall(point=FaultPoint.IN_BODY, after_bytes=700),
+    "stalled in the body": Stall(point=FaultPoint.IN_BODY, after_bytes=500),
     "500": Answer(code=500),
     "503 with a wait": Answer(code=503, retry_after_s=0),
     "429": Answer(code=429, retry_after_s=0),
@@ -85,7 +85,7 @@ def test_whichever_operations_in_a_row_fail_the_informer_ends_as_the_server_is(
 @pytest.mark.parametrize("watch_list", [False, True], ids=["list", "watch-list"])
 @pytest.mark.parametrize("made", WATCH_FAULTS.values(), ids=WATCH_FAULTS)
 def test_a_watch_that_breaks_after_any_event_costs_none(made: type[DropWatch], *, watch_list: bool) -> None:
-    for after_events in range(2 * OBJECTS):
+    for after_events in range(OBJECTS + 8):
         play(made(after_events=after_events), watch_list=watch_list)
 
 
@@ -94,5 +94,5 @@ def test_a_watch_that_breaks_after_any_event_costs_none(made: type[DropWatch], *
 @pytest.mark.parametrize("made", [Drop, Truncate], ids=["reset", "closed"])
 def test_a_start_that_breaks_at_any_place_starts_again(made: type[Drop], *, watch_list: bool) -> None:
     """In steps of a prime, so that it is another place of each object."""
-    for after_bytes in range(0, 8_000, 331):
+    for after_bytes in range(0, 4_000, 307):
         play(made(point=FaultPoint.IN_BODY, after_bytes=after_bytes), watch_list=watch_list)
