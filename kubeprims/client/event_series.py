@@ -102,8 +102,8 @@ class EventSeries:
     """
 
     dropped: int = 0
-    _series: OrderedDict[EventKey, Series] = field(default_factory=OrderedDict)
-    _buckets: OrderedDict[EventReference, _Bucket] = field(default_factory=OrderedDict)
+    _series: OrderedDict[EventKey, Series] = field(default_factory=OrderedDict["EventKey", "Series"])
+    _buckets: OrderedDict[EventReference, _Bucket] = field(default_factory=OrderedDict["EventReference", "_Bucket"])
 
     def add(self, key: EventKey, *, now_s: float, now: datetime.datetime) -> Series | None:
         """Take an event in; return its series if it is to be written now, None if it was counted or dropped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
+import re
 import threading
 from collections import deque
 from types import TracebackType
@@ -25,8 +26,10 @@ STOP_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 3.0
 """How long one request may take, in seconds: an event is not worth more, and a stop waits for one."""
 
-_NOTE_CHARS_MAX = 1024
+_NOTE_BYTES_MAX = 1024
 _NAME_CHARS_MAX = 230
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]")
+"""RBAC's names may hold more than an event's."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ class EventRecorder:
         self.written = 0
         self._stop = Cancel()
         self._until = math.inf
+        self._is_started = False
         self._threads = ThreadGroup(f"events of {controller}")
 
     @property
@@ -100,7 +104,7 @@ class EventRecorder:
         Args:
             regarding: The object.
             reason: Why, as one word in CamelCase, such as ``ScaledUp``.
-            note: The text, for people; cut after 1,024 characters.
+            note: The text, for people; cut after 1,024 bytes of UTF-8.
             type: ``Normal`` or ``Warning``.
             action: What was done, as one word in CamelCase; ``reason`` unless given.
             related: Another object that matters.
@@ -118,7 +122,7 @@ class EventRecorder:
             type=type,
             reason=reason,
             action=action or reason,
-            note=note[:_NOTE_CHARS_MAX],
+            note=note.encode()[:_NOTE_BYTES_MAX].decode(errors="ignore"),
         )
         with self._changed:
             if self._stop.is_set:
@@ -140,10 +144,12 @@ class EventRecorder:
         """Start to write; return at once.
 
         Raises:
-            LifecycleError: It was stopped before.
+            LifecycleError: It was started or stopped before.
         """
-        if self._stop.is_set:
-            raise LifecycleError("the recorder was stopped; it starts once")
+        with self._changed:
+            if self._is_started or self._stop.is_set:
+                raise LifecycleError("the recorder was started or stopped before; it starts once")
+            self._is_started = True
         self._threads.spawn(lambda: self._write_all(self._stop), name="write")
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
@@ -211,10 +217,11 @@ class EventRecorder:
         namespace = key.regarding.key.namespace or "default"
         # As client-go names them: the object, and the moment in hexadecimal.
         moment = int(series.last_time.timestamp() * 1e9)
+        name = _NOT_IN_NAMES.sub("-", key.regarding.key.name.lower())[:_NAME_CHARS_MAX].strip("-.")
         event: JSONObject = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": f"{key.regarding.key.name[:_NAME_CHARS_MAX]}.{moment:x}", "namespace": namespace},
+            "metadata": {"name": f"{name}.{moment:x}", "namespace": namespace},
             "eventTime": _micro_time(series.last_time),
             "reportingController": self._controller,
             "reportingInstance": self._instance,

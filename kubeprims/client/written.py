@@ -16,9 +16,11 @@ class Written(NamedTuple):
     Attributes:
         resource: The resource that was written.
         key: The object.
-        resource_version: The version that the write made; empty if the object is gone by it.
+        resource_version: The version that the write made, or, of an object that is gone by it, the last one that is
+            known of it; may be empty then.
         uid: The object's uid, if the server said it.
         labels: The object's labels; none if the server did not show the object.
+        is_gone: Whether the object is gone by the write.
     """
 
     resource: GroupVersionResource
@@ -26,6 +28,7 @@ class Written(NamedTuple):
     resource_version: str
     uid: str
     labels: Mapping[str, str]
+    is_gone: bool = False
 
 
 OnWrite = Callable[[Written], None]
@@ -36,18 +39,33 @@ def written(resource: GroupVersionResource, answer: Unstructured) -> Written | N
     """Return what an answer to a create, an update or a patch says; None if it is about no object."""
     if answer.kind == "Status" or not answer.resource_version:
         return None
-    return Written(resource, answer.key, answer.resource_version, answer.uid, answer.labels)
+    return _shown(resource, answer, is_gone=_has_ended(answer))
 
 
 def deleted(resource: GroupVersionResource, path: str, answer: Unstructured) -> Written:
     """Return what an answer to a deletion says: the object is gone, or goes on for a while."""
-    if answer.kind != "Status" and answer.deletion_timestamp:
-        return Written(resource, answer.key, answer.resource_version, answer.uid, answer.labels)
     if answer.kind != "Status":
-        return Written(resource, answer.key, "", answer.uid, answer.labels)
+        # Some servers show the last state as it was, others as the deletion has marked it.
+        return _shown(resource, answer, is_gone=not answer.deletion_timestamp or _has_ended(answer))
     details = answer.get("details")
     uid = details.get("uid") if isinstance(details, dict) else None
-    return Written(resource, key_of_path(resource, path), "", uid if isinstance(uid, str) else "", {})
+    return Written(resource, key_of_path(resource, path), "", uid if isinstance(uid, str) else "", {}, is_gone=True)
+
+
+def _shown(resource: GroupVersionResource, answer: Unstructured, *, is_gone: bool) -> Written:
+    return Written(resource, answer.key, answer.resource_version, answer.uid, answer.labels, is_gone=is_gone)
+
+
+def _has_ended(obj: Unstructured) -> bool:
+    """Return whether nothing keeps an object that is being deleted: whoever took the last finalizer ended it.
+
+    Source:
+        apiserver pkg/registry/generic/registry/store.go, ``ShouldDeleteDuringUpdate``.
+    """
+    if not obj.deletion_timestamp:
+        return False
+    metadata = obj["metadata"]
+    return isinstance(metadata, dict) and not (metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds"))
 
 
 def key_of_path(resource: GroupVersionResource, path: str) -> ObjectKey:

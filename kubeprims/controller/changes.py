@@ -24,7 +24,8 @@ def merge_patch(before: Mapping[str, JSONValue], after: Mapping[str, JSONValue])
         if value is None:
             raise InvalidArgument(f"a merge patch cannot set {name} to null; leave it out to remove it")
         old = before.get(name)
-        patch[name] = merge_patch(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        # What is new is gone through as well, for the nulls in it.
+        patch[name] = merge_patch(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
     return patch
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import logging
 from collections.abc import Callable, Sequence
@@ -12,7 +13,13 @@ from kubeprims.client.bodies import ObjectBody, identity
 from kubeprims.client.client import Client
 from kubeprims.client.resource import Resource
 from kubeprims.clock import Clock
-from kubeprims.controller.changes import finalizers_of, has_finalizer, merge_patch, set_condition
+from kubeprims.controller.changes import (
+    finalizers_of,
+    has_finalizer,
+    merge_patch,
+    set_condition,
+    set_controller_reference,
+)
 from kubeprims.controller.sources import Informer
 from kubeprims.errors import InvalidArgument, NotFound
 from kubeprims.meta import GroupVersionResource, JSONObject, JSONValue, ObjectKey
@@ -53,7 +60,7 @@ class ReconcileContext:
     logger: logging.LoggerAdapter[logging.Logger]
     informers: Sequence[Informer]
     clock: Clock
-    settle: Callable[[GroupVersionResource, ObjectKey], None]
+    settle: Callable[[GroupVersionResource, ObjectKey | None], None]
     is_leading: Callable[[], bool]
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -62,7 +69,8 @@ class ReconcileContext:
         """Return an object; None if there is none.
 
         It comes out of the cache of the controller's informer of that resource, once that shows what this reconcile has
-        written; without such an informer, from the server.
+        written; without such an informer, from the server. An informer that follows only some of the objects has what
+        it has; whether there are others is asked of the server. One that has the metadata alone does not count.
 
         Args:
             resource: The resource, such as ``apps/v1/deployments``, or any name that discovery knows.
@@ -70,34 +78,47 @@ class ReconcileContext:
 
         Raises:
             InvalidArgument: The key is malformed.
+            OwnWriteUnseen: The cache does not show in time what was written; let it pass, and the key is tried again.
             KubeprimsError: The server was asked, and refused or did not answer.
         """
         key = self.key if key is None else ObjectKey.parse(key)
         handle = self.client.resource(resource)
-        informer = self._informer(handle.gvr, key)
-        if informer is None:
-            return self._live(handle, key)
-        self.settle(handle.gvr, key)
-        return informer.indexer.get(key)
+        caches = self._informers_of(handle.gvr, key.namespace)
+        if caches:
+            self.settle(handle.gvr, key)
+        for informer in caches:
+            knows_all = informer.coverage.knows_all_of(key.namespace)
+            found = informer.indexer.get(key)
+            if found is not None or knows_all:
+                return found
+        return self._live(handle, key)
+
+    def _informers_of(self, gvr: GroupVersionResource, namespace: str) -> list[Informer]:
+        """Return the informers of whole objects of a resource in a namespace, those that know all of them first."""
+        found = [
+            one
+            for one in self.informers
+            if one.coverage.resource == gvr and one.coverage.follows(namespace) and not one.coverage.is_metadata_only
+        ]
+        return sorted(found, key=lambda one: not one.coverage.knows_all_of(namespace))
 
     def by_index(self, resource: str, index: str, value: str) -> list[Unstructured]:
         """Return the objects that an index of the controller's informer of a resource has under a value.
 
+        As with :meth:`get`, what this reconcile has written is in it.
+
         Raises:
             InvalidArgument: The controller has no informer of that resource.
-            UnknownIndex: The informer has no such index.
+            UnknownIndex: None of its informers of that resource has such an index.
+            OwnWriteUnseen: The cache does not show in time what was written.
         """
         gvr = self.client.resource(resource).gvr
-        informer = next((informer for informer in self.informers if informer.resource == gvr), None)
-        if informer is None:
+        informers = [one for one in self.informers if one.coverage.resource == gvr]
+        if not informers:
             raise InvalidArgument(f"the controller has no informer of {gvr}: give it one with watches() or owns()")
+        informer = next((one for one in informers if index in one.indexer.index_names), informers[0])
+        self.settle(gvr, None)
         return informer.indexer.by_index(index, value)
-
-    def _informer(self, gvr: GroupVersionResource, key: ObjectKey) -> Informer | None:
-        for informer in self.informers:
-            if informer.resource == gvr and informer.covers(key.namespace, {}, ""):
-                return informer
-        return None
 
     @staticmethod
     def _live(handle: Resource, key: ObjectKey) -> Unstructured | None:
@@ -131,7 +152,7 @@ class ReconcileContext:
         try:
             found = handle.get(name)
         except NotFound:
-            wanted = obj.to_dict() if isinstance(obj, Unstructured) else dict(obj)
+            wanted = obj.to_dict() if isinstance(obj, Unstructured) else copy.deepcopy(dict(obj))
             change(wanted)
             return handle.create(wanted), Operation.CREATED
         changed = found.to_dict()
@@ -140,6 +161,21 @@ class ReconcileContext:
         if not patch:
             return found, Operation.UNCHANGED
         return handle.patch(name, _at_version(patch, found)), Operation.PATCHED
+
+    @staticmethod
+    def set_controller_reference(obj: JSONObject, owner: Unstructured, *, block_owner_deletion: bool = True) -> None:
+        """Mark ``owner`` as the controller of an object that is about to be written: it is deleted with its owner.
+
+        Args:
+            obj: The object, which is changed.
+            owner: The owner, as the server keeps it.
+            block_owner_deletion: Whether a foreground deletion of the owner waits for the object.
+
+        Raises:
+            InvalidArgument: The owner lacks apiVersion, kind or uid, or is in another namespace than the object.
+            AlreadyOwned: Another owner is the controller.
+        """
+        set_controller_reference(obj, owner, block_owner_deletion=block_owner_deletion)
 
     def add_finalizer(self, obj: Unstructured, finalizer: str) -> Unstructured:
         """Have an object wait for a finalizer before it goes; return it as it is then.
@@ -155,13 +191,18 @@ class ReconcileContext:
     def remove_finalizer(self, obj: Unstructured, finalizer: str) -> Unstructured:
         """Have an object wait for a finalizer no more; return it as it is then, or was last if that ended it.
 
+        One that is gone already waits for nothing, so that is no error.
+
         Raises:
             Conflict: Somebody else has written meanwhile.
             KubeprimsError: The server refused, or did not answer.
         """
         if not has_finalizer(obj, finalizer):
             return obj
-        return self._write_finalizers(obj, [name for name in finalizers_of(obj) if name != finalizer])
+        try:
+            return self._write_finalizers(obj, [name for name in finalizers_of(obj) if name != finalizer])
+        except NotFound:
+            return obj
 
     def _write_finalizers(self, obj: Unstructured, finalizers: Sequence[str]) -> Unstructured:
         handle = self.client.resource_of(obj)

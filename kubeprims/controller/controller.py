@@ -5,26 +5,37 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from functools import partial
+from typing import Self
 
 from kubeprims.client.client import Client
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.controller.context import ReconcileContext
+from kubeprims.controller.external import Keys, check_source, keys_of
 from kubeprims.controller.gate import AlwaysLeader, LeaderTerm
-from kubeprims.controller.mapping import MapFunction, checked_key, checked_keys, own_key, owner_keys
-from kubeprims.controller.metrics import ControllerMetrics
+from kubeprims.controller.health import Check
+from kubeprims.controller.mapping import MapFunction, checked_key, own_key, owner_keys
+from kubeprims.controller.metrics import ControllerMetrics, ReconcileCounts
 from kubeprims.controller.predicates import Predicate
 from kubeprims.controller.result import NextStep, Outcome, Result, outcome_of_error, outcome_of_result
 from kubeprims.controller.settling import Settling
-from kubeprims.controller.sources import Informer
+from kubeprims.controller.sources import Informer, Watched
 from kubeprims.controller.watchdog import Watchdog
-from kubeprims.errors import CacheSyncTimeout, ConfigError, InvalidArgument, KubeprimsError, LifecycleError, StopTimeout
+from kubeprims.errors import (
+    CacheSyncTimeout,
+    ConfigError,
+    InvalidArgument,
+    KubeprimsError,
+    LifecycleError,
+    MemberDied,
+    OwnWriteUnseen,
+    StopTimeout,
+)
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Notification, Reason
 from kubeprims.meta import GroupVersionKind, ObjectKey
 from kubeprims.metrics import Metrics
-from kubeprims.threads import Cancel, Deadline, ThreadGroup
-from kubeprims.workqueue.order import LOW_PRIORITY, PriorityOrder
+from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
+from kubeprims.workqueue.order import PriorityOrder
 from kubeprims.workqueue.queue import RateLimitingQueue
 from kubeprims.workqueue.rate_limiters import RateLimiter
 
@@ -37,33 +48,6 @@ Reconcile = Callable[[ObjectKey, ReconcileContext], Result | None]
 """Brings what there is of a key to what is asked for; called again whenever that may be needed."""
 
 
-class _Watched(NamedTuple):
-    informer: Informer
-    map: MapFunction
-    predicate: Predicate | None
-
-
-class ReconcileCounts:
-    """How a controller's reconciles have ended: written by its workers, read by anybody.
-
-    Attributes:
-        by_result: How many ended in each way.
-        errors: How many failed.
-        terminal_errors: How many of those in a way that is not tried again.
-        timeouts: How many took too long.
-        unsettled: How many were put off because a cache did not show the controller's own write in time.
-    """
-
-    __slots__ = ("by_result", "errors", "terminal_errors", "timeouts", "unsettled")
-
-    def __init__(self) -> None:
-        self.by_result: dict[str, int] = {"success": 0, "error": 0, "requeue": 0, "requeue_after": 0}
-        self.errors = 0
-        self.terminal_errors = 0
-        self.timeouts = 0
-        self.unsettled = 0
-
-
 class Controller:
     """Reconciles keys: each when something of it changes, by one worker at a time, again until it succeeds.
 
@@ -74,6 +58,9 @@ class Controller:
     Attributes:
         name: For logs, errors and metrics.
         needs_leader: Whether only the leader may run it.
+        election: Which election decides who that is.
+        health: Says why it is not well; None if it is.
+        readiness: Says why it is not ready; None if it is never asked.
         counts: How its reconciles have ended.
 
     Concurrency:
@@ -94,6 +81,9 @@ class Controller:
         workers: int = 1,
         needs_leader: bool = True,
         reconcile_timeout_s: float | None = None,
+        health: Check | None = None,
+        readiness: Check | None = None,
+        election: str = "",
         sync_timeout_s: float = SYNC_TIMEOUT_S,
         rate_limiter: RateLimiter | None = None,
         metrics: Metrics | None = None,
@@ -109,6 +99,10 @@ class Controller:
             needs_leader: Whether only the leader may run it.
             reconcile_timeout_s: After how many seconds a reconcile that still runs is reported, with its stack; None:
                 never.
+            health: Says why it is not well, for its manager's probes; unless given, that each of its workers is at a
+                reconcile that takes too long.
+            readiness: Says why it is not ready, for its manager's probes; None: it always is.
+            election: Which election of its manager decides who leads it; empty: the manager's first.
             sync_timeout_s: How long the caches may take until they are in sync, in seconds.
             rate_limiter: When a key that failed is tried again; it belongs to this controller.
             metrics: Where figures of the controller and its queue go; None: nowhere.
@@ -129,6 +123,9 @@ class Controller:
                 raise ConfigError(f"must be a positive number of seconds, not {value!r}", source=name, field=field)
         self.name = name
         self.needs_leader = needs_leader
+        self.election = election
+        self.health: Check = health or self._wedged
+        self.readiness = readiness
         self.counts = ReconcileCounts()
         self._reconcile = reconcile
         self._workers = workers
@@ -144,13 +141,16 @@ class Controller:
             )
         self._settling = Settling(name, client, clock=self._clock)
         self._watchdog = Watchdog(name, reconcile_timeout_s, clock=self._clock, on_timeout=self._timed_out)
-        self._watched: list[_Watched] = []
+        self._watched: list[Watched] = []
+        self._external: list[Keys] = []
         self._registrations: list[tuple[Informer, HandlerRegistration]] = []
         self._lock = threading.Lock()
         self._stop = Cancel()
         self._threads = ThreadGroup(f"controller {name}", on_error=lambda _: self.signal_stop())
         self._term: LeaderTerm | None = None
         self._is_started = False
+        self._is_working = False
+        self._death: KubeprimsError | None = None
 
     # -- what it is told by -------------------------------------------------------------------------------------------
 
@@ -163,7 +163,8 @@ class Controller:
             informer: The informer. Whoever made it starts it.
             map: Which keys a change of an object concerns; unless given, the object's own. Of an update, both states
                 are asked.
-            predicate: Which changes are worth a reconcile; unless given, all but those that a resync repeats.
+            predicate: Which changes are worth a reconcile; unless given, all, and what a resync repeats. If it raises,
+                that is logged, and the change is worth one.
 
         Raises:
             InvalidArgument: ``map`` or ``predicate`` cannot be called.
@@ -174,7 +175,7 @@ class Controller:
                 raise InvalidArgument(f"{self.name}: {name} must be callable, not {function!r}")
         with self._lock:
             self._check_not_started()
-            self._watched.append(_Watched(informer, map or own_key, predicate))
+            self._watched.append(Watched(self.name, informer, map or own_key, predicate, add=self._queue.add))
             self._settling.add_informer(informer)
         return self
 
@@ -200,6 +201,27 @@ class Controller:
         """
         keys = owner_keys(owner, owner_is_namespaced=owner_is_namespaced)
         return self.watches(informer, map=keys, predicate=predicate)
+
+    def source(self, keys: Keys) -> Self:
+        """Have keys reconciled that come from elsewhere; return this controller.
+
+        A thread of its own reads them, once the caches are in sync, until there are no more or the controller stops. If
+        that fails, or something comes that is no key, the controller ends with it.
+
+        Args:
+            keys: A ``queue.Queue``, or a ``queue.SimpleQueue`` that nobody else reads; or an iterable, or a function
+                that returns one when it is called with the ``Cancel`` that is set at the end. An iterable that may wait
+                for long either has a ``close()`` that ends it, or looks at the cancel: nothing else can wake it.
+
+        Raises:
+            InvalidArgument: It is none of these.
+            LifecycleError: The controller is started.
+        """
+        check_source(keys, of=self.name)
+        with self._lock:
+            self._check_not_started()
+            self._external.append(keys)
+        return self
 
     def enqueue(self, key: str, *, after_s: float = 0.0) -> None:
         """Have a key reconciled; nothing happens once the controller is stopped.
@@ -241,26 +263,59 @@ class Controller:
             self._follow(Deadline.after(self._sync_timeout_s, clock=self._clock))
             for number in range(self._workers):
                 self._threads.spawn(self._work, name=f"worker {number + 1}")
+            for number, keys in enumerate(self._external):
+                name = f"source {len(self._watched) + number + 1}"
+                self._threads.spawn(partial(self._read, keys, name), name=name)
+            self._is_working = True
         except (LifecycleError, CacheSyncTimeout):
             if not self._stop.is_set:
                 raise  # else it was stopped while it started
         self._watchdog.run(self._stop)
 
+    def _read(self, keys: Keys, name: str) -> None:
+        try:
+            for key in keys_of(keys, self._stop):
+                self._queue.add(checked_key(key, of=self.name))
+        except Exception as error:  # user code: told to whoever runs the controller
+            raise MemberDied(f"controller {self.name}, {name} of keys") from error
+
     def _follow(self, deadline: Deadline) -> None:
         for number, watched in enumerate(self._watched):
             name = f"controller {self.name}, source {number + 1} ({watched.informer.name})"
-            registration = watched.informer.add_event_handler(on_event=self._teller(watched), name=name)
+            registration = watched.informer.add_event_handler(on_event=watched.tell, name=name)
             with self._lock:
                 self._registrations.append((watched.informer, registration))
             if self._stop.is_set:
                 watched.informer.remove_event_handler(registration)
         for informer, registration in self._registrations:
-            informer.wait_for_sync(max(0.0, deadline.remaining_s()))
+            self._wait_for_sync(informer, deadline)
             registration.wait_for_sync(max(0.0, deadline.remaining_s()))
             self._check_synced(informer, registration)
+            take_back = informer.add_stop_callback(partial(self._cache_stopped, informer))
+            self._stop.add_callback(take_back)
+
+    def _wait_for_sync(self, informer: Informer, deadline: Deadline) -> None:
+        """Wait until an informer has synced, or this is stopped."""
+        over = Latch()
+        take_back = [informer.add_sync_callback(over.set), self._stop.add_callback(over.set)]
+        try:
+            over.wait(max(0.0, deadline.remaining_s()), clock=self._clock)
+        finally:
+            for take in take_back:
+                take()
+        if not self._stop.is_set:
+            informer.wait_for_sync(0.0)
+
+    def _cache_stopped(self, informer: Informer) -> None:
+        """End, unless that has begun: nobody may go on with a cache that nobody keeps. Never blocks."""
+        if not self._stop.is_set:
+            why = f": {informer.last_error}" if informer.last_error else ""
+            self._death = LifecycleError(f"controller {self.name}: informer {informer.name} has stopped{why}")
+            self._stop.set()
+            self._queue.shut_down()
 
     def _check_synced(self, informer: Informer, registration: HandlerRegistration) -> None:
-        if not registration.has_synced:
+        if not registration.has_synced and not self._stop.is_set:
             late = "its objects were not looked at in time"
             raise CacheSyncTimeout([(informer.name, late)], timeout_s=self._sync_timeout_s)
 
@@ -280,6 +335,8 @@ class Controller:
             keys = [f"{self.name}: the reconcile of {key}" for key, _ in self._queue.processing]
             raise StopTimeout(keys or list(running), timeout_s=timeout_s)
         self._close()
+        if self._death is not None:
+            raise self._death
 
     def _close(self) -> None:
         """Let go of the figures, once nothing runs any more."""
@@ -332,24 +389,18 @@ class Controller:
         return self._queue.processing
 
     @property
+    def is_running(self) -> bool:
+        """Whether its caches are in sync and its workers take keys."""
+        return self._is_working and not self._stop.is_set
+
+    @property
     def depth(self) -> int:
         """How many keys wait."""
         return len(self._queue)
 
-    # -- from changes to keys -----------------------------------------------------------------------------------------
-
-    def _teller(self, watched: _Watched) -> Callable[[Notification], None]:
-        def tell(change: Notification) -> None:
-            predicate = watched.predicate
-            if not (change.changed if predicate is None else predicate(change)):
-                return
-            is_urgent = change.reason is Reason.LIVE
-            for obj in (change.old, change.new):
-                if obj is not None:
-                    for key in checked_keys(watched.map(obj), of=self.name):
-                        self._queue.add(key, priority=0 if is_urgent else LOW_PRIORITY)
-
-        return tell
+    def _wedged(self) -> str | None:
+        late = self._watchdog.late
+        return f"all {late} workers are at reconciles that take too long" if late >= self._workers else None
 
     # -- from keys to reconciles --------------------------------------------------------------------------------------
 
@@ -367,14 +418,20 @@ class Controller:
         assert term is not None
         if not term.is_leading():
             return  # whoever leads now looks at everything anyway
-        unsettled = self._settling.wait(key, self._stop)
-        if unsettled is not None:
-            self.counts.unsettled += 1
-            logger.warning("%s: %s is put off: %s", self.name, key, unsettled)
-            self._queue.add_rate_limited(key)
+        try:
+            self._settling.wait(key, self._stop)
+        except OwnWriteUnseen as unseen:
+            if not self._stop.is_set:
+                self._put_off(key, unseen)
+                self._queue.add_rate_limited(key)
             return
         if not self._stop.is_set and term.is_leading():
             self._follow_up(key, self._outcome(key, term))
+
+    def _put_off(self, key: ObjectKey, unseen: OwnWriteUnseen) -> None:
+        with self._lock:
+            self.counts.unsettled += 1
+        logger.warning("%s is put off: %s", key, unseen)
 
     def _outcome(self, key: ObjectKey, term: LeaderTerm) -> Outcome:
         attempt = self._queue.num_requeues(key)
@@ -388,7 +445,7 @@ class Controller:
             logger=adapter,
             informers=self._settling.informers,
             clock=self._clock,
-            settle=lambda resource, written: self._settling.wait_for_object(key, resource, written, self._stop),
+            settle=lambda resource, written: self._settling.wait_for_writes(key, resource, written, self._stop),
             is_leading=term.is_leading,
         )
         began_s = self._clock.monotonic()
@@ -396,7 +453,9 @@ class Controller:
             with self._watchdog.watch(key):
                 return outcome_of_result(self._reconcile(key, context))
         except Exception as error:  # user code: one bad key must not stop the others
-            outcome = outcome_of_error(error)
+            outcome = outcome_of_error(error, attempt=attempt)
+            if isinstance(error, OwnWriteUnseen):
+                self._put_off(key, error)
             if outcome.is_reported:
                 logger.exception("%s: the reconcile of %s failed, attempt %d", self.name, key, attempt + 1)
             return outcome

@@ -25,6 +25,7 @@ class Member:
 
     Attributes:
         name: For logs and errors.
+        error: What it died of; None if it has not.
 
     Concurrency:
         Every method may be called from any thread.
@@ -47,6 +48,7 @@ class Member:
             unfinished: Says what it is still at, for who waits for its end in vain.
         """
         self.name = name
+        self.error: BaseException | None = None
         self._body = body
         self._unfinished = unfinished
         self._clock = clock
@@ -55,7 +57,7 @@ class Member:
         self._threads: ThreadGroup | None = None
 
     def start(self, on_end: Callable[[str, BaseException | None], None]) -> None:
-        """Start it; ``on_end`` is told, on its thread, when it ends and of what.
+        """Start it, unless it was told to stop; ``on_end`` is told, on its thread, when it ends and of what.
 
         Raises:
             LifecycleError: It was started before.
@@ -63,15 +65,18 @@ class Member:
         with self._lock:
             if self._threads is not None:
                 raise LifecycleError(f"{self.name} was started before; it starts once")
+            if self._stop.is_set:
+                return
             self._threads = ThreadGroup(self.name)
-        self._threads.spawn(lambda: self._run(on_end), name="run")
+            # Under the lock: who tells it to stop and waits must not miss a thread that comes later.
+            self._threads.spawn(lambda: self._run(on_end), name="run")
 
     def _run(self, on_end: Callable[[str, BaseException | None], None]) -> None:
         error: BaseException | None = None
         try:
             self._body(self._stop)
         except BaseException as died:  # noqa: BLE001 - told to the manager, which ends with it
-            error = died
+            error = self.error = died
         on_end(self.name, error)
 
     @property
@@ -90,7 +95,8 @@ class Member:
 
     def join(self, deadline: Deadline) -> bool:
         """Wait until it has ended, and return whether it has."""
-        threads = self._threads
+        with self._lock:
+            threads = self._threads
         return threads is None or not threads.join(deadline)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from kubeprims.controller.result import ReconcileResult
 from kubeprims.metrics import Histogram, MetricFamily, MetricKind, Metrics, Sample
@@ -36,14 +35,25 @@ FAMILIES = (RECONCILES, ERRORS, TERMINAL_ERRORS, TIMEOUTS, UNSETTLED, DURATION, 
 """All of them."""
 
 
-class Counts(Protocol):
-    """What a controller counts."""
+class ReconcileCounts:
+    """How a controller's reconciles have ended: written by its workers, read by anybody.
 
-    by_result: dict[str, int]
-    errors: int
-    terminal_errors: int
-    timeouts: int
-    unsettled: int
+    Attributes:
+        by_result: How many ended in each way.
+        errors: How many failed.
+        terminal_errors: How many of those in a way that is not tried again.
+        timeouts: How many took too long.
+        unsettled: How often one was put off because a cache did not show the controller's own write in time.
+    """
+
+    __slots__ = ("by_result", "errors", "terminal_errors", "timeouts", "unsettled")
+
+    def __init__(self) -> None:
+        self.by_result: dict[str, int] = {result.value: 0 for result in ReconcileResult}
+        self.errors = 0
+        self.terminal_errors = 0
+        self.timeouts = 0
+        self.unsettled = 0
 
 
 class ControllerMetrics:
@@ -57,7 +67,9 @@ class ControllerMetrics:
         Differs: nothing panics here, so there is no count of that.
     """
 
-    def __init__(self, metrics: Metrics, name: str, counts: Counts, *, workers: int, active: Callable[[], int]) -> None:
+    def __init__(
+        self, metrics: Metrics, name: str, counts: ReconcileCounts, *, workers: int, active: Callable[[], int]
+    ) -> None:
         """Begin to give figures.
 
         Raises:

@@ -8,16 +8,22 @@ until the caches meet all of them. The machine keeps them, and says whether a ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeprims.meta import GroupVersionResource, ObjectKey, compare_resource_versions
 from kubeprims.objects.record import RESOURCE_VERSION, UID, ObjectRecord
 
 WAIT_MAX_S = 5.0
-"""How long a reconcile waits for its own writes, in seconds, counted from the write."""
+"""How long a reconcile waits for its own writes, in seconds, before it is put off."""
+
+GIVEN_UP_AFTER_S = 600.0
+"""How long after a write it is waited for at all, in seconds: a server restored from a backup never shows it."""
 
 EXPECTATIONS_MAX = 1000
 """How many writes of one key are waited for: the oldest are let go, as a later one of the same resource covers them."""
+
+CAUSES_MAX = 10_000
+"""How many keys' writes are remembered: a key that is never reconciled again must not stay for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,44 +31,58 @@ class Expectation:
     """One write, and what shows that a cache has it.
 
     Attributes:
+        cache: Which of the controller's caches is to show it.
         resource: The resource that was written.
         key: The object that was written.
-        version: The version that the write made; empty for a deletion.
+        version: The version that the write made; of a deletion, one that the cache must have reached for the object's
+            absence to mean anything; may be empty then.
         uid: Of a deletion, the object that is to be gone.
+        is_gone: Whether it is a deletion.
         replaced_version: The version that the cache had when the write was made; empty if it had none.
-        until_s: When waiting for it ends, by the controller's clock.
+        made_at_s: When it was made, by the controller's clock.
     """
 
+    cache: int
     resource: GroupVersionResource
     key: ObjectKey
     version: str
     uid: str
+    is_gone: bool
     replaced_version: str
-    until_s: float
+    made_at_s: float
 
-    def is_met(self, record: ObjectRecord | None, reached_version: str) -> bool:
+    def is_met(self, record: ObjectRecord | None, *, is_reached: bool) -> bool:
         """Return whether a cache shows the write.
 
         Args:
             record: What the cache has of the object.
-            reached_version: The version of the cache as a whole.
+            is_reached: Whether the cache as a whole had reached :attr:`version` before that was looked up.
         """
-        if not self.version:
-            return record is None or bool(self.uid and record[UID] != self.uid)
-        order = compare_resource_versions(reached_version, self.version)
-        if order is not None and order >= 0:
+        if self.is_gone:
+            return self._is_seen_gone(record, is_reached=is_reached)
+        if is_reached:
             return True  # everything up to the write is in the cache, whatever has become of the object since
         if record is None:
             # Gone again, if it was there; else it has not come yet.
-            return order is None and bool(self.replaced_version)
+            return self._is_opaque and bool(self.replaced_version)
         order = compare_resource_versions(record[RESOURCE_VERSION], self.version)
         if order is not None:
             return order >= 0
         # Versions that cannot be ordered: the next change of the object is the best sign that there is.
-        return record[RESOURCE_VERSION] != self.replaced_version
+        return record[RESOURCE_VERSION] == self.version or record[RESOURCE_VERSION] != self.replaced_version
+
+    def _is_seen_gone(self, record: ObjectRecord | None, *, is_reached: bool) -> bool:
+        if record is not None and not (self.uid and record[UID] != self.uid):
+            return False
+        # What was created and deleted at once has not come yet: that it is absent says nothing.
+        return is_reached or not self.version or self._is_opaque
+
+    @property
+    def _is_opaque(self) -> bool:
+        return compare_resource_versions(self.version, self.version) is None
 
     def __str__(self) -> str:
-        what = f"at version {self.version}" if self.version else "to be gone"
+        what = "to be gone" if self.is_gone else f"at version {self.version}"
         return f"{self.resource.resource} {self.key} {what}"
 
 
@@ -76,7 +96,7 @@ class OwnWrites:
     __slots__ = ("_by_cause",)
 
     def __init__(self) -> None:
-        self._by_cause: dict[ObjectKey, dict[tuple[GroupVersionResource, ObjectKey], Expectation]] = {}
+        self._by_cause: dict[ObjectKey, dict[tuple[int, GroupVersionResource, ObjectKey], Expectation]] = {}
 
     def expect(self, cause: ObjectKey, expectation: Expectation) -> None:
         """Remember a write.
@@ -85,9 +105,14 @@ class OwnWrites:
             cause: The key whose reconcile wrote.
             expectation: The write; it takes the place of an earlier one of the same object.
         """
-        expected = self._by_cause.setdefault(cause, {})
-        target = (expectation.resource, expectation.key)
-        expected.pop(target, None)
+        expected = self._by_cause.pop(cause, {})
+        self._by_cause[cause] = expected  # those that wrote last are the last to be let go
+        if len(self._by_cause) > CAUSES_MAX:
+            del self._by_cause[next(iter(self._by_cause))]
+        target = (expectation.cache, expectation.resource, expectation.key)
+        earlier = expected.pop(target, None)
+        if earlier is not None and expectation.is_gone and not expectation.version:
+            expectation = replace(expectation, version=earlier.version)
         expected[target] = expectation
         if len(expected) > EXPECTATIONS_MAX:
             del expected[next(iter(expected))]
@@ -99,24 +124,16 @@ class OwnWrites:
     def settle(
         self, cause: ObjectKey, is_met: Callable[[Expectation], bool], *, now_s: float
     ) -> tuple[Expectation, ...]:
-        """Forget what is met, and what was waited for long enough; return the latter."""
+        """Forget what is met, or was made too long ago to be waited for; return what is left."""
         expected = self._by_cause.get(cause)
         if expected is None:
             return ()
-        overdue: list[Expectation] = []
         for target, expectation in [*expected.items()]:
-            if is_met(expectation):
+            if now_s - expectation.made_at_s >= GIVEN_UP_AFTER_S or is_met(expectation):
                 del expected[target]
-            elif now_s >= expectation.until_s:
-                del expected[target]
-                overdue.append(expectation)
         if not expected:
             del self._by_cause[cause]
-        return tuple(overdue)
-
-    def forget(self, cause: ObjectKey) -> None:
-        """Forget a key's writes."""
-        self._by_cause.pop(cause, None)
+        return tuple(expected.values())
 
     def __len__(self) -> int:
         """Return how many writes are remembered."""

@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kubeprims.errors import ApplyConflict, Conflict, InvalidArgument, TerminalError
+from kubeprims.errors import ApplyConflict, Conflict, InvalidArgument, OwnWriteUnseen, TerminalError
+
+QUIET_CONFLICTS = 10
+"""After how many failures in a row a conflict is no race any more, but something to be told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +75,23 @@ class Outcome:
     is_terminal: bool = False
 
 
-def outcome_of_error(error: BaseException) -> Outcome:
+def outcome_of_error(error: BaseException, *, attempt: int = 0) -> Outcome:
     """Return what follows from a reconcile that raised.
 
-    A conflict says that somebody else wrote first, which is nobody's fault: the key is tried again, quietly. A conflict
-    of an apply is another matter: its fields belong to somebody else, and will tomorrow.
+    A conflict says that somebody else wrote first, which is nobody's fault: the key is tried again, quietly. So it
+    is if a cache does not show the controller's own write yet. A conflict of an apply is another matter: its fields
+    belong to somebody else, and will tomorrow. So is what conflicts again and again.
+
+    Args:
+        error: What it raised.
+        attempt: How often it had failed in a row before.
     """
     if isinstance(error, TerminalError):
         return Outcome(ReconcileResult.ERROR, NextStep.FORGET, is_reported=True, is_terminal=True)
-    if isinstance(error, Conflict) and not isinstance(error, ApplyConflict):
+    if isinstance(error, OwnWriteUnseen):
+        return Outcome(ReconcileResult.REQUEUE, NextStep.RETRY)
+    is_race = isinstance(error, Conflict) and not isinstance(error, ApplyConflict)
+    if is_race and attempt < QUIET_CONFLICTS:
         return Outcome(ReconcileResult.REQUEUE, NextStep.RETRY)
     return Outcome(ReconcileResult.ERROR, NextStep.RETRY, is_reported=True)
 

@@ -10,9 +10,10 @@ from kubeprims.client.written import Written
 from kubeprims.clock import Clock
 from kubeprims.controller.own_writes import WAIT_MAX_S, Expectation, OwnWrites
 from kubeprims.controller.sources import Informer
+from kubeprims.errors import OwnWriteUnseen
 from kubeprims.meta import GroupVersionResource, ObjectKey
-from kubeprims.objects.record import RESOURCE_VERSION
-from kubeprims.threads import Cancel
+from kubeprims.objects.record import RESOURCE_VERSION, UID
+from kubeprims.threads import Cancel, Deadline
 
 
 class Settling:
@@ -40,52 +41,76 @@ class Settling:
         return self._client.with_options(own_pool=False, on_write=partial(self._wrote, cause))
 
     def _wrote(self, cause: ObjectKey, write: Written) -> None:
-        for informer in self.informers:
-            if informer.resource == write.resource and informer.covers(write.key.namespace, write.labels, write.uid):
-                shown = informer.indexer.record(write.key)
-                expectation = Expectation(
-                    resource=write.resource,
-                    key=write.key,
-                    version=write.resource_version,
-                    uid=write.uid,
-                    replaced_version="" if shown is None else shown[RESOURCE_VERSION],
-                    until_s=self._clock.monotonic() + WAIT_MAX_S,
-                )
-                with self._lock:
-                    self._writes.expect(cause, expectation)
-                return
+        for number, informer in enumerate(self.informers):
+            if informer.coverage.resource != write.resource:
+                continue
+            shown = informer.indexer.record(write.key)
+            # What is in the cache leaves it if the write has taken it out of the selection.
+            has_it = shown is not None and write.uid in {"", shown[UID]}
+            if not (has_it or informer.coverage.covers(write.key.namespace, write.labels, write.uid)):
+                continue
+            expectation = Expectation(
+                cache=number,
+                resource=write.resource,
+                key=write.key,
+                version=write.resource_version,
+                uid=write.uid,
+                is_gone=write.is_gone,
+                replaced_version="" if shown is None else shown[RESOURCE_VERSION],
+                made_at_s=self._clock.monotonic(),
+            )
+            with self._lock:
+                self._writes.expect(cause, expectation)
 
-    def wait(self, cause: ObjectKey, stop: Cancel) -> str | None:
-        """Wait until the caches show what the key's reconciles have written; return why not, if they do not in time."""
-        with self._lock:
-            pending = self._writes.pending(cause)
-        for expectation in pending:
-            self._wait_for(expectation, stop)
-        with self._lock:
-            overdue = self._writes.settle(cause, self._is_met, now_s=self._clock.monotonic())
-        if not overdue:
-            return None
-        return f"its cache has not shown {overdue[0]} within {WAIT_MAX_S:g} s"
+    def wait(self, cause: ObjectKey, stop: Cancel) -> None:
+        """Wait until the caches show what the key's reconciles have written.
 
-    def wait_for_object(self, cause: ObjectKey, resource: GroupVersionResource, key: ObjectKey, stop: Cancel) -> None:
-        """Wait until the caches show what the key's reconciles have written of one object, or it takes too long."""
-        with self._lock:
-            pending = self._writes.pending(cause)
-        for expectation in pending:
-            if (expectation.resource, expectation.key) == (resource, key):
-                self._wait_for(expectation, stop)
+        Raises:
+            OwnWriteUnseen: They do not in time.
+        """
+        left = self._wait_for(cause, self._pending(cause), stop)
+        if left:
+            raise OwnWriteUnseen(self._name, str(left[0]), timeout_s=WAIT_MAX_S)
 
-    def _wait_for(self, expectation: Expectation, stop: Cancel) -> None:
-        informer = self._informer_of(expectation)
-        if informer is not None:
-            remaining_s = max(0.0, expectation.until_s - self._clock.monotonic())
-            informer.wait_until(lambda: self._is_met(expectation), remaining_s, cancel=stop)
+    def wait_for_writes(
+        self, cause: ObjectKey, resource: GroupVersionResource, key: ObjectKey | None, stop: Cancel
+    ) -> None:
+        """Wait until the caches show what the key's reconciles have written of one object, or of a resource.
+
+        Raises:
+            OwnWriteUnseen: They do not in time.
+        """
+        meant = [
+            one for one in self._pending(cause) if one.resource == resource and (key is None or one.key == key)
+        ]  # fmt: skip
+        left = [one for one in self._wait_for(cause, meant, stop) if one in meant]
+        if left:
+            raise OwnWriteUnseen(self._name, str(left[0]), timeout_s=WAIT_MAX_S)
+
+    def _pending(self, cause: ObjectKey) -> tuple[Expectation, ...]:
+        with self._lock:
+            return self._writes.pending(cause)
+
+    def _wait_for(
+        self, cause: ObjectKey, expectations: tuple[Expectation, ...] | list[Expectation], stop: Cancel
+    ) -> tuple[Expectation, ...]:
+        """Wait for some writes, and return what is left of all that the key waits for."""
+        if not expectations:
+            return ()
+        deadline = Deadline.after(WAIT_MAX_S, clock=self._clock)
+        for expectation in expectations:
+            informer = self.informers[expectation.cache]
+            informer.wait_until(
+                partial(self._is_met, expectation), max(0.0, deadline.remaining_s()), cancel=stop
+            )  # fmt: skip
+        with self._lock:
+            return self._writes.settle(cause, self._is_met, now_s=self._clock.monotonic())
 
     def _is_met(self, expectation: Expectation) -> bool:
-        informer = self._informer_of(expectation)
-        if informer is None:
-            return True
-        return expectation.is_met(informer.indexer.record(expectation.key), informer.indexer.resource_version)
-
-    def _informer_of(self, expectation: Expectation) -> Informer | None:
-        return next((one for one in self.informers if one.resource == expectation.resource), None)
+        informer, key = self.informers[expectation.cache], expectation.key
+        if not informer.coverage.follows(key.namespace):
+            return True  # it is not about that namespace any more
+        is_reached = bool(expectation.version) and informer.coverage.has_reached(
+            expectation.version, namespace=key.namespace
+        )  # fmt: skip
+        return expectation.is_met(informer.indexer.record(key), is_reached=is_reached)

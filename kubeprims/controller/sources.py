@@ -1,15 +1,22 @@
-"""What a controller reads and is told by: informers, as far as it needs them, and other sources of keys."""
+"""What a controller reads and is told by: informers, as far as it needs them, and what it makes of their changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from kubeprims.cache.indexer import Indexer
+from kubeprims.controller.mapping import MapFunction, checked_keys
+from kubeprims.controller.predicates import Predicate
+from kubeprims.informer.coverage import Coverage
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Deliver
-from kubeprims.meta import GroupVersionResource
+from kubeprims.informer.handlers import Deliver, Notification, Reason
+from kubeprims.meta import ObjectKey
 from kubeprims.threads import Cancel
+from kubeprims.workqueue.order import LOW_PRIORITY
+
+logger = logging.getLogger(__name__)
 
 
 class Informer(Protocol):
@@ -26,12 +33,21 @@ class Informer(Protocol):
         ...
 
     @property
-    def resource(self) -> GroupVersionResource | None:
-        """The resource that it follows; None if it was not told."""
+    def coverage(self) -> Coverage:
+        """What the cache has to show, and how far it has come."""
         ...
 
-    def covers(self, namespace: str, labels: Mapping[str, str], uid: str) -> bool:
-        """Return whether an object with these is one that the cache must show, sooner or later."""
+    @property
+    def last_error(self) -> Exception | None:
+        """The last failure; None if all is well."""
+        ...
+
+    def add_stop_callback(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called once the informer has stopped, for whatever reason; return what takes that back."""
+        ...
+
+    def add_sync_callback(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called once it has synced or stopped; return what takes that back."""
         ...
 
     def add_event_handler(self, *, on_event: Deliver, name: str) -> HandlerRegistration:
@@ -49,3 +65,50 @@ class Informer(Protocol):
     def wait_until(self, is_so: Callable[[], bool], timeout_s: float | None = None, *, cancel: Cancel) -> bool:
         """Wait until a condition on the cache holds; False if it did not in time, or was cancelled."""
         ...
+
+
+class AddKey(Protocol):
+    """Has a key reconciled."""
+
+    def __call__(self, key: ObjectKey, *, priority: int) -> None:
+        """Add it to what waits."""
+        ...
+
+
+class Watched:
+    """An informer, and which keys its changes concern."""
+
+    def __init__(
+        self, controller: str, informer: Informer, map_: MapFunction, predicate: Predicate | None, *, add: AddKey
+    ) -> None:
+        self.informer = informer
+        self._controller = controller
+        self._map = map_
+        self._predicate = predicate
+        self._add = add
+
+    def tell(self, change: Notification) -> None:
+        """Add the keys that a change concerns; what is live goes ahead of what was listed or is repeated."""
+        if not self._is_worth_it(change):
+            return
+        priority = 0 if change.reason is Reason.LIVE else LOW_PRIORITY
+        failures: list[Exception] = []
+        for obj in (change.old, change.new):
+            try:
+                keys = () if obj is None else checked_keys(self._map(obj), of=self._controller)
+            except Exception as error:  # noqa: BLE001 - user code: the other state has keys of its own
+                failures.append(error)
+                continue
+            for key in keys:
+                self._add(key, priority=priority)
+        if failures:
+            raise failures[0]  # the informer counts and reports it
+
+    def _is_worth_it(self, change: Notification) -> bool:
+        if self._predicate is None:
+            return True
+        try:
+            return self._predicate(change)
+        except Exception:  # user code: one reconcile too many does no harm, a change that is lost does
+            logger.exception("%s: a predicate failed on %s, which is taken to matter", self._controller, change.key)
+            return True

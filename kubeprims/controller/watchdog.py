@@ -50,8 +50,9 @@ class Watchdog:
             return
         running = _Running(key, threading.get_ident(), self._clock.monotonic() + self._timeout_s)
         with self._changed:
+            is_looked_for = any(not other.is_reported for other in self._running)
             self._running.append(running)
-            if len(self._running) == 1:
+            if not is_looked_for:
                 self._changed.notify()  # else the next look is early enough
         try:
             yield
@@ -71,6 +72,13 @@ class Watchdog:
                     self._report(late, timeout_s)
         finally:
             take_back()
+
+    @property
+    def late(self) -> int:
+        """How many reconciles have run for too long, at the moment."""
+        with self._changed:
+            now_s = self._clock.monotonic()
+            return sum(running.due_s <= now_s for running in self._running)
 
     def _wake(self) -> None:
         with self._changed:

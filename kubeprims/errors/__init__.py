@@ -22,6 +22,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- WaitTimeout (TimeoutError)         an object that did not come to the state that was waited for
     |-- StopTimeout (TimeoutError)         threads that did not end in time, by name
     |-- AlreadyOwned                       an object that has another controller
+    |-- OwnWriteUnseen                     a cache that does not show in time what its controller has written
     |-- MemberDied                         a part of a manager that has ended, and the manager with it
     |-- LeadershipLost                     another process may lead now
     |-- TerminalError                      a reconcile that another try would not mend
@@ -81,7 +82,14 @@ from kubeprims.errors.base import (
     WatchListIncomplete,
     WatchTooShort,
 )
-from kubeprims.errors.controller import AlreadyOwned, LeadershipLost, MemberDied, ReconcileTimeout, TerminalError
+from kubeprims.errors.controller import (
+    AlreadyOwned,
+    LeadershipLost,
+    MemberDied,
+    OwnWriteUnseen,
+    ReconcileTimeout,
+    TerminalError,
+)
 from kubeprims.errors.status import (
     FIELD_MANAGER_CONFLICT,
     AlreadyExists,
@@ -153,6 +161,7 @@ __all__ = [
     "NameResolutionError",
     "NotAcceptable",
     "NotFound",
+    "OwnWriteUnseen",
     "ProtocolError",
     "ReconcileTimeout",
     "RequestEntityTooLarge",

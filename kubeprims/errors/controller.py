@@ -34,6 +34,25 @@ class ReconcileTimeout(KubeprimsError, TimeoutError):
         return f"{self.controller}: the reconcile of {self.key} {late}; it is in\n{self.stack}"
 
 
+class OwnWriteUnseen(KubeprimsError, TimeoutError):
+    """A controller's cache has not shown what its reconcile has written: the key is tried again later.
+
+    Attributes:
+        controller: The controller's name.
+        write: What was written.
+        timeout_s: How long it was waited for, in seconds.
+    """
+
+    def __init__(self, controller: str, write: str, *, timeout_s: float) -> None:
+        super().__init__(controller, write, timeout_s)
+        self.controller = controller
+        self.write = write
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"{self.controller}: its cache has not shown {self.write} within {self.timeout_s:g} s"
+
+
 class AlreadyOwned(KubeprimsError):
     """An object is controlled by another owner.
 

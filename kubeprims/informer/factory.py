@@ -57,6 +57,7 @@ class _Wanted(NamedTuple):
             label_selector=self.label_selector,
             field_selector=self.field_selector,
             shard=self.shard,
+            metadata_only=self.metadata_only,
         )
 
     @property

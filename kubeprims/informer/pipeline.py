@@ -176,6 +176,13 @@ class Pipeline:
         """Return whether there is a source of the objects of a namespace."""
         return any(source.namespace in {None, namespace} for source in self._sources)
 
+    def has_listed_in(self, namespace: str) -> bool:
+        """Return whether the first list of a namespace is in the cache."""
+        return any(
+            source.namespace in {None, namespace} and source.resource_version and not source.is_closed
+            for source in self._sources
+        )
+
     # -- handlers -------------------------------------------------------------------------------------------------
 
     def add(self, registration: HandlerRegistration) -> None:

@@ -22,6 +22,7 @@ from kubeprims.errors import (
     WaitTimeout,
 )
 from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy
+from kubeprims.informer.coverage import Coverage
 from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistration
 from kubeprims.informer.events import InformerEvents
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
@@ -37,7 +38,7 @@ from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector
 from kubeprims.informer.registry import HandlerRegistry
 from kubeprims.informer.scope import Scope
 from kubeprims.informer.start_gate import StartGate
-from kubeprims.meta import GroupVersionResource, compare_resource_versions
+from kubeprims.meta import compare_resource_versions
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class SharedInformer:
     Attributes:
         name: For logs and errors.
         indexer: The copy. Everything read from it is the reader's own.
+        coverage: What the copy has to show, and how far it has come.
 
     Concurrency:
         Every method may be called from any thread, handlers included.
@@ -104,12 +106,12 @@ class SharedInformer:
         """
         self.name = name
         self.indexer = Indexer(indexers or {})
-        self._scope = scope
         self._options = options or InformerOptions()
         self._clock = clock or SystemClock()
         self._synced_or_stopped = Latch()
         self._progress = Progress(self._clock)
         self._pipeline = self._make_pipeline()
+        self.coverage = Coverage(scope, self._pipeline)
         self._threads = ThreadGroup(f"informer {name}", on_error=self._thread_died)
         self._cancel = Cancel()
         self._handlers = HandlerRegistry(
@@ -288,21 +290,12 @@ class SharedInformer:
         """
         return self._synced_or_stopped.add_callback(callback)
 
-    @property
-    def resource(self) -> GroupVersionResource | None:
-        """The resource; None if the informer was not told."""
-        return None if self._scope is None else self._scope.resource
+    def add_stop_callback(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called once the informer is stopped or has died; return what takes that back.
 
-    def covers(self, namespace: str, labels: Mapping[str, str], uid: str) -> bool:
-        """Return whether the cache has to show an object, now or soon; False if that cannot be told.
-
-        Args:
-            namespace: The object's namespace; empty if it is cluster-scoped.
-            labels: The object's labels.
-            uid: The object's uid.
+        It runs on the thread that this happens on, or at once if it has; it must neither block nor raise.
         """
-        scope = self._scope
-        return scope is not None and self._pipeline.follows(namespace) and scope.selects(namespace, labels, uid)
+        return self._cancel.add_callback(callback)
 
     def wait_until(
         self, is_so: Callable[[], bool], timeout_s: float | None = None, *, cancel: Cancel | None = None

@@ -156,9 +156,11 @@ class SmallServer:
     def _serve(self, sock: socket.socket) -> None:
         deadline = Deadline.after(EXCHANGE_TIMEOUT_S, clock=self._clock)
         http = ServerConnection(Limits(head_bytes_max=_HEAD_BYTES_MAX))
-        with contextlib.suppress(OSError):  # the client went away, or took too long
-            self._exchange(sock, http, deadline)
-        self._let_go(sock)
+        try:
+            with contextlib.suppress(OSError):  # the client went away, or took too long
+                self._exchange(sock, http, deadline)
+        finally:
+            self._let_go(sock)
 
     def _exchange(self, sock: socket.socket, http: ServerConnection, deadline: Deadline) -> None:
         request: Request | None = None

@@ -45,6 +45,40 @@ def test_an_event_names_the_object_and_who_reports(
     assert (recorder.written, recorder.dropped) == (2, 0)
 
 
+def test_a_text_is_cut_where_the_server_would_refuse_it(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    with EventRecorder(kubeprims_client, "example.com/web") as recorder:
+        recorder.event(web, reason="Long", note="\N{SNOWMAN}" * 400)
+    (event,) = events_of(kubeprims_apiserver)
+    assert event["note"] == "\N{SNOWMAN}" * 341, "1,024 bytes, and no part of a character"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("system:Node", "system-node"), ("a" * 229 + "-bc", "a" * 229), ("web.1", "web.1")]
+)
+def test_an_event_has_a_name_that_it_may_have(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, name: str, shown: str
+) -> None:
+    rbac = "rbac.authorization.k8s.io/v1/clusterroles"
+    role = kubeprims_client.resource(rbac).create({"metadata": {"name": name}, "rules": []})
+    with EventRecorder(kubeprims_client, "example.com/web") as recorder:
+        recorder.event(role, reason="Seen", note="it is there")
+    (event,) = events_of(kubeprims_apiserver)
+    made = event["metadata"]["name"]  # type: ignore[index, call-overload]
+    assert str(made).rpartition(".")[0] == shown
+    assert event["regarding"]["name"] == name  # type: ignore[index, call-overload]
+    assert recorder.dropped == 0
+
+
+def test_a_recorder_starts_once(kubeprims_client: Client) -> None:
+    with (
+        EventRecorder(kubeprims_client, "example.com/web") as recorder,
+        pytest.raises(LifecycleError, match="it starts once"),
+    ):
+        recorder.start()
+
+
 def test_what_is_said_again_becomes_a_series(
     kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
 ) -> None:
@@ -95,7 +129,7 @@ def test_nothing_is_taken_after_the_end(kubeprims_client: Client, web: Unstructu
     recorder.run(stop)
     recorder.event(web, reason="Late", note="too late")
     assert recorder.dropped == 1
-    with pytest.raises(LifecycleError, match="the recorder was stopped"):
+    with pytest.raises(LifecycleError, match="the recorder was started or stopped before"):
         recorder.start()
 
 

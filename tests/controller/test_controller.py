@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from kubeprims.client.client import Client
 from kubeprims.controller.changes import set_controller_reference
 from kubeprims.controller.context import Operation, ReconcileContext
-from kubeprims.controller.controller import Controller, Reconcile
-from kubeprims.controller.result import Result
+from kubeprims.controller.controller import Controller
+from kubeprims.controller.result import QUIET_CONFLICTS, Result
 from kubeprims.errors import (
+    AlreadyExists,
     CacheSyncTimeout,
     ConfigError,
     Conflict,
@@ -24,47 +23,13 @@ from kubeprims.errors import (
     StopTimeout,
     TerminalError,
 )
-from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.meta import GroupVersionKind, JSONObject, ObjectKey
-from kubeprims.testing import APIServer, VirtualClock
+from kubeprims.testing import VirtualClock
 from kubeprims.threads import Cancel
-from kubeprims.workqueue.rate_limiters import ItemExponentialFailureRateLimiter
+from tests.controller.world import TIMEOUT_S, World, config_map
 from tests.waiting import eventually
 
-TIMEOUT_S = 20.0
 CONFIG_MAP = GroupVersionKind("", "v1", "ConfigMap")
-
-
-def config_map(name: str, **data: str) -> JSONObject:
-    return {"metadata": {"name": name, "namespace": "default"}, "data": dict(data)}
-
-
-class World:
-    """A server, a client of it, and informers that are started when a controller is."""
-
-    def __init__(self, server: APIServer, client: Client, informers: SharedInformerFactory) -> None:
-        self.server = server
-        self.client = client
-        self.informers = informers
-
-    @contextmanager
-    def running(self, controller: Controller) -> Iterator[Controller]:
-        self.informers.start()
-        controller.start()
-        try:
-            yield controller
-        finally:
-            controller.stop(TIMEOUT_S)
-
-    def controller(self, reconcile: Reconcile, *, workers: int = 1) -> Controller:
-        limiter = ItemExponentialFailureRateLimiter(base_delay_s=0.001, delay_max_s=0.01)
-        return Controller("test", reconcile, client=self.client, workers=workers, rate_limiter=limiter)
-
-
-@pytest.fixture
-def world(kubeprims_apiserver: APIServer, kubeprims_client: Client) -> Iterator[World]:
-    with SharedInformerFactory(kubeprims_client) as informers:
-        yield World(kubeprims_apiserver, kubeprims_client, informers)
 
 
 def test_every_object_is_reconciled_at_the_start_and_again_when_it_changes(world: World) -> None:
@@ -299,6 +264,75 @@ def test_a_reconcile_that_takes_too_long_is_reported_with_its_stack(
         eventually(lambda: controller.counts.by_result["success"] == 1, TIMEOUT_S, "the end")
     assert "test: the reconcile of default/web has not ended within 30 s" in caplog.text
     assert "a_telling_name" in caplog.text
+
+
+def test_each_reconcile_that_takes_too_long_is_reported_and_all_of_them_are_no_good_sign(world: World) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        begun.release()
+        assert may_end.wait(TIMEOUT_S)
+
+    clock = VirtualClock()
+    controller = Controller("test", reconcile, client=world.client, workers=2, reconcile_timeout_s=30.0, clock=clock)
+    with world.running(controller):
+        controller.enqueue("default/a")
+        assert begun.acquire(timeout=TIMEOUT_S)
+        eventually(lambda: clock.next_due_s() == 30.0, TIMEOUT_S, "the watchdog waits")
+        clock.advance(30.0)
+        eventually(lambda: controller.counts.timeouts == 1, TIMEOUT_S, "the first report")
+        assert controller.health() is None, "one worker is left"
+        controller.enqueue("default/b")
+        assert begun.acquire(timeout=TIMEOUT_S)
+        eventually(lambda: clock.next_due_s() == 30.0, TIMEOUT_S, "the watchdog waits for the second")
+        clock.advance(30.0)
+        eventually(lambda: controller.counts.timeouts == 2, TIMEOUT_S, "the second report")
+        assert controller.health() == "all 2 workers are at reconciles that take too long"
+        may_end.set()
+        eventually(lambda: controller.health() is None, TIMEOUT_S, "they have ended")
+
+
+def test_reconciles_live_by_the_clock_that_they_are_given(world: World) -> None:
+    """A day passes in no time: first by a time that was asked for, then by delays that grow with each failure."""
+    clock = VirtualClock()
+    times: list[float] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> Result | None:
+        times.append(clock.monotonic())
+        if len(times) == 1:
+            return Result(requeue_after_s=86_400.0)
+        if len(times) < 5:
+            raise ValueError("not yet")
+        return None
+
+    controller = Controller("test", reconcile, client=world.client, clock=clock)
+    with world.running(controller):
+        controller.enqueue("default/any")
+        eventually(lambda: clock.next_due_s() == 86_400.0, TIMEOUT_S, "it waits for a day")
+        clock.advance(86_399.0)
+        assert len(times) == 1
+        clock.advance(1.0)
+        for delay_s in (0.005, 0.010, 0.020):
+            eventually(lambda due=delay_s: clock.next_due_s() == pytest.approx(due), TIMEOUT_S, "after a failure")
+            clock.advance(delay_s)
+        eventually(lambda: controller.counts.by_result["success"] == 1, TIMEOUT_S, "it succeeds")
+    assert times == pytest.approx([1_000.0, 87_400.0, 87_400.005, 87_400.015, 87_400.035])
+
+
+@pytest.mark.parametrize("error", [AlreadyExists("taken", code=409), Conflict("modified", code=409)])
+def test_a_conflict_that_does_not_pass_is_told_of(
+    world: World, error: Conflict, caplog: pytest.LogCaptureFixture
+) -> None:
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        if ctx.attempt <= QUIET_CONFLICTS:
+            raise error
+
+    controller = world.controller(reconcile)
+    with caplog.at_level(logging.ERROR), world.running(controller):
+        controller.enqueue("default/any")
+        eventually(lambda: controller.counts.by_result["success"], TIMEOUT_S, "it is over")
+    assert controller.counts.errors == 1
+    assert "the reconcile of default/any failed" in caplog.text
 
 
 def test_stopping_waits_for_what_runs_and_names_what_does_not_end(world: World) -> None:

@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import ConfigError, InvalidArgument
@@ -276,6 +277,30 @@ class _State:
 _ANY = Match()
 
 
+class FrozenWatches:
+    """Watches that stay open and say nothing until they are thawed; a context manager, which thaws them.
+
+    Concurrency:
+        Every method may be called from any thread.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        self._faults = faults
+
+    def thaw(self) -> None:
+        """Have them go on, with all that has happened meanwhile; may be repeated."""
+        for fault in self._faults:
+            fault.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.thaw()
+
+
 class Faults:
     """The fault switches of a server.
 
@@ -318,6 +343,11 @@ class Faults:
         for watch in watches:
             watch.interrupt(fault)
         return fault
+
+    def freeze_watches(self, match: Match = _ANY) -> FrozenWatches:
+        """Have every watch that matches, open already or opened later, say nothing until it is thawed."""
+        later = self.add(StallWatch(), match, count=None)
+        return FrozenWatches(later, self.interrupt_watches(StallWatch(), match))
 
     def clear(self) -> None:
         """Remove every rule, and let everything stalled by them go on."""

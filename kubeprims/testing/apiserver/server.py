@@ -19,7 +19,7 @@ from kubeprims.testing.apiserver.access_log import AccessLog
 from kubeprims.testing.apiserver.auth import Authenticator, User
 from kubeprims.testing.apiserver.backend import Backend, BackendOptions, Collected
 from kubeprims.testing.apiserver.exchange import Conversation, Server
-from kubeprims.testing.apiserver.faults import Faults
+from kubeprims.testing.apiserver.faults import Faults, FrozenWatches, Match
 from kubeprims.testing.apiserver.handlers import API
 from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.kubeconfig import make_kubeconfig, write_file, write_kubeconfig
@@ -399,6 +399,16 @@ class APIServer:
             StatusError: As a request would be answered.
         """
         self.backend.delete(self._kind(resource), namespace, name, options)
+
+    def freeze_watch(self, resource: str = "") -> FrozenWatches:
+        """Have the watches of a resource stay open and say nothing, bookmarks included, until they are thawed.
+
+        What has happened meanwhile then comes. Everything else goes on: this is how a cache falls behind.
+
+        Args:
+            resource: Such as ``v1/pods``; empty: of all resources.
+        """
+        return self.faults.freeze_watches(Match(resource=resource))
 
     def collect_garbage(self) -> Sequence[Collected]:
         """Do what a garbage collector would do by now, and return the objects that are gone, in their order.

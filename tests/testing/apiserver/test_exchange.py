@@ -478,6 +478,26 @@ def test_open_watches_can_be_ended_now(rig: Rig, action: faults.WatchAction) -> 
             assert (b"ERROR" in read_chunk(sock)) == isinstance(action, faults.WatchError)
 
 
+def test_frozen_watches_say_nothing_whenever_they_were_opened_and_miss_nothing(rig: Rig) -> None:
+    with connected(rig.port) as early, connected(rig.port) as late:
+        early.sendall(get("/watch"))
+        read_head(early)
+        with rig.faults.freeze_watches(Match(resource="pods")) as frozen:
+            late.sendall(get("/watch"))
+            read_head(late)
+            rig.application.events.put(b"1\n")
+            for sock in (early, late):
+                sock.settimeout(0.05)
+                with pytest.raises(TimeoutError):
+                    sock.recv(1)
+                sock.settimeout(10)
+            assert request(rig.port, "GET", "/ten")[1] == b"0123456789", "everything else goes on"
+            frozen.thaw()
+            assert read_chunk(early) == b"1\n"
+            rig.application.events.end()
+            assert [read_chunk(early), read_chunk(late)] == [b"", b""]
+
+
 def test_open_watches_can_be_stalled_now(rig: Rig) -> None:
     with connected(rig.port) as sock:
         sock.sendall(get("/watch"))
