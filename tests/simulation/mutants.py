@@ -10,7 +10,7 @@ from kubeprims.cache.indexer import Indexer
 from kubeprims.cache.store import Change
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import KubeprimsError, ResourceExpired
-from kubeprims.informer.buffer import Batch, BufferPolicy, NotificationBuffer
+from kubeprims.informer.buffer import Batch, NotificationBuffer
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.effects import Effect, ListPage, Sleep, Watch, WatchList
 from kubeprims.informer.handlers import Reason, Tell
@@ -22,6 +22,7 @@ from kubeprims.informer.reflector import ListerWatcher, Reflector, WatchedEvents
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, ObjectRecord
 from kubeprims.testing.simulator.assembly import Assembly
+from kubeprims.testing.simulator.schedule import Manner
 from kubeprims.threads import Cancel
 
 # -- the machine ---------------------------------------------------------------------------------------------------
@@ -388,9 +389,9 @@ def with_refetcher(refetcher: type[Refetcher]) -> type[Assembly]:
 
 def with_buffer(buffer: type[NotificationBuffer]) -> type[Assembly]:
     class Mutant(Assembly):
-        def make_registration(self, tell: Tell, policy: BufferPolicy, buffer_limit: int) -> HandlerRegistration:
-            made = super().make_registration(tell, policy, buffer_limit)
-            made._buffer = buffer(limit=buffer_limit, policy=policy)
+        def make_registration(self, tell: Tell, manner: Manner) -> HandlerRegistration:
+            made = super().make_registration(tell, manner)
+            made._buffer = buffer(limit=manner.buffer_limit, policy=manner.policy)
             return made
 
     return Mutant
@@ -398,8 +399,8 @@ def with_buffer(buffer: type[NotificationBuffer]) -> type[Assembly]:
 
 def with_registration(registration: type[HandlerRegistration]) -> type[Assembly]:
     class Mutant(Assembly):
-        def make_registration(self, tell: Tell, policy: BufferPolicy, buffer_limit: int) -> HandlerRegistration:
-            made = super().make_registration(tell, policy, buffer_limit)
+        def make_registration(self, tell: Tell, manner: Manner) -> HandlerRegistration:
+            made = super().make_registration(tell, manner)
             made.__class__ = registration
             return made
 

@@ -16,6 +16,7 @@ from kubeprims.testing.simulator.assembly import Assembly
 from kubeprims.testing.simulator.campaign import Failure, Outcome, Report, Scenario, replay, run, shrunk
 from kubeprims.testing.simulator.faults import Fault, FaultKind
 from kubeprims.testing.simulator.informers import InformerScenario, Subject
+from kubeprims.testing.simulator.schedule import Manner, Pace
 from kubeprims.testing.simulator.shrinking import shrink
 from kubeprims.testing.simulator.world import Halt, World
 
@@ -26,7 +27,9 @@ __all__ = [
     "FaultKind",
     "Halt",
     "InformerScenario",
+    "Manner",
     "Outcome",
+    "Pace",
     "Report",
     "Scenario",
     "Subject",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from kubeprims.cache.indexer import Indexer
 from kubeprims.clock import Clock, Rng
-from kubeprims.informer.buffer import BufferPolicy
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Tell
 from kubeprims.informer.machine import ReflectorOptions
@@ -15,6 +14,7 @@ from kubeprims.informer.pipeline import Pipeline, Source
 from kubeprims.informer.refetch import Refetcher
 from kubeprims.informer.reflector import ListerWatcher, Reflector
 from kubeprims.objects.record import ObjectRecord
+from kubeprims.testing.simulator.schedule import Manner
 from kubeprims.threads import Cancel
 
 
@@ -86,16 +86,16 @@ class Assembly:
             spawn=_spawn_nothing,
         )
 
-    def make_registration(self, tell: Tell, policy: BufferPolicy, buffer_limit: int) -> HandlerRegistration:
+    def make_registration(self, tell: Tell, manner: Manner) -> HandlerRegistration:
         """Return what tells a handler."""
         return HandlerRegistration(
             tell,
             name="handler",
             clock=self._clock,
-            resync_period_s=0.0,
+            resync_period_s=manner.resync_period_s,
             replay=self.pipeline.resync,
-            policy=policy,
-            buffer_limit=buffer_limit,
+            policy=manner.policy,
+            buffer_limit=manner.buffer_limit,
             on_room=self.pipeline.make_room,
         )
 
@@ -105,9 +105,9 @@ class Assembly:
         """Be the reflector's thread until ``cancel`` is set."""
         self.reflector.run(cancel)
 
-    def add_handler(self, tell: Tell, *, policy: BufferPolicy, buffer_limit: int) -> HandlerRegistration:
+    def add_handler(self, tell: Tell, manner: Manner) -> HandlerRegistration:
         """Add a handler."""
-        registration = self.make_registration(tell, policy, buffer_limit)
+        registration = self.make_registration(tell, manner)
         self.pipeline.add(registration)
         return registration
 

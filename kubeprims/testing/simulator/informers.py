@@ -20,6 +20,7 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.filtering import filtered
 from kubeprims.informer.handlers import Notification, Reason, ResourceEventHandler, from_event
 from kubeprims.informer.machine import ReflectorOptions
+from kubeprims.informer.reflector import ReflectorState
 from kubeprims.objects.record import KEY, LABELS, RESOURCE_VERSION, UID, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing.simulator.assembly import Assembly
@@ -56,6 +57,9 @@ QUIET_S_MAX: Final = 1_500.0
 
 STRIKES_S_MAX: Final = 600.0
 """How long after the last step the faults may take that have not struck yet."""
+
+DAMAGED_LAST_EVERY: Final = 3
+"""In every so manieth schedule the last change arrives damaged, and nothing comes after it to put that right."""
 
 REQUESTS_PERIOD_S: Final = 10.0
 REQUESTS_MAX: Final = 20
@@ -231,7 +235,7 @@ class _Play:
         tell = from_event(mirror.on_event)
         if manner.group:
             tell = filtered(tell, lambda obj: obj.labels["group"] == manner.group)
-        registration = self._informer.add_handler(tell, policy=manner.policy, buffer_limit=manner.buffer_limit)
+        registration = self._informer.add_handler(tell, manner)
         rng = random.Random(f"handler {self._seed} {len(self._handled)}")  # noqa: S311 - a schedule, not a secret
         handled = _Handled(registration, mirror, manner, rng)
         self._handled.append(handled)
@@ -276,6 +280,8 @@ class _Play:
         self._calm = True
         self._calm_s = self.world.monotonic()
         self.network.heal()
+        if not self._seed % DAMAGED_LAST_EVERY:
+            self.network.strike(Fault(kind=FaultKind.MANGLED, breaks_watch=False))
         self._do(Put("ns-0/pod-0", "green"))
         self._do(Recreate("ns-0/pod-last", "green"))
         self.world.after(LOOK_PERIOD_S, self._look)
@@ -290,8 +296,9 @@ class _Play:
     def _oversized(self) -> Iterator[str]:
         """Say what holds more than it has to."""
         gathered = self._informer.gathered
-        if gathered > self._objects_max:
-            yield f"{gathered} objects gathered, and the server never had more than {self._objects_max}"
+        waits = self._informer.reflector.status.state is ReflectorState.WAITING
+        if gathered > (0 if waits else self._objects_max):
+            yield f"{gathered} objects gathered{' while it waits' * waits}, of {self._objects_max} at most"
         # The first list and a resync do not count, nor does what came in one piece: from a watch, or by a relist, which
         # may end every object and begin another one in its place.
         extra = 2 * self._objects_max + max(self.network.wire.batch_max, 2 * self.server.keys)

@@ -39,12 +39,14 @@ class Manner:
         policy: What happens once it has too much before it.
         buffer_limit: How many changes that is.
         group: The objects that it is told of; empty: all.
+        resync_period_s: How often the cache is replayed to it, in seconds; 0: never.
     """
 
     pace: Pace
     policy: BufferPolicy = BufferPolicy.COALESCE
     buffer_limit: int = BUFFER_LIMIT
     group: str = ""
+    resync_period_s: float = 0.0
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Manner:
@@ -54,6 +56,7 @@ class Manner:
             policy=rng.choice((BufferPolicy.COALESCE, *BufferPolicy)),
             buffer_limit=rng.choice((3, 20, BUFFER_LIMIT)),
             group=rng.choice(("", "", "red")),
+            resync_period_s=rng.choice((0.0, 0.0, 30.0)),
         )
 
 

@@ -157,7 +157,9 @@ class SimulatedWatch:
     def suffer(self, fault: Fault) -> None:
         """Have a fault happen after some more events."""
         self._fault, self._fault_after = fault, fault.after
-        if fault.kind in {FaultKind.REWOUND, FaultKind.STALLED, FaultKind.SILENT} or not fault.after:
+        if fault.kind in {FaultKind.REWOUND, FaultKind.STALLED, FaultKind.SILENT} or (
+            not fault.after and fault.kind is not FaultKind.MANGLED
+        ):
             self._strike()
 
     @property
@@ -200,7 +202,7 @@ class SimulatedWatch:
     def _arrive(self, events: list[WatchEvent]) -> None:
         if self._is_over:
             return
-        while self._fault is not None and len(events) >= self._fault_after:
+        while self._fault is not None and len(events) >= self._fault_after + (self._fault.kind is FaultKind.MANGLED):
             before, events = events[: self._fault_after], events[self._fault_after :]
             if before:
                 self._arrived.append(before)
