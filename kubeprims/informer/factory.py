@@ -88,9 +88,9 @@ class _Entry:
 
     def start(self) -> None:
         if not self.is_started:
-            self.is_started = True
             with suppress(LifecycleError):  # started, or stopped, by hand
                 self.informer.start()
+            self.is_started = True
 
 
 class SharedInformerFactory:
@@ -239,7 +239,11 @@ class SharedInformerFactory:
         with self._lock:
             entry = self._entry(wanted, options, indexers)
             lease = self._lease(wanted, entry)
-            entry.start()
+            try:
+                entry.start()
+            except BaseException:
+                lease.release()
+                raise
             return lease
 
     def _resolved(self, wanted: _Wanted, options: InformerOptions | None) -> tuple[_Wanted, InformerOptions]:
@@ -319,8 +323,10 @@ class SharedInformerFactory:
         with self._lock:
             entry.leases -= 1
             is_needed = entry.is_pinned or entry.leases > 0
-            if not is_needed and self._entries.get(wanted) is entry:
-                del self._entries[wanted]
+            if not is_needed:
+                if self._entries.get(wanted) is entry:
+                    del self._entries[wanted]
+                _try_stop(entry.informer, 0.0)  # before another of its name may be made
             return not is_needed
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 NAMESPACES_MAX = 200
 """How many namespaces one informer follows at most: each has a thread and a connection of its own."""
 
-_SUMMED = ("failures", "lists", "listed", "malformed", "probes", "refetches", "watch_lists", "watches")
+_COUNTERS = ("failures", "lists", "malformed", "probes", "refetches", "watch_lists", "watches")
 
 
 class Namespaces(Protocol):
@@ -113,7 +114,9 @@ class NamespacesFeed:
         self._parts = parts
         self._progress = Progress(parts.clock)
         self._has_changed = False
+        self._lock = threading.Lock()  # who has left counts once, whenever somebody looks
         self._followed: dict[str, _Followed] = {}
+        self._left = ReflectorStatus()
         self._excess: KubeprimsError | None = None
         self._state = ReflectorState.NEW
 
@@ -121,8 +124,9 @@ class NamespacesFeed:
     def status(self) -> ReflectorStatus:
         """What the reflectors, and the watch of the namespaces, come to at the moment."""
         own = self._namespaces.status
-        followed = tuple(self._followed.copy().values())
-        total = combined([one.feed.status for one in followed], idle=self._state)
+        with self._lock:
+            followed, left = tuple(self._followed.values()), self._left
+        total = combined([one.feed.status for one in followed], left=left, idle=self._state)
         if own is not None and not followed:
             total.last_contact_s = own.last_contact_s
         if own is not None and own.last_error is not None:
@@ -166,7 +170,8 @@ class NamespacesFeed:
         for name in sorted(names - self._followed.keys()):
             feed = ReflectorFeed(self._lister_watcher(name), self._parts, namespace=name)
             followed = _Followed(feed, Cancel(cancel))
-            self._followed = {**self._followed, name: followed}
+            with self._lock:
+                self._followed[name] = followed
             fresh.append(followed)
         self._state = ReflectorState.WATCHING
         self._parts.pipeline.has_listed()  # there may be none to wait for
@@ -183,14 +188,20 @@ class NamespacesFeed:
                 raise  # else the informer has stopped meanwhile
 
     def _leave(self, name: str) -> None:
-        followed = self._followed[name]
-        self._followed = {other: one for other, one in self._followed.items() if other != name}
+        with self._lock:
+            followed = self._followed.pop(name)
+            self._left = combined([followed.feed.status], left=self._left)
         followed.cancel.set()
         followed.cancel.close()
         self._parts.pipeline.remove_source(followed.feed.source)
 
 
-def combined(statuses: Sequence[ReflectorStatus], *, idle: ReflectorState = ReflectorState.NEW) -> ReflectorStatus:
+def combined(
+    statuses: Sequence[ReflectorStatus],
+    *,
+    left: ReflectorStatus | None = None,
+    idle: ReflectorState = ReflectorState.NEW,
+) -> ReflectorStatus:
     """Return what the states of several reflectors come to.
 
     Counters are summed; versions and times are those of the one that is furthest behind; a failure of one is the
@@ -198,15 +209,18 @@ def combined(statuses: Sequence[ReflectorStatus], *, idle: ReflectorState = Refl
 
     Args:
         statuses: Of the reflectors.
+        left: What others, which are no more, have counted: no counter ever goes back.
         idle: The state of none.
     """
+    counted = [*statuses, *([] if left is None else [left])]
     restarts: Counter[RestartCause] = Counter()
-    for status in statuses:
-        restarts.update(status.restarts)
+    for status in counted:
+        restarts.update(dict(status.restarts))  # copied at once: its thread may be counting
     total = ReflectorStatus(restarts)
     total.state = _combined_state({status.state for status in statuses}, idle)
-    for name in _SUMMED:
-        setattr(total, name, sum(getattr(status, name) for status in statuses))
+    for name in _COUNTERS:
+        setattr(total, name, sum(getattr(status, name) for status in counted))
+    total.listed = sum(status.listed for status in statuses)
     errors = [status.last_error for status in statuses if status.last_error is not None]
     total.last_error = errors[-1] if errors else None
     total.resource_version = _oldest([status.resource_version for status in statuses])

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
+from operator import itemgetter
 
 from kubeprims.clock import Clock
 from kubeprims.errors import CacheSyncTimeout, Cancelled, LifecycleError
@@ -44,14 +45,14 @@ def wait_for_informers(
     deadline, began_s = Deadline.after(timeout_s, clock=clock), clock.monotonic()
     progress = Progress(clock)
     cancel = cancel or Cancel()
-    waiting = {informer.name: informer for informer in informers}
+    waiting = list(informers)
     done: deque[SharedInformer] = deque()
 
     def note(informer: SharedInformer) -> None:
         done.append(informer)
         progress.note()
 
-    take_backs = [informer.add_sync_callback(partial(note, informer)) for informer in waiting.values()]
+    take_backs = [informer.add_sync_callback(partial(note, informer)) for informer in waiting]
     take_backs.append(cancel.add_callback(progress.note))
     try:
         while waiting:
@@ -62,7 +63,7 @@ def wait_for_informers(
                 informer = done.popleft()
                 _check_synced(informer)
                 logger.info("informer %s has synced after %.1f s", informer.name, clock.monotonic() - began_s)
-                del waiting[informer.name]
+                waiting.remove(informer)
             if waiting and (is_over or cancel.is_set):
                 _give_up(waiting, timeout_s=None if cancel.is_set else timeout_s)
     finally:
@@ -76,11 +77,11 @@ def _check_synced(informer: SharedInformer) -> None:
         raise LifecycleError(f"informer {informer.name} was stopped before it had synced{last_error}")
 
 
-def _give_up(waiting: dict[str, SharedInformer], *, timeout_s: float | None) -> None:
-    errors = {name: waiting[name].last_error for name in sorted(waiting)}
-    rows = [(name, str(error or "")) for name, error in errors.items()]
-    cause = next((error for error in errors.values() if error is not None), None)
+def _give_up(waiting: Iterable[SharedInformer], *, timeout_s: float | None) -> None:
+    named = sorted(((informer.name, informer.last_error) for informer in waiting), key=itemgetter(0))
+    rows = [(name, str(error or "")) for name, error in named]
+    cause = next((error for _, error in named if error is not None), None)
     if timeout_s is not None:
         raise CacheSyncTimeout(rows, timeout_s=timeout_s) from cause
-    named = "; ".join(f"{name}: {error or 'no error so far'}" for name, error in rows)
-    raise Cancelled(f"the wait was cancelled before these had synced: {named}") from cause
+    texts = "; ".join(f"{name}: {error or 'no error so far'}" for name, error in rows)
+    raise Cancelled(f"the wait was cancelled before these had synced: {texts}") from cause

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from kubeprims.backoff import BackoffPolicy
 from kubeprims.client.client import Client
-from kubeprims.errors import Cancelled, InvalidArgument, LifecycleError, NotFound, StopTimeout
+from kubeprims.errors import Cancelled, ConfigError, InvalidArgument, LifecycleError, NotFound, StopTimeout
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.handlers import Notification
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.options import InformerOptions
 from kubeprims.meta import JSONObject, ObjectKey
+from kubeprims.metrics import Collect, PrometheusMetrics
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.sharding import Shard
 from kubeprims.testing import APIServer
@@ -207,6 +209,63 @@ def test_many_threads_that_take_and_give_back_leases_leave_none_running(informer
             group.spawn(use, name=f"user {number}")
         assert group.join(Deadline.after(TIMEOUT_S)) == ()
     assert seen == [False] * 40
+
+
+class Slow(PrometheusMetrics):
+    """Figures that take their time to end."""
+
+    def __init__(self) -> None:
+        super().__init__(CollectorRegistry())
+        self.is_ending, self.may_end = Latch(), Latch()
+
+    def add_source(self, name: str, collect: Collect) -> Callable[[], None]:
+        take_back = super().add_source(name, collect)
+
+        def end() -> None:
+            self.is_ending.set()
+            self.may_end.wait(TIMEOUT_S)
+            take_back()
+
+        return end
+
+
+def test_an_informer_whose_last_lease_is_given_back_leaves_its_figures_to_the_next(client: Client) -> None:
+    """However close the one comes to the other: two sets of figures of one name are an error."""
+    metrics, is_again = Slow(), Latch()
+    group = ThreadGroup("users")
+
+    def take_again() -> None:
+        try:
+            informers.acquire("v1/pods").release()
+        finally:
+            is_again.set()
+
+    with SharedInformerFactory(client, options=replace(QUICK, metrics=metrics)) as informers:
+        group.spawn(informers.acquire("v1/pods").release, name="first")
+        assert metrics.is_ending.wait(TIMEOUT_S)
+        group.spawn(take_again, name="second")
+        is_again.wait(0.1)  # it has to wait for the first one
+        metrics.may_end.set()
+        assert group.join(Deadline.after(TIMEOUT_S)) == ()
+    metrics.close()
+
+
+def test_an_informer_that_cannot_start_takes_no_lease_along(client: Client) -> None:
+    metrics = PrometheusMetrics(CollectorRegistry())
+    take_back = metrics.add_source("v1/pods", list)
+    with SharedInformerFactory(client, options=replace(QUICK, metrics=metrics)) as informers:
+        with pytest.raises(ConfigError, match="figures of 'v1/pods' already"):
+            informers.acquire("v1/pods")
+        pods = informers.informer("v1/pods")
+        with pytest.raises(ConfigError, match="figures of 'v1/pods' already"):
+            informers.start()
+        take_back()
+        informers.start()
+        informers.wait_for_cache_sync(TIMEOUT_S)
+        with informers.acquire("v1/pods") as lease:
+            assert lease.informer is pods
+        assert not pods.is_stopped
+    metrics.close()
 
 
 def test_an_informer_that_was_stopped_by_hand_is_not_handed_out_again(informers: SharedInformerFactory) -> None:

@@ -150,6 +150,28 @@ def test_a_namespace_that_comes_brings_adds_and_one_that_goes_takes_its_objects_
     assert view.keys == ["a/1", "b/1", "c/1"]
 
 
+def test_no_counter_goes_back_when_a_namespace_goes(views: Views) -> None:
+    namespaces = Changing("a", "b")
+    view = views(namespaces)
+    denied = Forbidden("pods is forbidden", code=403, reason="Forbidden")
+    view.sources["a"].fail_lists(denied)
+    view.informer.start()
+    assert view.clock.wait_for_waiters()
+    view.clock.advance(2.0)
+    view.informer.wait_for_sync(TIMEOUT_S)
+    eventually(lambda: view.informer.status.watches == 2, TIMEOUT_S, "both are watched")
+    view.sources["a"].put("1", namespace="a")
+    view.recorder.wait(1)
+    namespaces.choose("b")
+    view.recorder.wait(2)
+    status = view.informer.status
+    assert (status.lists, status.watches, status.failures, status.listed) == (3, 2, 1, 0)
+    assert sum(status.restarts.values()) == 1
+    namespaces.choose()
+    eventually(lambda: view.informer.state is ReflectorState.WATCHING, TIMEOUT_S, "nothing is left")
+    assert view.informer.status.lists == 3
+
+
 def test_no_namespace_at_all_is_a_synced_and_empty_view(views: Views) -> None:
     namespaces = Changing()
     view = views(namespaces)

@@ -56,6 +56,19 @@ def test_of_none_there_is_nothing_to_wait_for() -> None:
     wait_for_informers([], clock=VirtualClock(), timeout_s=0.0)
 
 
+def test_informers_of_one_name_are_each_waited_for(informers: Cast) -> None:
+    """Those of two factories, of two clusters perhaps."""
+    informers.add("v1/pods").wait_for_sync(TIMEOUT_S)
+    never = informers.add("v1/pods", failures=1)
+    assert informers.clock.wait_for_waiters()
+    with pytest.raises(CacheSyncTimeout) as caught:
+        wait_for_informers(reversed(informers.informers), clock=informers.clock, timeout_s=0.0)
+    assert caught.value.waiting == (("v1/pods", str(DENIED)),)
+    informers.clock.advance(2.0)
+    never.wait_for_sync(TIMEOUT_S)
+    wait_for_informers(informers.informers, clock=informers.clock, timeout_s=TIMEOUT_S)
+
+
 @case("IN-165", "IN-167")
 def test_all_are_waited_for_and_logged_in_the_order_in_which_they_end(
     informers: Cast, caplog: pytest.LogCaptureFixture
