@@ -134,7 +134,10 @@ def test_what_has_no_key_never_becomes_a_record_and_its_error_shows_the_object(n
     assert json.loads(caught.value.__cause__.raw) == obj
 
 
-@case("IN-151")
+@case(
+    "IN-151",
+    otherwise="Decision 3: keys are checked where records are made, so no delta of a batch fails, and no error counts",
+)
 def test_each_delta_of_a_batch_tells_what_it_did() -> None:
     """Keys are checked where records are made, so that no delta of a batch can fail by itself."""
     store = Store()

@@ -311,6 +311,7 @@ def test_a_custom_resource_that_comes_and_goes_is_followed(
             )
             server.delete(DEFINITIONS, "widgets.example.com")
             eventually(lambda: isinstance(widgets.last_error, NotFound), TIMEOUT_S, "the resource is gone")
+            assert widgets.indexer.list() == []
     assert all(delay_s > 0 for delay_s in delays_s)  # no hot loop
 
 

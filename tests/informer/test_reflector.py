@@ -366,6 +366,43 @@ def test_an_opened_watch_is_a_sign_of_life() -> None:
     assert played.reflector.status.last_contact_s == 1_000.0
 
 
+@case("IN-8")
+def test_a_fresh_start_by_lists_asks_for_a_page_at_version_zero_then_for_a_watch_with_bookmarks_that_ends() -> None:
+    listed, watched = play(Page(version="7"), Events(lasts_s=300.0)).script.asked
+    assert dict(listed.query()) == {"resourceVersion": "0", "limit": "500"}
+    assert dict(watched.query()) == {
+        "watch": "true",
+        "resourceVersion": "7",
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": "300",
+    }
+
+
+@case("IN-27")
+def test_a_token_that_expires_between_pages_costs_one_whole_list_at_the_version_that_was_asked_for() -> None:
+    first = [record(name, 1) for name in "abcd"]
+    everything = [record(name, 2) for name in "abcdefgh"]
+    script = Script(
+        Page(record("old", 1), version="10"),
+        Events(error=EXPIRED),
+        Page(*first, version="11", token="C1"),
+        EXPIRED,
+        Page(*everything, version="12"),
+        Events(lasts_s=300.0),
+    )
+    played = Played(script, ReflectorOptions(watch_list=False, page_size=4))
+    lists = [options for options in played.script.asked if isinstance(options, ListOptions)]
+    assert [(asked.resource_version, asked.limit, asked.continue_token) for asked in lists] == [
+        ("0", 4, ""),
+        ("10", 4, ""),
+        (None, 4, "C1"),
+        ("10", None, ""),
+    ]
+    assert [len(listed) for listed in played.sink.lists] == [1, 8]
+    assert played.sink.state() == dict.fromkeys("abcdefgh", "2")
+    assert len(played.errors) == 1  # that of the watch: nothing is waited for between pages
+
+
 @case("IN-22")
 def test_the_pages_of_a_list_are_stored_as_one_list() -> None:
     names = iter("abcdefghij")

@@ -266,6 +266,13 @@ def test_each_registration_of_one_handler_is_told_and_removed_alone(rig: Rig) ->
     assert [registration.is_active for registration in registrations] == [False, True, True]
     rig.source.put("b")
     assert len(recorder.wait(5)) == 5
+    other = rig.record()
+    for registration in registrations:
+        rig.informer.remove_event_handler(registration)
+        assert registration.wait_until_ended(TIMEOUT_S)
+    rig.source.put("c")
+    other.wait(3)
+    assert len(recorder.seen) == 5
 
 
 @case("IN-128")
@@ -278,12 +285,13 @@ def test_removing_the_handler_of_another_informer_does_nothing(rig: Rig) -> None
 
 @case("IN-139", "IN-140")
 def test_removing_returns_at_once_and_waiting_for_the_end_waits_for_the_running_call(rig: Rig) -> None:
-    entered, release, left = Latch(), Latch(), Latch()
+    entered, release = Latch(), Latch()
+    left: list[str] = []
 
     def hold(obj: Unstructured) -> None:
         entered.set()
         release.wait(TIMEOUT_S)
-        left.set()
+        left.append(obj.name)
 
     rig.source.put("a")
     rig.source.put("b")
@@ -293,8 +301,8 @@ def test_removing_returns_at_once_and_waiting_for_the_end_waits_for_the_running_
     rig.informer.remove_event_handler(registration)
     assert not registration.wait_until_ended(0.0)
     release.set()
-    assert left.wait(TIMEOUT_S)
     assert registration.wait_until_ended(TIMEOUT_S)
+    assert left == ["a"]
 
 
 @case("IN-133")
@@ -309,8 +317,10 @@ def test_after_stop_a_handler_is_refused_and_removing_one_is_no_error(rig: Rig) 
 
 @case("IN-132")
 def test_an_informer_starts_once(rig: Rig) -> None:
-    assert not rig.informer.is_stopped
+    assert (rig.informer.state, rig.informer.is_stopped) == (ReflectorState.NEW, False)
     rig.informer.start()
+    synced(rig)
+    assert (rig.informer.state is ReflectorState.STOPPED, rig.informer.is_stopped) == (False, False)
     with pytest.raises(LifecycleError, match="once"):
         rig.informer.start()
     rig.informer.stop()

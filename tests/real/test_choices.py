@@ -265,5 +265,6 @@ def test_a_custom_resource_that_comes_and_goes_is_followed(real_cluster: RealClu
             )
             assert real_cluster.request("DELETE", f"{definitions}/gadgets.lease.example.com")[0] == 200
             eventually(lambda: isinstance(gadgets.last_error, NotFound), TIMEOUT_S, "the resource is gone")
+            assert gadgets.indexer.list() == []
     assert gadgets.is_stopped
     assert all(delay_s > 0 for delay_s in delays_s)  # no hot loop

@@ -78,14 +78,14 @@ class Remover:
         return last
 
     def _stop_serving(self, definition: str) -> None:
-        """Remove all objects of a definition, end their watches, and serve them no more."""
+        """Remove all objects of a definition, end the watches that were told of it, and serve them no more."""
         kinds = [kind for kind in self._registry.kinds if kind.custom and kind.storage_resource == definition]
         self._registry.uninstall(definition)
         for kind in kinds[:1]:
             self._empty(kind, "")
         table = self._objects.storage.table(definition)
         for reader in tuple(table.readers):
-            reader.close()
+            reader.finish()
 
     def _empty_namespace(self, namespace: str) -> None:
         for kind in {kind.storage_resource: kind for kind in self._registry.kinds if kind.namespaced}.values():

@@ -34,6 +34,10 @@ class Reader(Protocol):
         """The position in the history of the next event that it will read."""
         ...
 
+    def finish(self) -> None:
+        """End as soon as all that has happened is read."""
+        ...
+
     def close(self) -> None:
         """End it."""
         ...

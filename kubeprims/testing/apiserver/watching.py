@@ -93,6 +93,12 @@ class Watch:
             self._table.readers.discard(self)
             self._storage.condition.notify_all()
 
+    def finish(self) -> None:
+        """End the watch as soon as it has told of all that has happened."""
+        with self._storage.condition:
+            self._deadline_s = min(self._deadline_s, self._storage.clock.monotonic())
+            self._storage.condition.notify_all()
+
     def next_batch(self, timeout_s: float | None) -> list[bytes] | None:
         """Return the next events, as lines of JSON.
 

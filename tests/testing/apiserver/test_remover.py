@@ -328,6 +328,9 @@ def test_a_definition_goes_with_its_objects_and_their_watches(server: Server) ->
     kind = server.kind("example.com/v1/widgets")
     watch = server.backend.watch(kind, "")
     server.delete(CRDS, "widgets.example.com")
+    for told in (b"ADDED", b"DELETED"):
+        (line,) = watch.next_batch(None) or []
+        assert line.startswith(b'{"type":"%b"' % told)
     assert watch.next_batch(None) is None
     assert _is_gone(server, CRDS, "widgets.example.com")
     with pytest.raises(NotFound):
