@@ -395,13 +395,20 @@ class ReflectorMachine:
         if was_silent:
             self.memory.bookmarks = 0  # perhaps they flow no more; if they do, two will soon have come again
 
-    def on_probed(self, *, resource_version: str) -> Effect:
-        """The server said what its version is."""
+    def on_probed(self, *, resource_version: str, seen: str = "") -> Effect:
+        """The server said what its version is.
+
+        Args:
+            resource_version: That version.
+            seen: The newest version that was read since the last list by others than the watch; empty: none.
+        """
         assert self._phase is Phase.PROBING, self._phase
         self._quiet_s = 0.0
-        order = compare_resource_versions(resource_version, self.last_resource_version)
+        order = compare_resource_versions(self.last_resource_version, seen)
+        known = seen if order is not None and order < 0 else self.last_resource_version
+        order = compare_resource_versions(resource_version, known)
         if order is not None and order < 0:
-            error = ResourceVersionRewound(known=self.last_resource_version, found=resource_version)
+            error = ResourceVersionRewound(known=known, found=resource_version)
             self._version_unavailable = True
             return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
         return self._watch()

@@ -144,6 +144,7 @@ class Refetcher:
                     found = item
             resource_version = listed.resource_version
         self._sink.refetched(key, found, resource_version)
+        self._status.refetched_version = resource_version
 
     def _failed(self, key: str, error: KubeprimsError) -> None:
         logger.warning("%s: %s could not be fetched again: %s", self._name, key, error)

@@ -132,6 +132,8 @@ class ReflectorStatus:
         listed: How many objects the running, or the last, list has brought.
         malformed: How many objects could not be understood.
         refetches: How many objects were asked for one by one, because they could not be understood before.
+        refetched_version: The version of the last answer to that since the last list; empty if there was none. The
+            server has been there, though the watch may not have come so far.
         resource_version: The version of the local copy.
         next_try_s: The clock when the next try is, while waiting; else None.
         last_contact_s: The clock when the server was last heard of; None if never.
@@ -146,6 +148,7 @@ class ReflectorStatus:
         "malformed",
         "next_try_s",
         "probes",
+        "refetched_version",
         "refetches",
         "resource_version",
         "restarts",
@@ -166,6 +169,7 @@ class ReflectorStatus:
         self.restarts: Mapping[RestartCause, int] = {} if restarts is None else restarts
         self.malformed = 0
         self.refetches = 0
+        self.refetched_version = ""
         self.resource_version = ""
         self.next_try_s: float | None = None
         self.last_contact_s: float | None = None
@@ -362,6 +366,7 @@ class Reflector:
         records, self._records = self._records, []
         malformed, self._malformed = self._malformed, []
         self._sink.replace(records, resource_version, malformed)
+        self.status.refetched_version = ""
         effect = self._machine.on_replaced()
         self.status.resource_version = self._machine.last_resource_version
         self.status.last_error = None
@@ -449,7 +454,7 @@ class Reflector:
                 self._failed(error, 0.0)
             return effect
         self._heard()
-        return self._machine.on_probed(resource_version=resource_version)
+        return self._machine.on_probed(resource_version=resource_version, seen=self.status.refetched_version)
 
     # -- waiting, and what everybody may know -----------------------------------------------------------------------
 

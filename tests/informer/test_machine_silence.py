@@ -132,6 +132,15 @@ def test_a_server_that_went_back_is_reported_and_everything_asked_for_without_a_
     assert restored.last_resource_version == "101"
 
 
+def test_a_server_that_went_back_behind_what_was_asked_for_again_has_gone_back() -> None:
+    """The watch had not come so far: its own version is one that the restored server has."""
+    for seen, has_gone_back in (("103", True), ("100", False), ("99", False), ("", False), ("opaque", False)):
+        restored = resumed("100")
+        restored.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=60.0)
+        restored.on_slept()
+        assert isinstance(restored.on_probed(resource_version="101", seen=seen), Sleep) == has_gone_back
+
+
 def test_so_it_is_where_there_are_only_lists() -> None:
     restored = machine(watch_list=False)
     restored.start()

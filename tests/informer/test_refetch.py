@@ -135,7 +135,7 @@ def test_an_object_is_asked_for_by_its_name_and_handed_on() -> None:
     assert rig.round() == 1.0
     assert rig.sink.told == [("node-7", None, "9"), ("prod/web", record("prod/web"), "9")]
     assert rig.server.asked == ["metadata.name=node-7", "metadata.name=web,metadata.namespace=prod"]
-    assert rig.status.refetches == 2
+    assert (rig.status.refetches, rig.status.refetched_version) == (2, "9")
     assert rig.round() is None
 
 

@@ -333,6 +333,24 @@ def test_a_version_that_went_back_is_reported_and_everything_read_anew() -> None
     assert played.reflector.status.resource_version == "41"
 
 
+def test_a_version_that_went_back_behind_what_was_asked_for_again_is_noticed_once_and_for_all() -> None:
+    class Refetched(Script):
+        def while_waiting(self) -> None:
+            assert self.sink.reflector is not None
+            status = self.sink.reflector.status
+            if status.lists + status.watch_lists == 1:
+                status.refetched_version = "95"  # by another thread, in the meantime
+
+    first = Events([added("old", 9), bookmark(90, ends=True)], lasts_s=60.0)
+    refused, page = ConnectError("refused"), Page(version="92")
+    anew = Events([added("restored", 3), bookmark(93, ends=True)], lasts_s=60.0)
+    played = Played(Refetched(first, refused, page, anew, refused, page, Events()), ReflectorOptions())
+    questions = ["watch-list None", "watch 90", "probe", "watch-list None", "watch 93", "probe"]
+    assert played.script.questions[:6] == questions
+    assert played.sink.state() == {"restored": "3"}
+    assert played.reflector.status.refetched_version == ""
+
+
 def test_a_probe_that_is_refused_is_reported_and_the_watch_goes_on() -> None:
     denied = Forbidden("no", code=403)
     stream = Events([bookmark(90, ends=True)], lasts_s=60.0)
