@@ -87,7 +87,7 @@ class GivesUpNoVersion(ReflectorMachine):
 class IgnoresTheProbe(ReflectorMachine):
     """Goes on though the server's version went back."""
 
-    def on_probed(self, *, resource_version: str) -> Effect:
+    def on_probed(self, *, resource_version: str, seen: str = "") -> Effect:
         return super().on_probed(resource_version=self.last_resource_version)
 
 

@@ -32,16 +32,17 @@ class PastLists:
     def __init__(self, server: ModelServer) -> None:
         self._server = server
         self._records: list[ObjectRecord] = []
-        self._version = 0
+        self._version = self._restores = 0
         self.fails = False
 
     def capture(self) -> None:
         """Ask the server."""
         self._records, self._version = list(self._server.objects.values()), self._server.version
+        self._restores = self._server.restores
 
     def list(self, options: ListOptions, *, cancel: Cancel) -> AbstractContextManager[PastList]:  # noqa: ARG002
         """Return the answer, or lose it."""
-        if self.fails:
+        if self.fails or self._restores != self._server.restores:
             raise ConnectionLost("connection reset by peer", request_sent=True)
         records = selected(self._records, options.field_selector)
         return nullcontext(PastList([r if self._server.was(r) else malformed(r) for r in records], self._version))

@@ -52,6 +52,7 @@ class ModelServer:
         history: All that happened since the last restore, oldest first; older than :attr:`compacted` is not shown.
         compacted: Watches and continue tokens from versions before this are expired.
         changes: How often the state changed, ever.
+        restores: How often it went back to a backup: what was under way then never arrives.
 
     Concurrency:
         One thread.
@@ -65,6 +66,7 @@ class ModelServer:
         self.history: list[Happening] = []
         self.compacted = 0
         self.changes = 0
+        self.restores = 0
         self._has_cache = has_cache
         self._stride = STRIDE
         self._uids = 0
@@ -124,6 +126,7 @@ class ModelServer:
         self.objects = dict(self._backup.objects)
         self.unreadable = set(self._backup.unreadable)
         self.changes += 1
+        self.restores += 1
         self._stride = 1
         self.history.clear()
         self.compact()
