@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -51,13 +52,13 @@ def main(words: Sequence[str] | None = None) -> int:
     with _serving(options.objects, commands, options.cache) as rig:
         server = _top_speeds(rig, options, commands)
         for _ in range(options.rounds):
-            bench.run("main", lambda *peer: sync_and_events(rig, *peer, options.events))
-        bench.run("failures", lambda *peer: failures(rig, *peer, options.failure_s))
-        bench.run("soak", lambda *peer: soak(rig, *peer, options.events, options.soak_bursts))
-        bench.run("idle", lambda *peer: idle(rig, *peer, options.idle_s))
+            bench.run("main", lambda words, more: sync_and_events(rig, words, more, options.events))
+        bench.run("failures", lambda words, more: failures(rig, words, more, options.failure_s))
+        bench.run("soak", lambda words, more: soak(rig, words, more, options.events, options.soak_bursts))
+        bench.run("idle", lambda words, more: idle(rig, words, more, options.idle_s))
     if "gc" in options.runs:
         with _serving(options.gc_objects, commands, options.cache) as rig:
-            bench.run("gc", lambda *peer: collections(rig, *peer))
+            bench.run("gc", lambda words, more: collections(rig, words, more))
     _publish(options, server, bench.results)
     return 0
 
@@ -224,4 +225,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes that were started end as well
     sys.exit(main())

@@ -17,17 +17,33 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 COLLECTIONS_MIN = 5
 COLLECTIONS_MAX = 50
 COLLECTING_S = 1.0
 
 
-class Informer(Protocol):
-    """One library at work; its handlers are the measurement's :meth:`Measurement.added` and ``updated``."""
+Object = TypeVar("Object")
+Told_contra = TypeVar("Told_contra", contravariant=True)
 
-    def start(self, measurement: Measurement) -> None:
+
+class Handlers(Protocol[Told_contra]):
+    """What an informer tells of its objects."""
+
+    def added(self, obj: Told_contra) -> None:
+        """Take an object that is new."""
+        ...
+
+    def updated(self, obj: Told_contra) -> None:
+        """Take an object that has changed."""
+        ...
+
+
+class Informer(Protocol[Object]):
+    """One library at work."""
+
+    def start(self, measurement: Handlers[Object]) -> None:
         """Start to list and watch, and return at once."""
         ...
 
@@ -35,19 +51,19 @@ class Informer(Protocol):
         """Return how many objects are in the cache."""
         ...
 
-    def read_key(self, obj: object) -> object:
+    def read_key(self, obj: Object) -> object:
         """Look at what most handlers need: the key."""
         ...
 
-    def read_object(self, obj: object) -> object:
+    def read_object(self, obj: Object) -> object:
         """Look at the status."""
         ...
 
 
-class Measurement:
+class Measurement(Generic[Object]):
     """Counts what one thread of handlers brings, and when."""
 
-    def __init__(self, informer: Informer, objects: int) -> None:
+    def __init__(self, informer: Informer[Object], objects: int) -> None:
         self._informer = informer
         self._objects = objects
         self._adds = 0
@@ -55,10 +71,10 @@ class Measurement:
         self._begun_s = 0.0
         self._ended_s = 0.0
         self._cpu_s = 0.0
-        self._read: Callable[[object], object] = informer.read_key
+        self._read: Callable[[Object], object] = informer.read_key
         self._done = threading.Semaphore(0)
 
-    def added(self, obj: object) -> None:
+    def added(self, obj: Object) -> None:
         """Take an object that is new."""
         del obj
         self._adds += 1
@@ -66,7 +82,7 @@ class Measurement:
             self._ended_s, self._cpu_s = time.perf_counter(), time.process_time()
             self._done.release()
 
-    def updated(self, obj: object) -> None:
+    def updated(self, obj: Object) -> None:
         """Take an object that has changed."""
         if not self._updates:
             self._begun_s = time.perf_counter()

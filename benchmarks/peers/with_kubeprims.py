@@ -6,7 +6,7 @@ import os
 import sys
 
 import kubeprims as kp
-from benchmarks.peers.driver import Measurement
+from benchmarks.peers.driver import Handlers, Measurement
 
 
 class KubeprimsInformer:
@@ -17,7 +17,7 @@ class KubeprimsInformer:
         options = kp.InformerOptions(storage=storage, reflector=reflector)
         self._informer = kp.SharedInformer(source, name="v1/pods", options=options)
 
-    def start(self, measurement: Measurement) -> None:
+    def start(self, measurement: Handlers[kp.Unstructured]) -> None:
         self._informer.add_event_handler(
             on_add=measurement.added,
             on_update=lambda _, new: measurement.updated(new),
@@ -32,7 +32,9 @@ class KubeprimsInformer:
         return obj.key
 
     def read_object(self, obj: kp.Unstructured) -> object:
-        return obj["status"]["phase"]
+        status = obj["status"]
+        assert isinstance(status, dict)
+        return status["phase"]
 
 
 if __name__ == "__main__":

@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from benchmarks.peers.driver import Measurement
+from benchmarks.peers.driver import Handlers, Measurement
+
+if TYPE_CHECKING:
+    from kubernetes.client import V1Pod
 
 
 class KubernetesInformer:
@@ -19,7 +23,7 @@ class KubernetesInformer:
         api = client.CoreV1Api(client.ApiClient(configuration))
         self._informer = SharedInformer(list_func=api.list_pod_for_all_namespaces)
 
-    def start(self, measurement: Measurement) -> None:
+    def start(self, measurement: Handlers[V1Pod]) -> None:
         self._informer.add_event_handler("ADDED", measurement.added)
         self._informer.add_event_handler("MODIFIED", measurement.updated)
         self._informer.start()
@@ -27,10 +31,10 @@ class KubernetesInformer:
     def cached(self) -> int:
         return len(self._informer.cache.list_keys())
 
-    def read_key(self, obj: object) -> object:
+    def read_key(self, obj: V1Pod) -> object:
         return f"{obj.metadata.namespace}/{obj.metadata.name}"
 
-    def read_object(self, obj: object) -> object:
+    def read_object(self, obj: V1Pod) -> object:
         return obj.status.phase
 
 

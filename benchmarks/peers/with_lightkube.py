@@ -15,7 +15,7 @@ from lightkube import ALL_NS, Client, KubeConfig
 from lightkube.config.models import Cluster, User
 from lightkube.resources.core_v1 import Pod
 
-from benchmarks.peers.driver import Measurement
+from benchmarks.peers.driver import Handlers, Measurement
 
 
 class LightkubeInformer:
@@ -23,10 +23,10 @@ class LightkubeInformer:
         self._client = Client(config=KubeConfig.from_one(cluster=Cluster(server=url), user=User()), trust_env=False)
         self._pods: dict[str, Pod] = {}
 
-    def start(self, measurement: Measurement) -> None:
+    def start(self, measurement: Handlers[Pod]) -> None:
         threading.Thread(target=self._run, args=(measurement,), daemon=True).start()
 
-    def _run(self, measurement: Measurement) -> None:
+    def _run(self, measurement: Handlers[Pod]) -> None:
         listed = self._client.list(Pod, namespace=ALL_NS)
         for pod in listed:
             self._pods[self.read_key(pod)] = pod
