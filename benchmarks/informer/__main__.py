@@ -49,6 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options.cache.mkdir(parents=True, exist_ok=True)
     commands = _commands(options.peers, options.cache)
     bench = Bench(commands, options.runs)
+    load_before = os.getloadavg()[0]
     with _serving(options.objects, commands, options.cache) as rig:
         server = _top_speeds(rig, options, commands)
         for _ in range(options.rounds):
@@ -59,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if "gc" in options.runs:
         with _serving(options.gc_objects, commands, options.cache) as rig:
             bench.run("gc", lambda words, more: collections(rig, words, more))
-    _publish(options, server, bench.results)
+    _publish(options, load_before, server, bench.results)
     return 0
 
 
@@ -172,13 +173,14 @@ class Bench:
                 _say(f"{kind}: {name} failed: {error}")
 
 
-def _publish(options: argparse.Namespace, server: dict[str, Row], results: Results) -> None:
+def _publish(options: argparse.Namespace, load_before: float, server: dict[str, Row], results: Results) -> None:
     """Print everything; write all values, and the page's part of it, where that was asked for."""
     machine = _machine()
     where = f"{machine['cores']} cores of {machine['CPU']}, Linux {machine['Linux']}"
     parts = [
         f"{where}, Python {machine['Python']}, Go {machine['Go']}.",
         f"{options.objects:,} pods, {options.events:,} events, best of {options.rounds}.",
+        _load(load_before),
         *(_server_speed(name, speed) for name, speed in server.items()),
         table(results),
         ratios(results),
@@ -195,6 +197,13 @@ def _publish(options: argparse.Namespace, server: dict[str, Row], results: Resul
         before, _, rest = options.page.read_text().partition(PAGE_BEGIN)
         _, _, after = rest.partition(PAGE_END)
         options.page.write_text(f"{before}{PAGE_BEGIN}\n\n{text}\n\n{PAGE_END}{after}")
+
+
+def _load(before: float) -> str:
+    return (
+        f"The machine had a load of {before:.1f} before and {os.getloadavg()[0]:.1f} after that, this included: above "
+        "one a core, times by the clock say little, and only processor times can be compared."
+    )
 
 
 def _server_speed(name: str, speed: Row) -> str:
