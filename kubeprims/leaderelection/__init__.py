@@ -1,0 +1,1 @@
+"""Leader election: of several candidates, one at a time works."""
