@@ -81,9 +81,16 @@ class Store:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def get(self, key: str) -> Unstructured | None:
-        """Return the object of a key (``namespace/name``, or ``name`` if cluster-scoped); None if there is none."""
+        """Return the object of a key (``namespace/name``, or ``name`` if cluster-scoped); None if there is none.
+
+        Raises:
+            InvalidArgument: The text is no key: it has two slashes, say.
+        """
         record = self.record(key)
-        return None if record is None else Unstructured(record)
+        if record is None:
+            ObjectKey.parse(key)  # what is found needs no check
+            return None
+        return Unstructured(record)
 
     def list(
         self,

@@ -105,6 +105,9 @@ class HandlerRegistration:
         self._log_again_s = -math.inf
         self._overflow: HandlerOverflow | None = None  # until it is reported
 
+    def __repr__(self) -> str:
+        return f"<HandlerRegistration {self.name}>"
+
     @property
     def has_synced(self) -> bool:
         """Whether the handler has returned, or raised, for every object of the initial list."""

@@ -150,6 +150,9 @@ class SharedInformer:
             counts_events=self._options.metrics is not None,
         )
 
+    def __repr__(self) -> str:
+        return f"<SharedInformer {self.name}: {self.state}>"
+
     # -- life ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -124,6 +124,15 @@ def test_objects_without_a_version_are_never_taken_for_unchanged() -> None:
     assert store.stored(other) is other
 
 
+@pytest.mark.parametrize("text", ["", "a/b/c", "/a", "a/"])
+def test_a_text_that_is_no_key_is_refused_where_it_is_looked_up(text: str) -> None:
+    store = Store()
+    store.put(make_record("a/b", 1))
+    with pytest.raises(InvalidArgument, match="a key is"):
+        store.get(text)
+    assert text not in store
+
+
 @case("IN-150", otherwise="Decision 3: a key is checked where a record is made, so a store has no key function to fail")
 @pytest.mark.parametrize("name", [None, "", "a/b", 7])
 def test_what_has_no_key_never_becomes_a_record_and_its_error_shows_the_object(name: JSONValue) -> None:

@@ -275,6 +275,12 @@ def test_each_registration_of_one_handler_is_told_and_removed_alone(rig: Rig) ->
     assert len(recorder.seen) == 5
 
 
+def test_an_informer_and_its_handlers_say_which_they_are(rig: Rig) -> None:
+    registration = rig.informer.add_event_handler(on_add=lambda _: None, name="audit")
+    assert repr(registration) == "<HandlerRegistration audit>"
+    assert repr(rig.informer) == "<SharedInformer v1/pods: new>"
+
+
 @case("IN-128")
 def test_removing_the_handler_of_another_informer_does_nothing(rig: Rig) -> None:
     with running() as other:
