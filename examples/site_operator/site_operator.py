@@ -14,7 +14,6 @@ import logging
 import sys
 
 import kubeprims as kp
-from kubeprims.controller.changes import set_controller_reference
 from kubeprims.controller.manager import Group
 
 SITES, DEPLOYMENTS, SERVICES = "example.com/v1/sites", "apps/v1/deployments", "v1/services"
@@ -41,7 +40,7 @@ class Sites:
             return
         site = ctx.add_finalizer(site, FINALIZER)
         for wanted in (deployment_of(site), service_of(site)):
-            set_controller_reference(wanted, site)
+            ctx.set_controller_reference(wanted, site)
             ctx.client.resource_of(wanted).apply(wanted, field_manager=MANAGER, force=True)
         self._list_host(site, ctx, host=site["spec"].get("host") or None)
         self._report(site, ctx)
@@ -124,12 +123,9 @@ def make_manager(
     controller = kp.Controller("sites", Sites(events).reconcile, client=client, workers=4)
     controller.watches(sites).owns(deployments, SITE).owns(services, SITE)
     controller.watches(maps, map=listed_sites)
-    manager = kp.ControllerManager(informers=informers)
+    manager = kp.ControllerManager(informers=informers, probes=probes)
     manager.add(events, name="events", group=Group.ALWAYS)
     manager.add(controller)
-    if probes is not None:
-        probes.readiness.add("caches", lambda: None if sites.has_synced else "the caches are not in sync")
-        manager.add(probes, name="probes", group=Group.SERVERS)
     return manager
 
 

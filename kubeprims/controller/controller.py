@@ -319,7 +319,7 @@ class Controller:
             late = "its objects were not looked at in time"
             raise CacheSyncTimeout([(informer.name, late)], timeout_s=self._sync_timeout_s)
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+    def stop(self, timeout_s: float | None = STOP_TIMEOUT_S) -> None:
         """Take in nothing more, wait for the reconciles that run, and end; later calls do nothing.
 
         What waits in the queue is left: the next start finds it again, as it looks at everything.
@@ -333,7 +333,7 @@ class Controller:
         running = self._threads.join(deadline)
         if running:
             keys = [f"{self.name}: the reconcile of {key}" for key, _ in self._queue.processing]
-            raise StopTimeout(keys or list(running), timeout_s=timeout_s)
+            raise StopTimeout(keys or list(running), timeout_s=timeout_s or 0.0)
         self._close()
         if self._death is not None:
             raise self._death
@@ -360,14 +360,14 @@ class Controller:
         stop: threading.Event | Cancel,
         term: LeaderTerm | None = None,
         *,
-        stop_timeout_s: float = STOP_TIMEOUT_S,
+        stop_timeout_s: float | None = STOP_TIMEOUT_S,
     ) -> None:
         """Start, wait until ``stop`` is set, then stop.
 
         Args:
             stop: Ends the controller. It is set, too, if the controller is stopped otherwise or dies.
             term: As for :meth:`start`.
-            stop_timeout_s: How long the reconciles that run are waited for at the end, in seconds.
+            stop_timeout_s: How long the reconciles that run are waited for at the end, in seconds; None: for ever.
 
         Raises:
             StopTimeout: Reconciles did not return in time.

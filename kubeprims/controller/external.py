@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from types import GeneratorType
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from kubeprims.errors import InvalidArgument
 from kubeprims.threads import Cancel
@@ -36,17 +36,15 @@ def keys_of(source: Keys, stop: Cancel) -> Iterator[str]:
     What iterates is blocked while it waits for the next key. A queue, and an iterable with a ``close()`` that ends it,
     are woken by ``stop``; any other has to end by itself.
     """
-    if isinstance(source, queue.Queue):
-        keys: queue.Queue[str] = source
-        yield from _from_queue(keys, stop)
-    elif isinstance(source, queue.SimpleQueue):
-        one_reader: queue.SimpleQueue[str] = source
-        yield from _from_simple_queue(one_reader, stop)
-    elif isinstance(source, Iterable):
-        iterable: Iterable[str] = source
-        yield from _from_iterable(iterable, stop)
+    given: object = source  # a function may be any of the others as well, as far as types go
+    if isinstance(given, queue.Queue):
+        yield from _from_queue(cast("queue.Queue[str]", given), stop)
+    elif isinstance(given, queue.SimpleQueue):
+        yield from _from_simple_queue(cast("queue.SimpleQueue[str]", given), stop)
+    elif isinstance(given, Iterable):
+        yield from _from_iterable(cast("Iterable[str]", given), stop)
     else:
-        yield from _from_iterable(source(stop), stop)
+        yield from _from_iterable(cast("Callable[[Cancel], Iterable[str]]", source)(stop), stop)
 
 
 def _from_queue(source: queue.Queue[str], stop: Cancel) -> Iterator[str]:

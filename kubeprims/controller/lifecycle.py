@@ -26,6 +26,7 @@ class Member:
     Attributes:
         name: For logs and errors.
         error: What it died of; None if it has not.
+        has_ended: Whether it ran, and has ended.
 
     Concurrency:
         Every method may be called from any thread.
@@ -49,6 +50,8 @@ class Member:
         """
         self.name = name
         self.error: BaseException | None = None
+        self.has_ended = False
+        self._is_told = False
         self._body = body
         self._unfinished = unfinished
         self._clock = clock
@@ -56,8 +59,8 @@ class Member:
         self._lock = threading.Lock()
         self._threads: ThreadGroup | None = None
 
-    def start(self, on_end: Callable[[str, BaseException | None], None]) -> None:
-        """Start it, unless it was told to stop; ``on_end`` is told, on its thread, when it ends and of what.
+    def start(self, on_end: Callable[[Member], None]) -> None:
+        """Start it, unless it was told to stop; ``on_end`` is told, on its thread, when it ends.
 
         Raises:
             LifecycleError: It was started before.
@@ -71,13 +74,13 @@ class Member:
             # Under the lock: who tells it to stop and waits must not miss a thread that comes later.
             self._threads.spawn(lambda: self._run(on_end), name="run")
 
-    def _run(self, on_end: Callable[[str, BaseException | None], None]) -> None:
-        error: BaseException | None = None
+    def _run(self, on_end: Callable[[Member], None]) -> None:
         try:
             self._body(self._stop)
         except BaseException as died:  # noqa: BLE001 - told to the manager, which ends with it
-            error = self.error = died
-        on_end(self.name, error)
+            self.error = died
+        self.has_ended = True
+        on_end(self)
 
     @property
     def unfinished(self) -> list[str]:
@@ -87,10 +90,11 @@ class Member:
     @property
     def is_stopping(self) -> bool:
         """Whether it was told to stop."""
-        return self._stop.is_set
+        return self._is_told
 
     def signal_stop(self) -> None:
         """Tell it to stop; never blocks."""
+        self._is_told = True  # the cancel may also be set by the body itself, as it dies
         self._stop.set()
 
     def join(self, deadline: Deadline) -> bool:

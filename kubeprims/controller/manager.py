@@ -11,17 +11,20 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import NamedTuple
 
 from kubeprims.clock import Clock, SystemClock
+from kubeprims.controller.checks import ManagerChecks, Readiness
 from kubeprims.controller.controller import Controller
 from kubeprims.controller.gate import AlwaysLeader, LeaderGate, LeaderTerm
 from kubeprims.controller.lifecycle import Member, Runnable, stop_all
-from kubeprims.controller.selection import select_controllers
-from kubeprims.controller.signals import heard
+from kubeprims.controller.options import ManagerOptions
+from kubeprims.controller.probes import Probes
+from kubeprims.controller.roster import Group, Part, Place, Roster
+from kubeprims.controller.signals import heard, told
 from kubeprims.errors import (
     ConfigError,
     InvalidArgument,
@@ -32,33 +35,29 @@ from kubeprims.errors import (
     StopTimeout,
 )
 from kubeprims.informer.factory import SharedInformerFactory
+from kubeprims.metrics import Metrics
 from kubeprims.threads import Cancel, Deadline
+
+__all__ = ["ControllerManager", "Group", "ManagerOptions", "Readiness"]
 
 logger = logging.getLogger(__name__)
 
-SHUTDOWN_TIMEOUT_S = 30.0
-SYNC_TIMEOUT_S = 120.0
-
 _CACHES = "caches"
 _ELECTION = "election"
+_PREPARATION = "on_started_leading"
+_PROBES = "probes"
 
-
-class Group(Enum):
-    """What is started together; the groups in this order, and stopped in the reverse of it."""
-
-    SERVERS = auto()
-    """Probes and metrics: the first to come and the last to go, so that both can be watched."""
-    ALWAYS = auto()
-    """What every replica runs, once the caches are in sync."""
-    LEADER = auto()
-    """What only the leader runs."""
+Make = Callable[[], Controller | Runnable | None]
+"""Makes a part; None if there is no use for it here."""
 
 
 class _What(Enum):
     STOP = auto()
     ENDED = auto()
     SYNCED = auto()
+    WARM = auto()
     ELECTED = auto()
+    PREPARED = auto()
     LOST = auto()
 
 
@@ -67,6 +66,7 @@ class _Event(NamedTuple):
     name: str = ""
     error: BaseException | None = None
     term: LeaderTerm | None = None
+    """Of an election, of which the name then is."""
 
 
 class ControllerManager:
@@ -75,6 +75,8 @@ class ControllerManager:
     In this order: probes and metrics; caches, until they are in sync; what every replica runs; then, once this process
     leads, what only the leader runs. It stops in the reverse order: the leader's work is waited for while the lock is
     still renewed, and only then is it released. A part that dies, or ends by itself, ends all of it.
+
+    Webhooks are out of scope: a server of them is a part like any other, in the group ``SERVERS``.
 
     Attributes:
         is_leading: Whether this process leads.
@@ -93,10 +95,13 @@ class ControllerManager:
         *,
         informers: SharedInformerFactory | None = None,
         gate: LeaderGate | None = None,
+        gates: Mapping[str, LeaderGate] | None = None,
         controllers: str = "*",
         off_by_default: frozenset[str] = frozenset(),
-        shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
-        sync_timeout_s: float = SYNC_TIMEOUT_S,
+        probes: Probes | None = None,
+        metrics: Metrics | None = None,
+        on_started_leading: Callable[[LeaderTerm], None] | None = None,
+        options: ManagerOptions | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Make a manager of nothing yet.
@@ -104,35 +109,48 @@ class ControllerManager:
         Args:
             informers: The caches; started, waited for and stopped by the manager.
             gate: Says when this process leads; None: always.
+            gates: Further elections by name, for controllers that name one (``election=``); each is contended for by
+                itself, and the loss of any is the loss of all.
             controllers: Which controllers run, as ``--controllers`` says it: ``*``, ``-name``, ``name``.
             off_by_default: The controllers that ``*`` leaves off.
-            shutdown_timeout_s: How long stopping may take in all, in seconds.
-            sync_timeout_s: How long the caches may take until they are in sync, in seconds.
+            probes: Run by the manager; says of each controller, of the caches and of the elections how they are.
+            metrics: Where the manager's own figures go.
+            on_started_leading: Called with each new term of the first election before anything of the leader starts;
+                what it raises ends the manager. It should return soon once the term is lost.
+            options: Time-outs and the like; None is the defaults.
             clock: The clock to live by.
 
         Raises:
-            ConfigError: A time is not positive.
+            ConfigError: There are figures of another manager of that name, or an election has no name.
         """
-        for field, value in (("shutdown_timeout_s", shutdown_timeout_s), ("sync_timeout_s", sync_timeout_s)):
-            if not value > 0:
-                raise ConfigError(f"must be a positive number of seconds, not {value!r}", field=field)
+        self._options = options or ManagerOptions()
         self._informers = informers
-        self._gate = gate or AlwaysLeader()
-        self._controllers = controllers
-        self._off_by_default = off_by_default
-        self._shutdown_timeout_s = shutdown_timeout_s
-        self._sync_timeout_s = sync_timeout_s
+        self._gates: dict[str, LeaderGate] = {"": gate or AlwaysLeader(), **(gates or {})}
+        if "" in (gates or {}):
+            raise ConfigError("must not be empty: that is the first election, gate", field="gates")
+        self._on_started_leading = on_started_leading
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
-        self._members: dict[str, tuple[Group, Member]] = {}
-        self._controller_names: set[str] = set()
-        self._reached: set[Group] = set()
+        self._roster = Roster(controllers, off_by_default)
         self._helpers: list[Member] = []
-        self._term: LeaderTerm | None = None
+        self._terms: dict[str, LeaderTerm] = {}
+        self._has_synced = False
         self._is_started = False
-        self._is_stopping = False
         self._signals = 0
+        self._checks = ManagerChecks(self._options.name, probes, metrics)
+        self._add_checks()
+        if probes is not None:
+            self.add(probes, name=_PROBES, group=Group.SERVERS)
+
+    def _add_checks(self) -> None:
+        checks, informers = self._checks, self._informers
+        for name, gate in self._gates.items():
+            checks.add_gate(f"{_ELECTION} {name}".strip(), gate)
+        if informers is not None:
+            checks.add_readiness(_CACHES, lambda: self._has_synced and informers.has_synced, "they are not in sync")
+        if self._options.readiness is Readiness.LEADER:
+            checks.add_readiness("leader", lambda: self.is_leading, "another process leads, or none")
 
     # -- what it runs -------------------------------------------------------------------------------------------------
 
@@ -140,59 +158,93 @@ class ControllerManager:
         """Add a controller, or anything else with ``run(stop)``; if its group runs already, it starts at once.
 
         Args:
-            runnable: What to run. What it raises, and its end before it is told to stop, end the manager.
+            runnable: What to run. What it raises, and its end before it is told to stop, end the manager. If it has a
+                ``warmup(stop)`` and is for the leader, that is called, and waited for, before the election begins.
             name: For logs and errors; a controller has its own.
             group: When to run it. Unless given, a controller says by ``needs_leader``, and anything else is for the
                 leader alone.
 
         Raises:
-            InvalidArgument: It has no ``run``, no name, or the name of another.
+            InvalidArgument: It has no ``run``, no name, or the name of another, or there is no such election.
             LifecycleError: The manager stops, or has stopped.
         """
         if isinstance(runnable, Controller):
-            self._add_controller(runnable)
+            place = self._place(Group.LEADER if runnable.needs_leader else Group.ALWAYS, runnable.election)
+            self._add(Part(runnable.name, place, lambda: self._member(runnable.name, runnable), is_controller=True))
             return
         if not callable(getattr(runnable, "run", None)):
             raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
-        self._add(Member(name or type(runnable).__name__, runnable.run, clock=self._clock), group or Group.LEADER)
+        name = name or type(runnable).__name__
+        warmup = getattr(runnable, "warmup", None)
+        self._add(Part(name, Place(group or Group.LEADER), lambda: self._member(name, runnable), warmup=warmup))
 
-    def _add_controller(self, controller: Controller) -> None:
-        group = Group.LEADER if controller.needs_leader else Group.ALWAYS
+    def add_factory(
+        self, name: str, make: Make, *, group: Group = Group.LEADER, election: str = "", is_controller: bool = True
+    ) -> None:
+        """Add what is made when its group starts, and made anew in each term if the manager rejoins elections.
+
+        Args:
+            name: For logs and errors, and for ``controllers``; that of the controller that is made.
+            make: Makes it, and should not block; None if there is no use for it here, which is logged.
+            group: When to run it.
+            election: Which election decides about it.
+            is_controller: Whether ``controllers`` selects it.
+
+        Raises:
+            InvalidArgument: The name is empty or another's, or there is no such election.
+            LifecycleError: The manager stops, or has stopped.
+        """
+        if not name or not callable(make):
+            raise InvalidArgument(f"a factory has a name and can be called, unlike {name!r}, {make!r}")
+
+        def made() -> Member | None:
+            runnable = make()
+            if runnable is None:
+                logger.info("%s is not used here", name)
+                return None
+            return self._member(name, runnable)
+
+        place = self._place(group, election)
+        self._add(Part(name, place, made, starts_again=True, is_controller=is_controller))
+
+    def _place(self, group: Group, election: str) -> Place:
+        if election not in self._gates:
+            names = ", ".join(name for name in self._gates if name) or "none by name"
+            raise InvalidArgument(f"the manager has no election {election}; there are: {names}")
+        return Place(group, election if group is Group.LEADER else "")
+
+    def _member(self, name: str, runnable: Controller | Runnable) -> Member:
+        if not isinstance(runnable, Controller):
+            return Member(name, runnable.run, clock=self._clock)
 
         def body(stop: Cancel) -> None:
-            term = self._term if group is Group.LEADER else None
-            controller.run(stop, term, stop_timeout_s=self._shutdown_timeout_s)
+            term = self._terms.get(runnable.election) if runnable.needs_leader else None
+            with self._checks.running(runnable):
+                # The manager bounds how long it waits; a second bound here could pass as an end in time.
+                runnable.run(stop, term, stop_timeout_s=None)
 
         def unfinished() -> list[str]:
-            return [f"the reconcile of {key}" for key, _ in controller.in_flight]
+            return [f"the reconcile of {key}" for key, _ in runnable.in_flight]
 
-        member = Member(controller.name, body, clock=self._clock, unfinished=unfinished)
-        self._add(member, group, is_controller=True)
+        return Member(name, body, clock=self._clock, unfinished=unfinished)
 
-    def _add(self, member: Member, group: Group, *, is_controller: bool = False) -> None:
-        with self._lock:
-            if self._is_stopping:
-                raise LifecycleError(f"the manager stops; it takes on no {member.name} any more")
-            if member.name in self._members or member.name in {_CACHES, _ELECTION}:
-                raise InvalidArgument(f"the manager has a {member.name} already: names are unique")
-            self._members[member.name] = (group, member)
-            if is_controller:
-                self._controller_names.add(member.name)
-            starts = group in self._reached and self._is_selected(member.name)
-        if starts:
+    def _add(self, part: Part) -> None:
+        if part.name in {_CACHES, _ELECTION}:
+            raise InvalidArgument(f"the manager has a {part.name} already: names are unique")
+        if self._roster.add(part):
+            self._start(part)
+
+    def _start(self, part: Part) -> None:
+        member = part.make()
+        if member is not None:
             member.start(self._note_end)
-
-    def _is_selected(self, name: str) -> bool:
-        return name not in self._controller_names or name in select_controllers(
-            self._controllers, self._controller_names, off_by_default=self._off_by_default & self._controller_names
-        )
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     @property
     def is_leading(self) -> bool:
         """Whether this process leads."""
-        term = self._term
+        term = self._terms.get("")
         return term is not None and term.is_leading()
 
     def stop(self) -> None:
@@ -217,21 +269,27 @@ class ControllerManager:
             if self._is_started:
                 raise LifecycleError("a manager runs once")
             self._is_started = True
-            names = self._controller_names
-            select_controllers(self._controllers, names, off_by_default=self._off_by_default & names)
-        with self._listening_to(stop):
+        self._roster.check_selection()
+        self._check_rejoin()
+        with told(stop, self.stop):
             failure: BaseException | None = None
             try:
                 self._begin()
                 failure = self._follow_events()
             except BaseException as error:  # noqa: BLE001 - raised again once everything has been stopped
                 failure = error
-            overran, late_failure = self._end()
+            overran, late_failure = self._end(failure)
         failure = failure or late_failure
         if overran:
-            raise StopTimeout(overran, timeout_s=self._shutdown_timeout_s) from failure
+            raise StopTimeout(overran, timeout_s=self._options.shutdown_timeout_s) from failure
         if failure is not None:
             raise failure
+
+    def _check_rejoin(self) -> None:
+        single = [part.name for part in self._roster.of(Group.LEADER) if not part.starts_again]
+        if self._options.rejoin and single:
+            rule = f"needs add_factory() for what only the leader runs: {', '.join(single)} starts once"
+            raise ConfigError(rule, field="rejoin")
 
     def main(self) -> int:
         """Run until SIGTERM or SIGINT, and return the exit code; a second signal ends the process at once.
@@ -251,29 +309,9 @@ class ControllerManager:
             except (ConfigError, LifecycleError):
                 raise
             except KubeprimsError as error:
-                logger.critical("the manager has ended: %s", error)
+                logger.critical("the manager has ended: %s", error, exc_info=error.__cause__)
                 return 1
         return 0
-
-    @contextmanager
-    def _listening_to(self, stop: threading.Event | Cancel | None) -> Generator[None]:
-        if stop is None:
-            yield
-        elif isinstance(stop, Cancel):
-            take_back = stop.add_callback(self.stop)
-            try:
-                yield
-            finally:
-                take_back()
-        else:
-            # An event calls nobody: somebody has to wait for it.
-            watcher = Member("stop event", lambda _: _wait_for(stop), clock=self._clock)
-            watcher.start(lambda _name, _error: self.stop())
-            try:
-                yield
-            finally:
-                stop.set()
-                watcher.join(Deadline.after(None))
 
     def _on_signal(self, number: int) -> None:
         self._signals += 1
@@ -284,13 +322,14 @@ class ControllerManager:
     # -- the order of things ------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._start_group(Group.SERVERS)
+        self._start_place(Place(Group.SERVERS))
         informers = self._informers
         if informers is None:
             self._events.put(_Event(_What.SYNCED))
             return
         informers.start()
-        self._help(_CACHES, lambda stop: informers.wait_for_cache_sync(self._sync_timeout_s, cancel=stop), _What.SYNCED)
+        timeout_s = self._options.sync_timeout_s
+        self._help(_CACHES, lambda stop: informers.wait_for_cache_sync(timeout_s, cancel=stop), _Event(_What.SYNCED))
 
     def _follow_events(self) -> BaseException | None:
         """Do what each event calls for, until one of them ends it; return why, None if it was told to."""
@@ -302,85 +341,152 @@ class ControllerManager:
                 case _What.ENDED:
                     return _ended(event)
                 case _What.LOST:
-                    return LeadershipLost("leadership was lost")
-                case _What.SYNCED:
-                    self._start_group(Group.ALWAYS)
-                    self._help(_ELECTION, self._contend, None)
-                case _What.ELECTED:
-                    self._start_leading(event.term)
+                    if event.term is self._terms.get(event.name) and not self._rejoin(event.name):
+                        return LeadershipLost("leadership was lost")
+                case _:
+                    self._go_on(event)
 
-    def _contend(self, stop: Cancel) -> None:
-        term = self._gate.wait(stop)
-        if term is not None:
-            self._events.put(_Event(_What.ELECTED, term=term))
+    def _go_on(self, event: _Event) -> None:
+        """Take the next step of starting."""
+        match event.what:
+            case _What.SYNCED:
+                self._has_synced = True
+                self._start_place(Place(Group.ALWAYS))
+                self._help("warm-up", self._warm_up, _Event(_What.WARM))
+            case _What.WARM:
+                for election in self._gates:
+                    self._contend(election)
+            case _What.ELECTED:
+                self._start_leading(event.name, event.term)
+            case _:
+                if event.term is self._terms.get(event.name):  # else it is over already
+                    self._start_place(Place(Group.LEADER, event.name))
 
-    def _start_leading(self, term: LeaderTerm | None) -> None:
+    def _warm_up(self, stop: Cancel) -> None:
+        for part in self._roster.of(Group.LEADER):
+            if callable(part.warmup) and not stop.is_set:
+                part.warmup(stop)
+
+    def _contend(self, election: str) -> None:
+        gate = self._gates[election]
+
+        def contend(stop: Cancel) -> None:
+            term = gate.wait(stop)
+            if term is not None:
+                self._events.put(_Event(_What.ELECTED, election, term=term))
+
+        self._help(f"{_ELECTION} {election}".strip(), contend, None)
+
+    def _start_leading(self, election: str, term: LeaderTerm | None) -> None:
         assert term is not None
-        self._term = term
-        term.lost.add_callback(lambda: self._events.put(_Event(_What.LOST)))
-        logger.info("leading")
-        self._start_group(Group.LEADER)
+        self._terms[election] = term
+        term.lost.add_callback(lambda: self._events.put(_Event(_What.LOST, election, term=term)))
+        logger.info("leading%s", f" {election}" if election else "")
+        prepare, prepared = self._on_started_leading, _Event(_What.PREPARED, election, term=term)
+        if prepare is None or election:
+            self._events.put(prepared)
+        else:
+            self._help(_PREPARATION, lambda _: prepare(term), prepared)
 
-    def _start_group(self, group: Group) -> None:
-        with self._lock:
-            self._reached.add(group)
-            members = [member for other, member in self._members.values() if other is group]
-            selected = [member for member in members if self._is_selected(member.name)]
-        for member in selected:
-            member.start(self._note_end)
+    def _rejoin(self, election: str) -> bool:
+        """End what a lost term began, and contend for another; False if that is not wanted, or something went wrong."""
+        if not self._options.rejoin:
+            return False
+        logger.warning("leadership was lost; contending again once its work has ended")
+        deadline = Deadline.after(self._options.shutdown_timeout_s, clock=self._clock)
+        parts = self._roster.end(Place(Group.LEADER, election))
+        members = [part.member for part in parts if part.member is not None]
+        members += [helper for helper in self._helpers if helper.name == _PREPARATION and not election]
+        if stop_all(members, deadline) or any(member.error is not None for member in members):
+            return False
+        self._terms.pop(election, None)
+        self._contend(election)
+        return True
 
-    def _help(self, name: str, body: Callable[[Cancel], None], done: _What | None) -> None:
+    def _start_place(self, place: Place) -> None:
+        parts = self._roster.begin(place)
+        if self._options.start_interval_s and place.group is not Group.SERVERS:
+            self._help("start", partial(self._start_slowly, parts), None)
+        else:
+            for part in parts:
+                self._start(part)
+
+    def _start_slowly(self, parts: list[Part], stop: Cancel) -> None:
+        for part in parts:
+            if stop.is_set:
+                return
+            self._start(part)
+            stop.wait(self._options.next_interval_s(), clock=self._clock)
+
+    def _help(self, name: str, body: Callable[[Cancel], None], done: _Event | None) -> None:
         """Do on a thread of its own what this one must not wait for."""
 
-        def on_end(name: str, error: BaseException | None) -> None:
-            if error is not None:
-                self._events.put(_Event(_What.ENDED, name, error))
+        def on_end(helper: Member) -> None:
+            if helper.error is not None:
+                self._events.put(_Event(_What.ENDED, name, helper.error))
             elif done is not None:
-                self._events.put(_Event(done))
+                self._events.put(done)
 
         helper = Member(name, body, clock=self._clock)
+        self._helpers = [other for other in self._helpers if not other.has_ended]
         self._helpers.append(helper)
         helper.start(on_end)
 
-    def _note_end(self, name: str, error: BaseException | None) -> None:
-        self._events.put(_Event(_What.ENDED, name, error))
+    def _note_end(self, member: Member) -> None:
+        if not member.is_stopping:
+            self._events.put(_Event(_What.ENDED, member.name, member.error))
 
-    def _end(self) -> tuple[list[str], BaseException | None]:
-        """Stop everything in the reverse order; return what has not ended in time, and what a cache died of."""
-        deadline = Deadline.after(self._shutdown_timeout_s, clock=self._clock)
-        with self._lock:
-            self._is_stopping = True
+    def _end(self, failure: BaseException | None) -> tuple[list[str], BaseException | None]:
+        """Stop everything in the reverse order; return what has not ended in time, and what else went wrong."""
+        deadline = Deadline.after(self._options.shutdown_timeout_s, clock=self._clock)
+        self._roster.close()
         overran = stop_all(self._helpers, deadline)
+        self._take_late_terms()
         overran += self._stop_group(Group.LEADER, deadline)
-        self._release(is_drained=not overran, deadline=deadline)
+        is_drained = not overran and not any(
+            isinstance(member.error, StopTimeout) for group, member in self._roster.members if group is Group.LEADER
+        )
+        self._release(is_drained=is_drained, deadline=deadline)
         overran += self._stop_group(Group.ALWAYS, deadline)
-        failure: BaseException | None = None
+        failures: list[BaseException] = []
         try:
             if self._informers is not None:
                 self._informers.stop(max(0.0, deadline.remaining_s()))
         except StopTimeout as error:
             overran += error.running
         except BaseException as error:  # noqa: BLE001 - raised once everything has been stopped
-            failure = error
-        return overran + self._stop_group(Group.SERVERS, deadline), failure
+            failures.append(error)
+        overran += self._stop_group(Group.SERVERS, deadline)
+        self._checks.close()
+        failures += self._late_failures(failure)
+        return overran, failures[0] if failures else None
+
+    def _take_late_terms(self) -> None:
+        """Take what was won while this stopped, so that it is released and not left to run out."""
+        while not self._events.empty():
+            event = self._events.get()
+            if event.what is _What.ELECTED and event.term is not None:
+                self._terms[event.name] = event.term
+
+    def _late_failures(self, known: BaseException | None) -> list[BaseException]:
+        """Return what parts died of while they stopped, and log it: only one of them can be raised."""
+        failures: list[BaseException] = []
+        for _, member in self._roster.members:
+            if member.error is not None and (known is None or member.error is not known.__cause__):
+                logger.error("%s failed while it stopped", member.name, exc_info=member.error)
+                failures.append(_ended(_Event(_What.ENDED, member.name, member.error)))
+        return failures
 
     def _release(self, *, is_drained: bool, deadline: Deadline) -> None:
-        term, self._term = self._term, None
-        if term is None:
-            return
-        if is_drained:
-            term.release(max(0.0, deadline.remaining_s()))
-        else:
-            logger.error("the lock is not released: the leader's work has not ended")
+        terms, self._terms = self._terms, {}
+        for term in terms.values():
+            if is_drained:
+                term.release(max(0.0, deadline.remaining_s()))
+            else:
+                logger.error("the lock is not released: the leader's work has not ended")
 
     def _stop_group(self, group: Group, deadline: Deadline) -> list[str]:
-        with self._lock:
-            members = [member for other, member in self._members.values() if other is group]
-        return stop_all(members, deadline)
-
-
-def _wait_for(stop: threading.Event) -> None:
-    stop.wait()
+        return stop_all([member for other, member in self._roster.members if other is group], deadline)
 
 
 def _ended(event: _Event) -> BaseException:

@@ -362,6 +362,13 @@ class SharedInformerFactory:
             informers = [entry.informer for entry in self._pinned() if entry.is_started]
         wait_for_informers(informers, clock=self._clock, timeout_s=timeout_s, cancel=cancel)
 
+    @property
+    def has_synced(self) -> bool:
+        """Whether every started informer that :meth:`informer` gave has its first list, and has not stopped."""
+        with self._lock:
+            informers = [entry.informer for entry in self._pinned() if entry.is_started]
+        return all(informer.has_synced and not informer.is_stopped for informer in informers)
+
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop every informer and wait for their threads; later calls do nothing.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,12 +13,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import prometheus_client
 import pytest
 
 from kubeprims.client.client import Client
+from kubeprims.clock import SystemClock
 from kubeprims.controller.context import ReconcileContext
 from kubeprims.controller.controller import Controller
-from kubeprims.controller.manager import ControllerManager, Group
+from kubeprims.controller.gate import LeaderTerm
+from kubeprims.controller.lifecycle import Member
+from kubeprims.controller.manager import ControllerManager, Group, ManagerOptions
+from kubeprims.controller.probes import Probes
 from kubeprims.errors import (
     CacheSyncTimeout,
     ConfigError,
@@ -28,7 +35,9 @@ from kubeprims.errors import (
 )
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.meta import ObjectKey
-from kubeprims.testing import APIServer
+from kubeprims.metrics import PrometheusMetrics
+from kubeprims.testing import APIServer, VirtualClock
+from kubeprims.testing.apiserver.faults import Match, Stall
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from tests.waiting import eventually
 
@@ -181,7 +190,7 @@ def test_what_does_not_end_in_time_is_named_and_the_lock_is_kept() -> None:
             stubborn.set()
             may_end.wait(TIMEOUT_S)
 
-    manager = ControllerManager(gate=gate, shutdown_timeout_s=0.05)
+    manager = ControllerManager(gate=gate, options=ManagerOptions(shutdown_timeout_s=0.05))
     manager.add(Stubborn(), name="stubborn")
     try:
         with running(manager) as raised:
@@ -215,6 +224,306 @@ def test_an_event_or_a_cancel_ends_it() -> None:
         ControllerManager().run(stop)
 
 
+# -- terms, hooks, elections ------------------------------------------------------------------------------------------
+
+
+def test_what_is_done_between_the_win_and_the_first_start_is_waited_for() -> None:
+    recorder = Recorder()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+    may_end = threading.Event()
+
+    def prepare(term: LeaderTerm) -> None:
+        recorder.log.append(f"prepare {term.token}")
+        assert may_end.wait(TIMEOUT_S)
+
+    manager = ControllerManager(gate=gate, on_started_leading=prepare)
+    manager.add(recorder.runnable("leader"), name="leader")
+    with running(manager) as raised:
+        eventually(lambda: recorder.log == ["prepare 7"], TIMEOUT_S, "it is prepared")
+        assert manager.is_leading
+        may_end.set()
+        eventually(lambda: "+leader" in recorder.log, TIMEOUT_S, "the work")
+    assert raised == []
+
+
+def test_a_preparation_that_fails_ends_the_manager() -> None:
+    recorder = Recorder()
+    manager = ControllerManager(on_started_leading=lambda _: fail())
+    manager.add(recorder.runnable("leader"), name="leader")
+    with running(manager) as raised:
+        eventually(lambda: raised, TIMEOUT_S, "the end")
+    assert str(raised[0]) == "on_started_leading died: ValueError: no more"
+    assert recorder.log == []
+
+
+def test_a_term_that_is_lost_while_it_is_prepared_starts_nothing() -> None:
+    recorder = Recorder()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+    manager = ControllerManager(gate=gate, on_started_leading=lambda term: term.lost.set())
+    manager.add(recorder.runnable("leader"), name="leader")
+    with running(manager) as raised:
+        eventually(lambda: raised, TIMEOUT_S, "the end")
+    assert isinstance(raised[0], LeadershipLost)
+    assert "+leader" not in recorder.log
+
+
+def test_a_term_that_is_won_while_it_stops_is_released() -> None:
+    log: list[str] = []
+
+    class Late(Gate):
+        def wait(self, stop: Cancel) -> Term | None:
+            stop.wait()
+            return self.term  # it came in the same moment
+
+    manager = ControllerManager(gate=Late(log))
+    manager.add(Recorder().runnable("always"), name="always", group=Group.ALWAYS)
+    with running(manager) as raised:
+        eventually(lambda: len(manager._helpers) == 1, TIMEOUT_S, "it contends")
+    assert raised == []
+    assert log == ["released"]
+
+
+def test_each_election_starts_its_own_and_the_loss_of_one_ends_all() -> None:
+    recorder = Recorder()
+    first, second = Gate(recorder.log), Gate(recorder.log)
+    manager = ControllerManager(gate=first, gates={"shards": second})
+    manager.add(recorder.runnable("main"), name="main")
+    manager.add_factory("shard", lambda: recorder.runnable("shard"), election="shards")
+    with running(manager) as raised:
+        second.elected.set()
+        eventually(lambda: "+shard" in recorder.log, TIMEOUT_S, "the second election")
+        assert "+main" not in recorder.log
+        assert not manager.is_leading
+        first.elected.set()
+        eventually(lambda: "+main" in recorder.log, TIMEOUT_S, "the first election")
+        second.term.lost.set()
+        eventually(lambda: raised, TIMEOUT_S, "the end")
+    assert isinstance(raised[0], LeadershipLost)
+    assert recorder.log[-1] == "released", "both are"
+    with pytest.raises(InvalidArgument, match="the manager has no election none; there are: shards"):
+        manager.add_factory("x", lambda: None, election="none")
+    with pytest.raises(ConfigError, match="gates: must not be empty"):
+        ControllerManager(gates={"": first})
+
+
+def test_a_lost_term_leads_to_another_if_asked_for_and_the_rest_goes_on() -> None:
+    recorder = Recorder()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+    manager = ControllerManager(gate=gate, options=ManagerOptions(rejoin=True))
+    manager.add(recorder.runnable("always"), name="always", group=Group.ALWAYS)
+    manager.add_factory("leader", lambda: recorder.runnable("leader"))
+    with running(manager) as raised:
+        for count in (1, 2, 3):
+            eventually(lambda count=count: recorder.log.count("+leader") == count, TIMEOUT_S, "it leads")
+            lost, gate.term = gate.term, Term(recorder.log)
+            lost.lost.set()
+        eventually(lambda: recorder.log.count("+leader") == 4, TIMEOUT_S, "it leads again")
+    assert raised == []
+    leaders = [entry for entry in recorder.log if "leader" in entry]
+    assert leaders == ["+leader", "-leader"] * 4, "never two at once"
+    assert recorder.log.count("+always") == 1
+
+
+def test_what_cannot_be_made_anew_and_what_does_not_end_keep_it_from_rejoining() -> None:
+    recorder = Recorder()
+    manager = ControllerManager(options=ManagerOptions(rejoin=True))
+    manager.add(recorder.runnable("leader"), name="leader")
+    with pytest.raises(ConfigError, match=r"rejoin: needs add_factory.*leader starts once"):
+        manager.run()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+    may_end = threading.Event()
+
+    class Stubborn:
+        def run(self, stop: Cancel) -> None:
+            recorder.log.append("+stubborn")
+            may_end.wait(TIMEOUT_S)
+
+    manager = ControllerManager(gate=gate, options=ManagerOptions(rejoin=True, shutdown_timeout_s=0.05))
+    manager.add_factory("stubborn", Stubborn)
+    with running(manager) as raised:
+        eventually(lambda: "+stubborn" in recorder.log, TIMEOUT_S, "it works")
+        gate.term.lost.set()
+        eventually(lambda: raised, TIMEOUT_S, "the end")
+        may_end.set()
+    assert isinstance(raised[0], StopTimeout)
+    assert isinstance(raised[0].__cause__, LeadershipLost), "both are told"
+
+
+def test_a_factory_may_decline(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder()
+    manager = ControllerManager()
+    manager.add_factory("cloud", lambda: None)
+    manager.add_factory("routes", lambda: recorder.runnable("routes"), is_controller=False)
+    with caplog.at_level(logging.INFO), running(manager) as raised:
+        eventually(lambda: "+routes" in recorder.log, TIMEOUT_S, "the other one")
+    assert raised == []
+    assert "cloud is not used here" in caplog.text
+    with pytest.raises(InvalidArgument, match="a factory has a name"):
+        ControllerManager().add_factory("", lambda: None)
+
+
+def test_what_the_leader_runs_may_warm_up_before_the_election() -> None:
+    recorder = Recorder()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+
+    class Warm(Recorded):
+        def warmup(self, stop: Cancel) -> None:
+            recorder.log.append("warm")
+
+    manager = ControllerManager(gate=gate)
+    manager.add(recorder.runnable("always"), name="always", group=Group.ALWAYS)
+    manager.add(Warm(recorder, "leader", None), name="leader")
+    with running(manager):
+        eventually(lambda: "+leader" in recorder.log, TIMEOUT_S, "it leads")
+    assert [entry for entry in recorder.log if entry in {"warm", "+leader"}] == ["warm", "+leader"]
+
+
+def test_starts_keep_their_distance_if_asked_for() -> None:
+    recorder = Recorder()
+    clock = VirtualClock()
+    options = ManagerOptions(start_interval_s=10.0, rng=random.Random(1))
+    manager = ControllerManager(options=options, clock=clock)
+    for name in ("a", "b", "c"):
+        manager.add(recorder.runnable(name), name=name)
+    with running(manager) as raised:
+        for started in (["+a"], ["+a", "+b"], ["+a", "+b", "+c"]):
+            eventually(lambda so_far=started: recorder.log == so_far, TIMEOUT_S, "the next one")
+            eventually(clock.next_due_s, TIMEOUT_S, "a wait")
+            due_s = clock.next_due_s()
+            assert due_s is not None
+            assert 10.0 <= due_s <= 20.0
+            clock.advance(due_s)
+        manager.stop()
+    assert raised == []
+    for wrong, rule in (({"start_interval_s": -1.0}, "start_interval_s"), ({"readiness": "no"}, "readiness")):
+        with pytest.raises(ConfigError, match=rule):
+            ManagerOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_fails_while_it_stops_is_told() -> None:
+    class Leaves:
+        def run(self, stop: Cancel) -> None:
+            stop.wait()
+            fail()
+
+    manager = ControllerManager()
+    manager.add(Leaves(), name="leaves", group=Group.ALWAYS)
+    with running(manager) as raised:
+        pass
+    assert str(raised[0]) == "leaves died: ValueError: no more"
+
+
+def test_work_that_says_that_it_has_not_ended_keeps_the_lock() -> None:
+    recorder = Recorder()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+
+    class GivesUp:
+        def run(self, stop: Cancel) -> None:
+            recorder.log.append("+work")
+            stop.wait()
+            raise StopTimeout(["a thread"], timeout_s=1.0)
+
+    manager = ControllerManager(gate=gate)
+    manager.add(GivesUp(), name="work")
+    with running(manager) as raised:
+        eventually(lambda: "+work" in recorder.log, TIMEOUT_S, "it works")
+    assert "released" not in recorder.log
+    assert "work died: StopTimeout" in str(raised[0])
+
+
+def test_what_is_told_to_stop_before_it_starts_never_does() -> None:
+    ran: list[bool] = []
+    member = Member("late", lambda _: ran.append(True), clock=SystemClock())
+    member.signal_stop()
+    assert member.join(Deadline.after(0.0))
+    member.start(lambda _: None)
+    assert member.join(Deadline.after(TIMEOUT_S))
+    assert ran == []
+
+
+# -- probes and figures -----------------------------------------------------------------------------------------------
+
+
+def ask(probes: Probes, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", probes.port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_probes_say_how_caches_elections_and_controllers_are(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client
+) -> None:
+    kubeprims_apiserver.create("v1/configmaps", {"metadata": {"name": "web"}}, namespace="default")
+    late = kubeprims_apiserver.faults.add(Stall(), Match(resource="v1/configmaps"), count=None)
+    informers = SharedInformerFactory(kubeprims_client)
+    informer = informers.informer("v1/configmaps", namespace="default")
+    probes = Probes("127.0.0.1", 0)
+
+    class Watched(Gate):
+        reason: str | None = None
+
+        def check(self) -> str | None:
+            return self.reason
+
+    gate, ready = Watched([]), [False]
+    options = ManagerOptions(readiness="leader")  # type: ignore[arg-type]
+    manager = ControllerManager(informers=informers, gate=gate, probes=probes, options=options)
+    controller = Controller(
+        "web", nothing, client=kubeprims_client, readiness=lambda: None if ready[0] else "not yet"
+    )  # fmt: skip
+    manager.add(controller.watches(informer))
+    with running(manager) as raised:
+        eventually(lambda: late.hits, TIMEOUT_S, "the list is asked for")
+        assert ask(probes, "/healthz?verbose") == (200, "[+]election ok\nhealthz check passed\n")
+        assert ask(probes, "/readyz/caches")[0] == 500
+        late.release()
+        eventually(lambda: ask(probes, "/readyz/caches")[0] == 200, TIMEOUT_S, "the caches are in sync")
+        assert ask(probes, "/readyz/leader")[0] == 500
+        gate.elected.set()
+        eventually(lambda: ask(probes, "/healthz/web")[0] == 200, TIMEOUT_S, "the controller has a check")
+        assert ask(probes, "/readyz/leader")[0] == 200
+        assert ask(probes, "/readyz?verbose") == (
+            500,
+            "[+]caches ok\n[+]leader ok\n[-]web failed: reason withheld\nreadyz check failed\n",
+        )
+        ready[0] = True
+        assert ask(probes, "/readyz")[0] == 200
+        gate.reason = "the lease was not renewed in time"
+        assert ask(probes, "/healthz")[0] == 500
+        assert ask(probes, "/healthz/web")[0] == 200
+        manager.stop()
+        eventually(lambda: probes.health.one("web") is None, TIMEOUT_S, "its check goes with it")
+    assert raised == []
+
+
+def test_a_manager_counts_the_controllers_that_run(kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
+    registry = prometheus_client.CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+
+    def figure(name: str) -> float | None:
+        return registry.get_sample_value("running_managed_controllers", {"name": name, "manager": "test"})
+
+    manager = ControllerManager(metrics=metrics, options=ManagerOptions(name="test"))
+    manager.add(Controller("web", nothing, client=kubeprims_client))
+    with pytest.raises(ConfigError):
+        ControllerManager(metrics=metrics, options=ManagerOptions(name="test"))
+    with running(manager):
+        eventually(lambda: figure("web") == 1.0, TIMEOUT_S, "it runs")
+        assert figure("db") is None
+    assert figure("web") is None, "nobody counts any more"
+    metrics.close()
+
+
 # -- controllers and caches -------------------------------------------------------------------------------------------
 
 
@@ -244,7 +553,7 @@ def test_caches_that_do_not_sync_end_the_manager_and_say_why(
 ) -> None:
     informers = SharedInformerFactory(kubeprims_client)
     informers.informer("example.com/v1/widgets")
-    manager = ControllerManager(informers=informers, sync_timeout_s=0.3)
+    manager = ControllerManager(informers=informers, options=ManagerOptions(sync_timeout_s=0.3))
     with pytest.raises(CacheSyncTimeout, match=r"example.com/v1/widgets.*404"):
         manager.run()
 
@@ -279,7 +588,7 @@ def test_names_are_unique_and_what_is_run_can_be_run(kubeprims_client: Client) -
     with pytest.raises(InvalidArgument, match="a manager runs controllers and what has run"):
         manager.add(7)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="shutdown_timeout_s: must be a positive number"):
-        ControllerManager(shutdown_timeout_s=0.0)
+        ManagerOptions(shutdown_timeout_s=0.0)
 
 
 def test_a_controller_that_dies_takes_the_manager_down(
@@ -301,6 +610,8 @@ def test_a_controller_that_dies_takes_the_manager_down(
 
 PROGRAM = """
 import sys, threading
+from kubeprims.controller.gate import LeaderTerm
+from kubeprims.controller.lifecycle import Member
 from kubeprims.controller.manager import ControllerManager
 from kubeprims.threads import Cancel
 
