@@ -125,6 +125,14 @@ def test_a_backup_takes_versions_and_objects_back_and_stays_behind_them() -> Non
     assert server.version < newest
 
 
+def test_a_replica_that_is_behind_has_what_was_restored() -> None:
+    server = server_with("ns/a")
+    server.back_up()
+    server.restore()
+    server.put("ns/a", group="green")
+    assert keys(server.page("0", None, "", behind=1)) == ["ns/a"]
+
+
 def test_a_state_that_cannot_be_decoded_was_never_one() -> None:
     server = server_with("ns/a")
     server.put("ns/a", group="red", is_readable=False)

@@ -23,8 +23,11 @@ from kubeprims.testing.simulator.faults import Fault, FaultKind
 from kubeprims.testing.simulator.server import ModelServer, selected, too_large
 from kubeprims.testing.simulator.stream import SimulatedList, SimulatedWatch
 from kubeprims.testing.simulator.wire import Traits, WatchListSupport, Wire
-from kubeprims.testing.simulator.world import World
+from kubeprims.testing.simulator.world import Halt, World
 from kubeprims.threads import Cancel
+
+REQUESTS_MAX: Final = 1_000
+"""How many requests a reflector may make in one world: far more than any schedule needs."""
 
 TOO_LARGE_WAIT_S: Final = 3.0
 """How long a server waits for a version that it has not reached before it refuses."""
@@ -162,6 +165,8 @@ class Network:
         """Bring a request to the server; return what is to go wrong with its answer."""
         if cancel.is_set:
             raise Cancelled("cancelled")
+        if len(self.requests) > REQUESTS_MAX:
+            raise Halt(f"more than {REQUESTS_MAX} requests: something spins")
         self.wire.travel(self.wire.traits.latency_s, cancel, deadline_s)
         if self.wire.world.monotonic() < self._up_at_s:
             raise ConnectError("connection refused", method="GET")

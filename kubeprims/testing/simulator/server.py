@@ -71,6 +71,7 @@ class ModelServer:
         self._stride = STRIDE
         self._uids = 0
         self._backup = _Backup(self.version, {}, frozenset())
+        self._before_history: dict[str, ObjectRecord] = {}
         self._snapshots: dict[int, list[ObjectRecord]] = {}
         self._states: dict[str, set[ObjectRecord]] = {}
         self._ended: set[tuple[str, str]] = set()
@@ -128,6 +129,7 @@ class ModelServer:
         self.changes += 1
         self.restores += 1
         self._stride = 1
+        self._before_history = dict(self.objects)
         self.history.clear()
         self.compact()
 
@@ -196,7 +198,9 @@ class ModelServer:
                 None,
             )
             objects.pop(key, None)
-            if before is not None and before.type is not WatchEventType.DELETED:
+            if before is None and key in self._before_history:
+                objects[key] = self._before_history[key]
+            elif before is not None and before.type is not WatchEventType.DELETED:
                 objects[key] = before.record
         version = known[-behind - 1].version if behind < len(known) else self.compacted
         return version, objects
