@@ -76,3 +76,11 @@ def test_leases_need_a_version(exchange: Exchange) -> None:
     exchange.put("coordination.k8s.io/v1/leases/a", first.body | {"spec": {"holderIdentity": "three"}})
     exchange.put("coordination.k8s.io/v1/leases/made", {"metadata": {"name": "made"}})
     exchange.put("services/made", {"metadata": {"name": "made"}, "spec": {"ports": [{"port": 80}]}})
+
+
+def test_an_update_with_a_uid_does_not_make_what_was_deleted_anew(exchange: Exchange) -> None:
+    for resource in ("coordination.k8s.io/v1/leases", "configmaps"):
+        first = exchange.post(resource, {"metadata": {"name": "a"}})
+        exchange.delete(f"{resource}/a")
+        exchange.put(f"{resource}/a", first.body)
+        exchange.put(f"{resource}/a", {"metadata": {"name": "a", "resourceVersion": first.version}})

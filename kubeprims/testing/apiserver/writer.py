@@ -212,14 +212,14 @@ class Writer:
         self._check_name(target, metadata_of(obj))
         with self._objects.storage.condition:
             stored = self._objects.find(target.kind, target.namespace, target.name)
+            if stored is None and (target.subresource or not target.kind.create_on_update):
+                raise not_found(target.kind, target.name)
+            uid, stored_uid = text_of(metadata_of(obj), "uid"), "" if stored is None else stored.uid
+            if uid and uid != stored_uid:
+                raise conflict(target.kind, target.name, _uid_rule(target, uid, stored_uid))
             if stored is None:
-                if target.subresource or not target.kind.create_on_update:
-                    raise not_found(target.kind, target.name)
                 new: JSONObject = {**obj, "metadata": _without(metadata_of(obj), "resourceVersion", "uid")}
                 return self.create(target, new, options)
-            uid = text_of(metadata_of(obj), "uid")
-            if uid and uid != stored.uid:
-                raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
             return self._replace(target, stored, obj, request)
 
     def patch(self, target: Target, body: bytes, content_type: str, options: WriteOptions = NO_OPTIONS) -> Answer:

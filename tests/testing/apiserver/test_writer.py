@@ -416,7 +416,9 @@ def test_an_update_of_nothing_creates_it_only_for_some_kinds(server: Server) -> 
     with pytest.raises(NotFound):
         server.update(CM, "a", {"metadata": {"name": "a"}})
     kind = server.kind("coordination.k8s.io/v1/leases")
-    body = json.dumps({"metadata": {"name": "l", "uid": "u", "resourceVersion": "3"}}).encode()
+    with pytest.raises(Conflict, match=r"UID in precondition: u, UID in object meta: $"):
+        server.update("coordination.k8s.io/v1/leases", "l", {"metadata": {"name": "l", "uid": "u"}})
+    body = json.dumps({"metadata": {"name": "l", "resourceVersion": "3"}}).encode()
     assert server.backend.update(kind, "default", "l", body).code == 201
     with pytest.raises(Invalid) as caught:
         server.update("coordination.k8s.io/v1/leases", "l", {"metadata": {"name": "l"}})
