@@ -363,9 +363,7 @@ def test_a_configured_label_is_restored_and_those_of_others_are_kept(
     resource = RESOURCES[kind][0]
     lock = a_lock(kind, kubeprims_client, labels={"app": "web"})
     lock.create(a_record())
-    kubeprims_client.resource(resource, NAMESPACE).patch(
-        NAME, {"metadata": {"labels": {"app": "theirs", "team": "a"}}}
-    )
+    kubeprims_client.resource(resource, NAMESPACE).patch(NAME, {"metadata": {"labels": {"app": "theirs", "team": "a"}}})
     lock.get()
     lock.update(a_record(after_s=1))
     assert labels_of(stored(kubeprims_apiserver, resource)) == {"app": "web", "team": "a"}
@@ -525,9 +523,7 @@ def test_without_a_recorder_events_go_nowhere(kind: str, kubeprims_client: Clien
 
 
 @EVERY_KIND
-def test_the_lock_object_alone_is_watched(
-    kind: str, kubeprims_apiserver: APIServer, kubeprims_client: Client
-) -> None:
+def test_the_lock_object_alone_is_watched(kind: str, kubeprims_apiserver: APIServer, kubeprims_client: Client) -> None:
     resource = RESOURCES[kind][0]
     lock = a_lock(kind, kubeprims_client)
     lock.create(a_record())

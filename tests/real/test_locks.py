@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 from collections.abc import Iterator
@@ -46,10 +47,8 @@ def admin(real_cluster: RealCluster, tmp_path: pathlib.Path) -> Iterator[Client]
     with Client.from_config(path) as client:
         yield client
         for resource in (*{name for names in RESOURCES.values() for name in names}, ROLES, BINDINGS):
-            try:
+            with contextlib.suppress(NotFound):
                 client.resource(resource, NAMESPACE).delete(NAME)
-            except NotFound:
-                pass
 
 
 @pytest.fixture
