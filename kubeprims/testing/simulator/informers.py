@@ -227,6 +227,7 @@ class _Play:
         self._objects_max = max(self._objects_max, len(self.server.objects))
 
     def _add_handler(self, manner: Manner, subject: Subject | None = None) -> None:
+        self.network.wire.may_be_held_up |= manner.policy is BufferPolicy.BLOCK
         mirror = Mirror(
             _any_may_be_gone if manner.group else self._may_be_gone,
             raises=manner.pace is Pace.RAISING,

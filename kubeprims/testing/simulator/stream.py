@@ -297,7 +297,8 @@ class SimulatedWatch:
 
     def _check_patience(self, silent_s: float) -> None:
         """Find fault with a reflector that goes on with a silent watch though it knows that bookmarks should come."""
-        expected = self._is_silent and self._wire.bookmarks >= BOOKMARKS_KNOWN
+        wire = self._wire
+        expected = self._is_silent and not wire.may_be_held_up and wire.bookmarks >= BOOKMARKS_KNOWN
         if expected and silent_s > SILENCE_S_MAX:
             self._wire.wrong.append(f"a watch was silent for {silent_s:g} s, and bookmarks should have come")
         self._wire.bookmarks = 0

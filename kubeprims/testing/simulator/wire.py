@@ -52,6 +52,7 @@ class Wire:
         struck: Which faults struck, and how often.
         read_version: The version that the reflector has read up to.
         bookmarks: How many bookmarks the reflector has read since a watch last went silent.
+        may_be_held_up: Whether a handler may block the reflector, which then reads late and notices silence late.
         batch_max: The largest number of events that came at once.
         wrong: What a reflector must not do.
         has_repeated: Whether events were ever sent again, so that for a while the past has come back.
@@ -67,6 +68,7 @@ class Wire:
         self.struck: Counter[str] = Counter()
         self.read_version = ""
         self.bookmarks = 0
+        self.may_be_held_up = False
         self.batch_max = 0
         self.wrong: list[str] = []
         self.has_repeated = False
