@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
@@ -9,6 +10,8 @@ from typing import Protocol, runtime_checkable
 from kubeprims.clock import Clock
 from kubeprims.errors import LifecycleError
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -105,7 +108,21 @@ class Member:
 
 
 def stop_all(members: list[Member], deadline: Deadline) -> list[str]:
-    """Tell all of them to stop, wait for all, and return what those are still at that have not ended in time."""
+    """Tell all of them to stop, wait for all, and return what those are still at that have not ended in time.
+
+    What still runs is logged after each third of the time.
+
+    Source:
+        kube-controller-manager app/controllermanager.go, ``RunControllers``.
+    """
     for member in members:
         member.signal_stop()
-    return [what for member in members if not member.join(deadline) for what in member.unfinished]
+    left = members
+    for thirds in (3, 2, 1):
+        remaining_s = deadline.remaining_s() / thirds
+        until = deadline if thirds == 1 else Deadline.after(max(0.0, remaining_s), clock=deadline.clock)
+        left = [member for member in left if not member.join(until)]
+        if not left:
+            return []
+        logger.warning("still running: %s", ", ".join(what for member in left for what in member.unfinished))
+    return [what for member in left for what in member.unfinished]

@@ -12,13 +12,12 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 from functools import partial
-from typing import NamedTuple
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.controller.checks import ManagerChecks, Readiness
 from kubeprims.controller.controller import Controller
+from kubeprims.controller.events import CACHES, Event, What, ended
 from kubeprims.controller.gate import AlwaysLeader, LeaderGate, LeaderTerm
 from kubeprims.controller.lifecycle import Member, Runnable, stop_all
 from kubeprims.controller.options import ManagerOptions
@@ -31,7 +30,6 @@ from kubeprims.errors import (
     KubeprimsError,
     LeadershipLost,
     LifecycleError,
-    MemberDied,
     StopTimeout,
 )
 from kubeprims.informer.factory import SharedInformerFactory
@@ -42,31 +40,12 @@ __all__ = ["ControllerManager", "Group", "ManagerOptions", "Readiness"]
 
 logger = logging.getLogger(__name__)
 
-_CACHES = "caches"
 _ELECTION = "election"
 _PREPARATION = "on_started_leading"
 _PROBES = "probes"
 
 Make = Callable[[], Controller | Runnable | None]
 """Makes a part; None if there is no use for it here."""
-
-
-class _What(Enum):
-    STOP = auto()
-    ENDED = auto()
-    SYNCED = auto()
-    WARM = auto()
-    ELECTED = auto()
-    PREPARED = auto()
-    LOST = auto()
-
-
-class _Event(NamedTuple):
-    what: _What
-    name: str = ""
-    error: BaseException | None = None
-    term: LeaderTerm | None = None
-    """Of an election, of which the name then is."""
 
 
 class ControllerManager:
@@ -131,10 +110,11 @@ class ControllerManager:
         self._on_started_leading = on_started_leading
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._roster = Roster(controllers, off_by_default)
         self._helpers: list[Member] = []
         self._terms: dict[str, LeaderTerm] = {}
+        self._contended: set[str] = set()
         self._has_synced = False
         self._is_started = False
         self._signals = 0
@@ -148,7 +128,7 @@ class ControllerManager:
         for name, gate in self._gates.items():
             checks.add_gate(f"{_ELECTION} {name}".strip(), gate)
         if informers is not None:
-            checks.add_readiness(_CACHES, lambda: self._has_synced and informers.has_synced, "they are not in sync")
+            checks.add_readiness(CACHES, lambda: self._has_synced and informers.has_synced, "they are not in sync")
         if self._options.readiness is Readiness.LEADER:
             checks.add_readiness("leader", lambda: self.is_leading, "another process leads, or none")
 
@@ -229,7 +209,7 @@ class ControllerManager:
         return Member(name, body, clock=self._clock, unfinished=unfinished)
 
     def _add(self, part: Part) -> None:
-        if part.name in {_CACHES, _ELECTION}:
+        if part.name in {CACHES, _ELECTION}:
             raise InvalidArgument(f"the manager has a {part.name} already: names are unique")
         if self._roster.add(part):
             self._start(part)
@@ -249,7 +229,7 @@ class ControllerManager:
 
     def stop(self) -> None:
         """Tell it to stop; never blocks, and may be repeated."""
-        self._events.put(_Event(_What.STOP))
+        self._events.put(Event(What.STOP))
 
     def run(self, stop: threading.Event | Cancel | None = None) -> None:
         """Run until told to stop.
@@ -325,47 +305,56 @@ class ControllerManager:
         self._start_place(Place(Group.SERVERS))
         informers = self._informers
         if informers is None:
-            self._events.put(_Event(_What.SYNCED))
+            self._events.put(Event(What.SYNCED))
             return
         informers.start()
         timeout_s = self._options.sync_timeout_s
-        self._help(_CACHES, lambda stop: informers.wait_for_cache_sync(timeout_s, cancel=stop), _Event(_What.SYNCED))
+        self._help(CACHES, lambda stop: informers.wait_for_cache_sync(timeout_s, cancel=stop), Event(What.SYNCED))
 
     def _follow_events(self) -> BaseException | None:
         """Do what each event calls for, until one of them ends it; return why, None if it was told to."""
         while True:
             event = self._events.get()
             match event.what:
-                case _What.STOP:
+                case What.STOP:
                     return None
-                case _What.ENDED:
-                    return _ended(event)
-                case _What.LOST:
+                case What.ENDED:
+                    return ended(event)
+                case What.LOST:
                     if event.term is self._terms.get(event.name) and not self._rejoin(event.name):
                         return LeadershipLost("leadership was lost")
                 case _:
                     self._go_on(event)
 
-    def _go_on(self, event: _Event) -> None:
+    def _go_on(self, event: Event) -> None:
         """Take the next step of starting."""
         match event.what:
-            case _What.SYNCED:
+            case What.SYNCED:
                 self._has_synced = True
                 self._start_place(Place(Group.ALWAYS))
-                self._help("warm-up", self._warm_up, _Event(_What.WARM))
-            case _What.WARM:
-                for election in self._gates:
-                    self._contend(election)
-            case _What.ELECTED:
+                self._help("warm-up", self._warm_up, Event(What.WARM))
+            case What.WARM:
+                self._contend("")
+                if not self._options.elections_in_turn:
+                    self._contend_for_others()
+            case What.ELECTED:
                 self._start_leading(event.name, event.term)
             case _:
                 if event.term is self._terms.get(event.name):  # else it is over already
                     self._start_place(Place(Group.LEADER, event.name))
+                    if self._options.elections_in_turn and not event.name:
+                        self._contend_for_others()
 
     def _warm_up(self, stop: Cancel) -> None:
         for part in self._roster.of(Group.LEADER):
             if callable(part.warmup) and not stop.is_set:
                 part.warmup(stop)
+
+    def _contend_for_others(self) -> None:
+        """Contend in every election but the first; a first one that is won again is no news to them."""
+        for election in [name for name in self._gates if name not in {"", *self._contended}]:
+            self._contended.add(election)
+            self._contend(election)
 
     def _contend(self, election: str) -> None:
         gate = self._gates[election]
@@ -373,16 +362,16 @@ class ControllerManager:
         def contend(stop: Cancel) -> None:
             term = gate.wait(stop)
             if term is not None:
-                self._events.put(_Event(_What.ELECTED, election, term=term))
+                self._events.put(Event(What.ELECTED, election, term=term))
 
         self._help(f"{_ELECTION} {election}".strip(), contend, None)
 
     def _start_leading(self, election: str, term: LeaderTerm | None) -> None:
         assert term is not None
         self._terms[election] = term
-        term.lost.add_callback(lambda: self._events.put(_Event(_What.LOST, election, term=term)))
+        term.lost.add_callback(lambda: self._events.put(Event(What.LOST, election, term=term)))
         logger.info("leading%s", f" {election}" if election else "")
-        prepare, prepared = self._on_started_leading, _Event(_What.PREPARED, election, term=term)
+        prepare, prepared = self._on_started_leading, Event(What.PREPARED, election, term=term)
         if prepare is None or election:
             self._events.put(prepared)
         else:
@@ -418,12 +407,12 @@ class ControllerManager:
             self._start(part)
             stop.wait(self._options.next_interval_s(), clock=self._clock)
 
-    def _help(self, name: str, body: Callable[[Cancel], None], done: _Event | None) -> None:
+    def _help(self, name: str, body: Callable[[Cancel], None], done: Event | None) -> None:
         """Do on a thread of its own what this one must not wait for."""
 
         def on_end(helper: Member) -> None:
             if helper.error is not None:
-                self._events.put(_Event(_What.ENDED, name, helper.error))
+                self._events.put(Event(What.ENDED, name, helper.error))
             elif done is not None:
                 self._events.put(done)
 
@@ -434,7 +423,7 @@ class ControllerManager:
 
     def _note_end(self, member: Member) -> None:
         if not member.is_stopping:
-            self._events.put(_Event(_What.ENDED, member.name, member.error))
+            self._events.put(Event(What.ENDED, member.name, member.error))
 
     def _end(self, failure: BaseException | None) -> tuple[list[str], BaseException | None]:
         """Stop everything in the reverse order; return what has not ended in time, and what else went wrong."""
@@ -465,7 +454,7 @@ class ControllerManager:
         """Take what was won while this stopped, so that it is released and not left to run out."""
         while not self._events.empty():
             event = self._events.get()
-            if event.what is _What.ELECTED and event.term is not None:
+            if event.what is What.ELECTED and event.term is not None:
                 self._terms[event.name] = event.term
 
     def _late_failures(self, known: BaseException | None) -> list[BaseException]:
@@ -474,7 +463,7 @@ class ControllerManager:
         for _, member in self._roster.members:
             if member.error is not None and (known is None or member.error is not known.__cause__):
                 logger.error("%s failed while it stopped", member.name, exc_info=member.error)
-                failures.append(_ended(_Event(_What.ENDED, member.name, member.error)))
+                failures.append(ended(Event(What.ENDED, member.name, member.error)))
         return failures
 
     def _release(self, *, is_drained: bool, deadline: Deadline) -> None:
@@ -487,12 +476,3 @@ class ControllerManager:
 
     def _stop_group(self, group: Group, deadline: Deadline) -> list[str]:
         return stop_all([member for other, member in self._roster.members if other is group], deadline)
-
-
-def _ended(event: _Event) -> BaseException:
-    """Return the failure that the end of a part is."""
-    if event.name == _CACHES and event.error is not None:
-        return event.error
-    died = MemberDied(event.name)
-    died.__cause__ = event.error
-    return died

@@ -27,6 +27,8 @@ class ManagerOptions:
         readiness: When the process is ready.
         rejoin: Whether a term that is lost leads to another election, rather than to the end: what only the leader
             runs is ended and made anew (``add_factory``), and the caches stay.
+        elections_in_turn: Whether further elections are contended for only once the first one is won and its work has
+            begun, as in a leader migration; else all of them at once.
         rng: The chance to live by.
 
     Raises:
@@ -42,6 +44,7 @@ class ManagerOptions:
     start_interval_s: float = 0.0
     readiness: Readiness = Readiness.ALWAYS
     rejoin: bool = False
+    elections_in_turn: bool = False
     rng: Rng = field(default_factory=random.Random, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from kubeprims.meta import GroupVersionKind, JSONObject, ObjectKey
 from kubeprims.testing import VirtualClock
 from kubeprims.threads import Cancel
 from tests.controller.world import TIMEOUT_S, World, config_map
+from tests.parity import case
 from tests.waiting import eventually
 
 CONFIG_MAP = GroupVersionKind("", "v1", "ConfigMap")
@@ -152,6 +153,7 @@ def test_what_no_informer_covers_is_read_from_the_server(world: World) -> None:
     assert found[1] is None
 
 
+@case("CM-40")
 def test_a_failure_is_logged_once_with_key_and_attempt_and_tried_again(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,6 +190,7 @@ def test_conflicts_are_tried_again_quietly(world: World, caplog: pytest.LogCaptu
     assert (controller.counts.errors, controller.counts.by_result["requeue"]) == (0, 1)
 
 
+@case("CM-39")
 def test_a_terminal_error_waits_for_the_next_change(world: World) -> None:
     world.server.create("v1/configmaps", config_map("web"), namespace="default")
     attempts: list[int] = []
@@ -214,6 +217,7 @@ def test_something_else_than_a_result_is_a_failure(world: World, caplog: pytest.
     assert "a reconcile returns a Result or None, not bool" in caplog.text
 
 
+@case("CM-37")
 def test_no_key_is_with_two_workers(world: World) -> None:
     for number in range(5):
         world.server.create("v1/configmaps", config_map(f"web-{number}"), namespace="default")
@@ -239,6 +243,9 @@ def test_no_key_is_with_two_workers(world: World) -> None:
     assert clashes == []
 
 
+@case(
+    "CM-41", otherwise="decision 2: nobody can end a thread but itself, so it is reported, with its stack, and counted"
+)
 def test_a_reconcile_that_takes_too_long_is_reported_with_its_stack(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -266,6 +273,7 @@ def test_a_reconcile_that_takes_too_long_is_reported_with_its_stack(
     assert "a_telling_name" in caplog.text
 
 
+@case("CM-52")
 def test_each_reconcile_that_takes_too_long_is_reported_and_all_of_them_are_no_good_sign(world: World) -> None:
     begun, may_end = threading.Semaphore(0), threading.Event()
 

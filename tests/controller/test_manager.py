@@ -39,6 +39,7 @@ from kubeprims.metrics import PrometheusMetrics
 from kubeprims.testing import APIServer, VirtualClock
 from kubeprims.testing.apiserver.faults import Match, Stall
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
+from tests.parity import case
 from tests.waiting import eventually
 
 TIMEOUT_S = 20.0
@@ -118,6 +119,7 @@ def running(manager: ControllerManager) -> Iterator[list[BaseException]]:
         assert group.join(Deadline.after(TIMEOUT_S)) == ()
 
 
+@case("CM-50")
 def test_groups_start_in_order_and_stop_in_the_reverse() -> None:
     recorder = Recorder()
     gate = Gate(recorder.log)
@@ -136,6 +138,7 @@ def test_groups_start_in_order_and_stop_in_the_reverse() -> None:
     assert recorder.log == ["+server", "+always", "+leader", "-leader", "released", "-always", "-server"]
 
 
+@case("CM-31")
 def test_a_manager_that_was_never_elected_starts_nothing_of_the_leader_while_it_stops() -> None:
     recorder = Recorder()
     manager = ControllerManager(gate=Gate(recorder.log))
@@ -146,6 +149,9 @@ def test_a_manager_that_was_never_elected_starts_nothing_of_the_leader_while_it_
     assert recorder.log == ["+always", "-always"]
 
 
+@case(
+    "CM-30", otherwise="D3: what the leader ran is waited for, as long as a stop may take; the error is LeadershipLost"
+)
 def test_lost_leadership_ends_the_manager() -> None:
     recorder = Recorder()
     gate = Gate(recorder.log)
@@ -179,6 +185,7 @@ def test_a_part_that_ends_takes_the_manager_down(dies: Callable[[], None], text:
     assert recorder.log.count("+other") == recorder.log.count("-other"), "never half of it"
 
 
+@case("CM-28")
 def test_what_does_not_end_in_time_is_named_and_the_lock_is_kept() -> None:
     recorder = Recorder()
     gate = Gate(recorder.log)
@@ -204,6 +211,7 @@ def test_what_does_not_end_in_time_is_named_and_the_lock_is_kept() -> None:
     assert "released" not in recorder.log
 
 
+@case("CM-32")
 def test_what_is_added_later_starts_at_once_and_nothing_is_taken_on_while_it_stops() -> None:
     recorder = Recorder()
     manager = ControllerManager()
@@ -227,6 +235,7 @@ def test_an_event_or_a_cancel_ends_it() -> None:
 # -- terms, hooks, elections ------------------------------------------------------------------------------------------
 
 
+@case("CM-53")
 def test_what_is_done_between_the_win_and_the_first_start_is_waited_for() -> None:
     recorder = Recorder()
     gate = Gate(recorder.log)
@@ -285,6 +294,7 @@ def test_a_term_that_is_won_while_it_stops_is_released() -> None:
     assert log == ["released"]
 
 
+@case("CM-21", "CM-22", "CM-47")
 def test_each_election_starts_its_own_and_the_loss_of_one_ends_all() -> None:
     recorder = Recorder()
     first, second = Gate(recorder.log), Gate(recorder.log)
@@ -308,6 +318,7 @@ def test_each_election_starts_its_own_and_the_loss_of_one_ends_all() -> None:
         ControllerManager(gates={"": first})
 
 
+@case("CM-49")
 def test_a_lost_term_leads_to_another_if_asked_for_and_the_rest_goes_on() -> None:
     recorder = Recorder()
     gate = Gate(recorder.log)
@@ -327,6 +338,7 @@ def test_a_lost_term_leads_to_another_if_asked_for_and_the_rest_goes_on() -> Non
     assert recorder.log.count("+always") == 1
 
 
+@case("CM-29")
 def test_what_cannot_be_made_anew_and_what_does_not_end_keep_it_from_rejoining() -> None:
     recorder = Recorder()
     manager = ControllerManager(options=ManagerOptions(rejoin=True))
@@ -353,6 +365,7 @@ def test_what_cannot_be_made_anew_and_what_does_not_end_keep_it_from_rejoining()
     assert isinstance(raised[0].__cause__, LeadershipLost), "both are told"
 
 
+@case("CM-19")
 def test_a_factory_may_decline(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder()
     manager = ControllerManager()
@@ -366,6 +379,7 @@ def test_a_factory_may_decline(caplog: pytest.LogCaptureFixture) -> None:
         ControllerManager().add_factory("", lambda: None)
 
 
+@case("CM-45")
 def test_what_the_leader_runs_may_warm_up_before_the_election() -> None:
     recorder = Recorder()
     gate = Gate(recorder.log)
@@ -383,6 +397,7 @@ def test_what_the_leader_runs_may_warm_up_before_the_election() -> None:
     assert [entry for entry in recorder.log if entry in {"warm", "+leader"}] == ["warm", "+leader"]
 
 
+@case("CM-3")
 def test_starts_keep_their_distance_if_asked_for() -> None:
     recorder = Recorder()
     clock = VirtualClock()
@@ -405,6 +420,7 @@ def test_starts_keep_their_distance_if_asked_for() -> None:
             ManagerOptions(**wrong)  # type: ignore[arg-type]
 
 
+@case("CM-29")
 def test_what_fails_while_it_stops_is_told() -> None:
     class Leaves:
         def run(self, stop: Cancel) -> None:
@@ -460,6 +476,7 @@ def ask(probes: Probes, path: str) -> tuple[int, str]:
         connection.close()
 
 
+@case("CM-6", "CM-10", "CM-35", "CM-45", "CM-51", "CM-52")
 def test_probes_say_how_caches_elections_and_controllers_are(
     kubeprims_apiserver: APIServer, kubeprims_client: Client
 ) -> None:
@@ -506,6 +523,7 @@ def test_probes_say_how_caches_elections_and_controllers_are(
     assert raised == []
 
 
+@case("CM-16")
 def test_a_manager_counts_the_controllers_that_run(kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
     registry = prometheus_client.CollectorRegistry()
     metrics = PrometheusMetrics(registry)
@@ -531,6 +549,7 @@ def nothing(key: ObjectKey, ctx: ReconcileContext) -> None:
     """Reconcile nothing."""
 
 
+@case("CM-12")
 def test_controllers_start_once_the_caches_are_in_sync(
     kubeprims_apiserver: APIServer, kubeprims_client: Client
 ) -> None:
@@ -548,6 +567,9 @@ def test_controllers_start_once_the_caches_are_in_sync(
     assert informer.is_stopped
 
 
+@case(
+    "CM-9", otherwise="DESIGN 4: the caches have to be in sync before the election, which takes a server that answers"
+)
 def test_caches_that_do_not_sync_end_the_manager_and_say_why(
     kubeprims_apiserver: APIServer, kubeprims_client: Client
 ) -> None:
@@ -580,6 +602,7 @@ def test_unknown_controllers_are_refused_before_anything_starts(kubeprims_client
     assert recorder.log == []
 
 
+@case("CM-17")
 def test_names_are_unique_and_what_is_run_can_be_run(kubeprims_client: Client) -> None:
     manager = ControllerManager()
     manager.add(Controller("web", nothing, client=kubeprims_client))
@@ -591,6 +614,7 @@ def test_names_are_unique_and_what_is_run_can_be_run(kubeprims_client: Client) -
         ManagerOptions(shutdown_timeout_s=0.0)
 
 
+@case("CM-40")
 def test_a_controller_that_dies_takes_the_manager_down(
     kubeprims_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -633,6 +657,7 @@ def program(how: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", PROGRAM, how], stdout=subprocess.PIPE, text=True)
 
 
+@case("CM-57")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_drains_and_the_exit_code_is_zero(number: signal.Signals) -> None:
     with program("quick") as process:
@@ -643,6 +668,7 @@ def test_one_signal_drains_and_the_exit_code_is_zero(number: signal.Signals) -> 
         assert process.wait(TIMEOUT_S) == os.EX_OK
 
 
+@case("CM-42", otherwise="QUIRK: the exit code of a second signal is the shell's own for it, 128 and its number")
 def test_a_second_signal_ends_at_once() -> None:
     with program("slow") as process:
         assert process.stdout is not None
@@ -653,6 +679,7 @@ def test_a_second_signal_ends_at_once() -> None:
         assert process.wait(TIMEOUT_S) == 128 + signal.SIGTERM
 
 
+@case("CM-57")
 def test_signals_are_handled_in_the_main_thread_alone() -> None:
     raised: list[BaseException] = []
 

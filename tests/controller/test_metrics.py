@@ -11,11 +11,13 @@ from kubeprims.controller.result import Result
 from kubeprims.errors import ConfigError, TerminalError
 from kubeprims.meta import ObjectKey
 from kubeprims.metrics import PrometheusMetrics
+from tests.parity import case
 from tests.waiting import eventually
 
 TIMEOUT_S = 20.0
 
 
+@case("CM-61")
 def test_reconciles_are_counted_by_how_they_end_and_series_end_with_the_controller(kubeprims_client: Client) -> None:
     metrics = PrometheusMetrics(prometheus_client.CollectorRegistry())
 

@@ -16,6 +16,7 @@ from kubeprims.errors import ConfigError, InvalidArgument
 from kubeprims.metrics import MetricFamily, MetricKind, PrometheusMetrics
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.transport.small_server import CONNECTIONS_MAX
+from tests.parity import case
 from tests.waiting import eventually
 
 TIMEOUT_S = 20.0
@@ -48,6 +49,7 @@ def get(probes: Probes, path: str, *, method: str = "GET") -> tuple[int, str]:
         connection.close()
 
 
+@case("CM-34")
 def test_a_process_without_checks_is_well(probes: Probes) -> None:
     assert get(probes, "/healthz") == (200, "ok")
     assert get(probes, "/readyz/") == (200, "ok")
@@ -55,6 +57,7 @@ def test_a_process_without_checks_is_well(probes: Probes) -> None:
     assert get(probes, "/healthz?verbose") == (200, "[+]ping ok\nhealthz check passed\n")
 
 
+@case("CM-34", "CM-35")
 def test_one_check_that_fails_fails_all_and_its_reason_is_logged_and_not_shown(
     probes: Probes, caplog: pytest.LogCaptureFixture
 ) -> None:

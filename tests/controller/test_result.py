@@ -6,8 +6,10 @@ import pytest
 
 from kubeprims.controller.result import NextStep, Outcome, ReconcileResult, Result, outcome_of_error, outcome_of_result
 from kubeprims.errors import AlreadyExists, ApplyConflict, Conflict, InvalidArgument, TerminalError
+from tests.parity import case
 
 
+@case("CM-38")
 @pytest.mark.parametrize(
     ("returned", "outcome"),
     [
@@ -38,6 +40,7 @@ def test_a_time_is_a_number_of_seconds(seconds: float) -> None:
         Result(requeue_after_s=seconds)
 
 
+@case("CM-38")
 def test_an_error_is_tried_again_and_reported() -> None:
     outcome = outcome_of_error(ValueError("no"))
     assert outcome == Outcome(ReconcileResult.ERROR, NextStep.RETRY, is_reported=True)

@@ -9,6 +9,7 @@ from tests.parity import case
 KNOWN = ("job", "node", "token")
 
 
+@case("CM-2")
 @case("LE-EN1")
 @pytest.mark.parametrize(
     ("controllers", "selected"),

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 CASES_FILE = pathlib.Path(__file__).with_name("cases.tsv")
+MANAGER_CASES_FILE = pathlib.Path(__file__).with_name("manager_cases.tsv")
+"""The sentences of the specification about controller managers, which the table of cases does not number."""
 
 AREAS = {
     "IN": "Informer, cache and work queue",
     "LE": "Leader election",
     "IM": "Transport, impersonation and gateway",
     "PX": "Proxy",
+    "CM": "Controller manager",
 }
 
 
@@ -64,12 +67,15 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def load_cases(path: pathlib.Path = CASES_FILE) -> dict[str, Case]:
-    """Read the table of cases, by id, in its own order."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        next(rows)
-        return {row[0]: Case(*row) for row in rows}
+def load_cases(paths: Sequence[pathlib.Path] = (CASES_FILE, MANAGER_CASES_FILE)) -> dict[str, Case]:
+    """Read the tables of cases, by id, in their own order."""
+    cases: dict[str, Case] = {}
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            next(rows)
+            cases |= {row[0]: Case(*row) for row in rows}
+    return cases
 
 
 def save_outcomes(outcomes: Iterable[Outcome], path: pathlib.Path) -> None:

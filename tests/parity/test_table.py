@@ -6,6 +6,8 @@ import pytest
 
 from tests.parity import case
 from tests.parity.table import (
+    CASES_FILE,
+    MANAGER_CASES_FILE,
     Case,
     Outcome,
     Status,
@@ -26,7 +28,8 @@ def statuses(*outcomes: Outcome) -> list[Status]:
 
 def test_every_case_of_the_table_has_an_id_of_its_own_and_a_known_area() -> None:
     cases = load_cases()
-    assert len(cases) == 721
+    assert len(load_cases([CASES_FILE])) == 721
+    assert len(cases) == 721 + len(load_cases([MANAGER_CASES_FILE]))
     render_text(judge(cases, []))  # an area without a name would be a KeyError
 
 
@@ -72,7 +75,7 @@ def test_the_counts_add_up_per_group_and_in_all() -> None:
     assert lines[3] == "failed: IN-2"
 
 
-@pytest.mark.parametrize("reason", ["", "we like it better", "D-less"])
+@pytest.mark.parametrize("reason", ["", "we like it better", "D-less", "scope"])
 def test_an_answer_of_our_own_rests_on_something(reason: str) -> None:
     with pytest.raises(ValueError, match="names no decision, D-number or QUIRK note"):
         case("IN-1", otherwise=reason)

@@ -26,6 +26,7 @@ def figure(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None
     return metrics.registry.get_sample_value(f"workqueue_{name}", {"name": "web", **labels})
 
 
+@case("CM-58")
 @case("IN-200")
 def test_every_figure_is_exact(metrics: PrometheusMetrics) -> None:
     clock = VirtualClock()
@@ -87,6 +88,7 @@ def test_a_queue_without_a_name_has_no_figures(metrics: PrometheusMetrics) -> No
     assert figure(metrics, "depth") is None
 
 
+@case("CM-58")
 def test_the_names_are_those_of_upstream() -> None:
     assert {family.name for family in FAMILIES} == {
         "workqueue_depth",

@@ -85,6 +85,7 @@ def test_a_bucket_lets_a_burst_go_and_then_so_many_a_second() -> None:
     assert limiter.num_requeues("any") == 0
 
 
+@case("CM-43")
 def test_the_default_waits_for_the_key_and_for_the_bucket() -> None:
     limiter = default_controller_rate_limiter()
     assert delays(limiter, "bad", 4) == [0.005, 0.01, 0.02, 0.04]
