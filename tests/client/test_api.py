@@ -120,7 +120,9 @@ def test_a_list_is_read_item_by_item() -> None:
         assert stream.resource_version == "9"
 
 
-@pytest.mark.parametrize("body", [b'{"kind":"NodeList","items":[', b'{"kind":"Table","items":[]}', b"x", b"{}"])
+@pytest.mark.parametrize(
+    "body", [b'{"kind":"NodeList","items":[', b'{"kind":"Table","apiVersion":"meta.k8s.io/v1"}', b"x", b"{}"]
+)
 def test_a_list_that_is_none_or_breaks_off_is_told_with_its_url(body: bytes) -> None:
     def read() -> None:
         with answering(body).api().open_list(GET) as stream:

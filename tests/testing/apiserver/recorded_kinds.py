@@ -102,10 +102,12 @@ def _shown(cause: JSONObject) -> JSONObject:
 
 def _sorted_keys(causes: list[JSONValue]) -> list[JSONValue]:
     """Return the causes with those about the keys of maps, which Go walks in any order, sorted."""
-    about_keys = [cause for cause in causes if isinstance(cause, dict) and str(cause["field"]).startswith("data[")]
-    if len(about_keys) != len(causes):
-        return causes
-    return sorted(causes, key=json.dumps)
+    fields = [str(cause["field"]) for cause in causes if isinstance(cause, dict)]
+    if all(field.startswith("data[") for field in fields):
+        return sorted(causes, key=json.dumps)
+    if all(field.startswith("spec.hard[") for field in fields):
+        return [cause for _, cause in sorted(zip(fields, causes, strict=True), key=lambda found: found[0])]
+    return causes
 
 
 def _with_version(obj: JSONObject, before: JSONObject) -> JSONObject:
