@@ -174,11 +174,6 @@ class ReflectorStatus:
         self.next_try_s: float | None = None
         self.last_contact_s: float | None = None
 
-    @property
-    def idle_timeouts(self) -> int:
-        """How many watches were given up because they had gone silent."""
-        return self.restarts.get(RestartCause.IDLE, 0)
-
     def next_try_in_s(self, clock: Clock) -> float:
         """Return in how many seconds the next try is; 0 if one is under way."""
         next_try_s = self.next_try_s

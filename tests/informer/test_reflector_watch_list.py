@@ -10,6 +10,7 @@ import pytest
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.errors import BadRequest, ConnectError, ConnectionLost, Forbidden, ResourceVersionRewound, WatchIdle
 from kubeprims.informer.expected_type import ExpectedType
+from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.reflector import ReflectorState
@@ -316,7 +317,7 @@ def test_silence_is_counted_and_the_server_asked_for_its_version() -> None:
     assert played.script.questions == ["watch-list None", "watch 5", "probe", "watch 5"]
     assert [options.resource_version for options in played.script.asked if isinstance(options, ListOptions)] == [None]
     status_ = played.reflector.status
-    assert (status_.idle_timeouts, status_.probes, status_.lists) == (2, 1, 0)
+    assert (status_.restarts[RestartCause.IDLE], status_.probes, status_.lists) == (2, 1, 0)
     assert played.errors == [(silent, 0.0), (silent, 0.0)]
 
 
