@@ -7,6 +7,7 @@ The map of the package::
     Indexer, Lister, DeltaFIFO           what the copy is made of                   kubeprims.cache
     Controller, ControllerManager        what reconciles, and runs as one           kubeprims.controller
     WorkQueue, RateLimitingQueue         keys to be worked on                       kubeprims.workqueue
+    resource_lock and its kinds          what candidates contend for                kubeprims.leaderelection
     Unstructured, WatchEvent             objects as the API has them                kubeprims.objects
     Transport, TransportConfig           the one road to the network                kubeprims.transport
     KubeprimsError and its kinds         every error, in one tree                   kubeprims.errors
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         errors,
         http1,
         informer,
+        leaderelection,
         metrics,
         objects,
         testing,
@@ -112,6 +114,10 @@ if TYPE_CHECKING:
     from kubeprims.informer.shared import SharedInformer
     from kubeprims.informer.typed import DeletedObject, typed_handler
     from kubeprims.informer.until import until_with_sync
+    from kubeprims.leaderelection.lock import ResourceLock
+    from kubeprims.leaderelection.locks import ConfigMapLock, EndpointsLock, LeaseLock
+    from kubeprims.leaderelection.multi_lock import MultiLock
+    from kubeprims.leaderelection.resource_lock import resource_lock
     from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
     from kubeprims.metrics import Metrics, PrometheusMetrics
     from kubeprims.objects.event import WatchEvent, WatchEventType
@@ -168,6 +174,10 @@ _HOME = {
     "kubeprims.informer.shared": "SharedInformer",
     "kubeprims.informer.typed": "DeletedObject typed_handler",
     "kubeprims.informer.until": "until_with_sync",
+    "kubeprims.leaderelection.lock": "ResourceLock",
+    "kubeprims.leaderelection.locks": "ConfigMapLock EndpointsLock LeaseLock",
+    "kubeprims.leaderelection.multi_lock": "MultiLock",
+    "kubeprims.leaderelection.resource_lock": "resource_lock",
     "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
     "kubeprims.metrics": "Metrics PrometheusMetrics",
     "kubeprims.objects.event": "WatchEvent WatchEventType",
@@ -192,6 +202,7 @@ _PACKAGES = frozenset(
         "errors",
         "http1",
         "informer",
+        "leaderelection",
         "metrics",
         "objects",
         "testing",
@@ -231,6 +242,7 @@ __all__ = [
     "Client",
     "Clock",
     "ConfigError",
+    "ConfigMapLock",
     "Conflict",
     "ConnectError",
     "ConnectionLost",
@@ -247,6 +259,7 @@ __all__ = [
     "DeltaFIFO",
     "DeltaType",
     "Deltas",
+    "EndpointsLock",
     "EventRecorder",
     "ExecPolicy",
     "FieldConflict",
@@ -264,12 +277,14 @@ __all__ = [
     "InvalidArgument",
     "KubeprimsError",
     "LabelSelector",
+    "LeaseLock",
     "LifecycleError",
     "ListOptions",
     "ListWatch",
     "Lister",
     "ListerWatcher",
     "Metrics",
+    "MultiLock",
     "NotFound",
     "Notification",
     "ObjectKey",
@@ -288,6 +303,7 @@ __all__ = [
     "Resource",
     "ResourceEventHandler",
     "ResourceExpired",
+    "ResourceLock",
     "ResourceVersionRewound",
     "Result",
     "RetryWatcher",
@@ -329,8 +345,10 @@ __all__ = [
     "errors",
     "http1",
     "informer",
+    "leaderelection",
     "metrics",
     "objects",
+    "resource_lock",
     "retry_on_conflict",
     "testing",
     "transport",

@@ -73,6 +73,11 @@ class ResourceLock(Protocol):
     """
 
     @property
+    def client(self) -> Client:
+        """The server that it is on."""
+        ...
+
+    @property
     def identity(self) -> str:
         """The candidate's: what it writes as the holder."""
         ...

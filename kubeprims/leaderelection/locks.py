@@ -24,22 +24,19 @@ class LockObject:
     Attributes:
         kind: What it is.
         key: Where it is.
+        labels: What it is given with every write.
 
     Concurrency:
         Immutable: any number of threads at once.
     """
 
-    __slots__ = ("_labels", "_resource", "key", "kind")
+    __slots__ = ("_resource", "key", "kind", "labels")
 
     def __init__(self, kind: LockKind, client: Client, key: ObjectKey, labels: Mapping[str, str]) -> None:
         self.kind = kind
         self.key = key
-        self._labels = dict(labels)
+        self.labels = dict(labels)
         self._resource = client.resource(kind.resource, key.namespace)
-
-    def with_client(self, client: Client) -> LockObject:
-        """Return the same by way of another client."""
-        return LockObject(self.kind, client, self.key, self._labels)
 
     def read(self, timeout_s: float | None, cancel: Cancel | None) -> Unstructured:
         """Return the object."""
@@ -47,14 +44,14 @@ class LockObject:
 
     def create(self, record: LeaderElectionRecord, timeout_s: float | None, cancel: Cancel | None) -> Unstructured:
         """Make the object, and return it."""
-        made = self.kind.created(self.key.namespace, self.key.name, record, self._labels)
+        made = self.kind.created(self.key.namespace, self.key.name, record, self.labels)
         return self._resource.create(made, timeout_s=timeout_s, cancel=cancel)
 
     def update(
         self, known: Unstructured, record: LeaderElectionRecord, timeout_s: float | None, cancel: Cancel | None
     ) -> Unstructured:
         """Change the object that is known, unless it has changed since, and return it."""
-        changed = self.kind.changed(known.to_dict(), record, self._labels)
+        changed = self.kind.changed(known.to_dict(), record, self.labels)
         return self._resource.update(changed, timeout_s=timeout_s, cancel=cancel)
 
     def list_watch(self) -> ListWatch:
@@ -69,6 +66,7 @@ class ObjectLock:
     bring.
 
     Attributes:
+        client: The server that it is on.
         identity: What this candidate writes as the holder.
         has_generated_identity: Whether that was made up for this lock.
         recorder: Takes the events of the lock; None: they go nowhere.
@@ -108,6 +106,7 @@ class ObjectLock:
             check_path_segment(namespace, what="the namespace of a lock"),
             check_path_segment(name, what="the name of a lock"),
         )
+        self.client = client
         self.has_generated_identity = identity is None
         self.identity = make_identity() if identity is None else check_identity(identity)
         self._object = LockObject(self._kind, client, key, labels or {})
@@ -125,12 +124,16 @@ class ObjectLock:
 
     def with_client(self, client: Client) -> Self:
         """Return the same lock by way of another client; it has read and written nothing yet."""
-        other = object.__new__(type(self))
+        known = self._object
+        other = type(self)(
+            client,
+            namespace=known.key.namespace,
+            name=known.key.name,
+            identity=self.identity,
+            labels=known.labels,
+            recorder=self.recorder,
+        )
         other.has_generated_identity = self.has_generated_identity
-        other.identity = self.identity
-        other._object = self._object.with_client(client)
-        other.recorder = self.recorder
-        other._held = Held()
         return other
 
     def get(self, *, timeout_s: float | None = None, cancel: Cancel | None = None) -> Observation:

@@ -66,6 +66,11 @@ class MultiLock:
         self._secondary = secondary
         self._held: Held[_Pair] = Held()
 
+    @property
+    def client(self) -> Client:
+        """The server that it is on."""
+        return self._primary.client
+
     def describe(self) -> str:
         """Return ``namespace/name`` of the primary."""
         return self._primary.describe()

@@ -550,6 +550,7 @@ def test_a_lock_by_way_of_another_client_is_the_same_and_knows_nothing(
     with kubeprims_client.with_options(user_agent_suffix="leader-election") as client:
         other = lock.with_client(client)
         assert type(other) is type(lock)
+        assert (lock.client, other.client) == (kubeprims_client, client)
         assert (other.identity, other.has_generated_identity) == (lock.identity, True)
         with pytest.raises(LifecycleError):
             other.update(a_record())
