@@ -102,6 +102,7 @@ def record_from_annotation(text: str) -> LeaderElectionRecord:
     """
     if len(text) > ANNOTATION_CHARS_MAX:
         raise DecodeError(f"the annotation {LEADER_ANNOTATION} has more than {ANNOTATION_CHARS_MAX} characters")
+    found: JSONValue
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
