@@ -14,7 +14,9 @@ from kubeprims.testing import APIServer
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-QUICKSTART = ROOT / "examples" / "01_quickstart.py"
+QUICKSTART, INDEXERS, WORKQUEUE = EXAMPLES = [
+    ROOT / "examples" / name for name in ("01_quickstart.py", "02_indexers.py", "03_workqueue.py")
+]
 TIMEOUT_S = 20.0
 
 
@@ -188,4 +190,46 @@ def test_the_quickstart_shows_pods_and_counts_them_by_node(server: APIServer, ku
     assert (code, err) == (0, "")
     assert "synced: 1 pods" in out
     assert out.splitlines()[-1] == "node-7: 1 pods"
-    assert len(QUICKSTART.read_text().splitlines()) < 80
+
+
+def scheduled(name: str, node: str, image: str, **labels: str) -> dict[str, object]:
+    pod = a_pod(name, **labels)
+    containers = [{"name": "c", "image": image}]
+    return {**pod, "spec": {"nodeName": node, "containers": containers}, "status": {"phase": "Running"}}
+
+
+def test_the_example_of_indexers_answers_its_questions(server: APIServer, kubeconfig: str) -> None:
+    server.create("v1/pods", scheduled("web-0", "node-7", "web:1", app="web"), namespace="default")
+    server.create("v1/pods", scheduled("web-1", "node-8", "web:1", app="web"), namespace="default")
+    server.create("v1/pods", scheduled("db-0", "node-8", "db:2", app="db"), namespace="default")
+    code, out, err = run(str(INDEXERS), "--kubeconfig", kubeconfig, "--image", "web")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:3] == ["3 pods on 2 nodes", "web:1: default/web-0, default/web-1", "Pending: 3"]
+    assert "newest of db: default/db-0" in lines
+
+
+def test_the_example_of_a_work_queue_works_on_pods_and_tries_again(server: APIServer, kubeconfig: str) -> None:
+    server.create("v1/pods", scheduled("web-0", "node-7", "web:1"), namespace="default")
+    server.create("v1/pods", a_pod("web-1"), namespace="default")
+    code, out, err = run(str(WORKQUEUE), "--kubeconfig", kubeconfig, "--for", "0.5")
+    assert (code, err) == (0, "")
+    assert "default/web-0 runs on node-7\n" in out
+    for failures in (1, 2, 3):
+        assert f"failure {failures}: default/web-1 is not scheduled yet\n" in out
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_short_and_say_how_they_are_called(example: Path) -> None:
+    assert len(example.read_text().splitlines()) < 80
+    code, out, err = run(str(example), "--help")
+    assert (code, err) == (0, "")
+    assert f"python examples/{example.name}" in out
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_say_in_one_line_what_is_wrong(example: Path, tmp_path: Path) -> None:
+    code, out, err = run(str(example), "--kubeconfig", str(tmp_path / "none"))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1

@@ -129,10 +129,14 @@ def test_a_controller_says_what_it_is_at(world: World) -> None:
 @case("CM-13")
 def test_controllers_run_at_the_same_time(kubeprims_apiserver: APIServer, kubeprims_client: Client) -> None:
     together = threading.Barrier(3, timeout=TIMEOUT_S)
+
+    def meet(key: ObjectKey, ctx: ReconcileContext) -> None:
+        together.wait()
+
     manager = ControllerManager()
     controllers: list[Controller] = []
     for name in ("a", "b", "c"):
-        controller = Controller(name, lambda key, ctx: together.wait() and None, client=kubeprims_client)
+        controller = Controller(name, meet, client=kubeprims_client)
         controller.enqueue("default/any")
         manager.add(controller)
         controllers.append(controller)
