@@ -212,11 +212,21 @@ def test_the_example_of_indexers_answers_its_questions(server: APIServer, kubeco
 def test_the_example_of_a_work_queue_works_on_pods_and_tries_again(server: APIServer, kubeconfig: str) -> None:
     server.create("v1/pods", scheduled("web-0", "node-7", "web:1"), namespace="default")
     server.create("v1/pods", a_pod("web-1"), namespace="default")
-    code, out, err = run(str(WORKQUEUE), "--kubeconfig", kubeconfig, "--for", "0.5")
-    assert (code, err) == (0, "")
-    assert "default/web-0 runs on node-7\n" in out
-    for failures in (1, 2, 3):
-        assert f"failure {failures}: default/web-1 is not scheduled yet\n" in out
+    with start(str(WORKQUEUE), "--kubeconfig", kubeconfig) as process:
+        assert process.stdout is not None
+        seen: list[str] = []
+        while "failure 3: default/web-1 is not scheduled yet\n" not in seen:
+            seen.append(process.stdout.readline())
+            assert seen[-1], "it has ended"
+        server.delete("v1/pods", "web-1", namespace="default")
+        while "default/web-1 is gone\n" not in seen:
+            seen.append(process.stdout.readline())
+            assert seen[-1], "it has ended"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, err) == (0, "")
+    assert "default/web-0 runs on node-7\n" in seen
+    assert "failure 1: default/web-1 is not scheduled yet\n" in seen
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
