@@ -13,6 +13,7 @@ from kubeprims.client.client import Client
 from kubeprims.client.options import ListOptions
 from kubeprims.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from kubeprims.meta import JSONObject
+from tests.leaderelection.contending import Contender
 from tests.leaderelection.locking import (
     ANNOTATED,
     LEASES,
@@ -190,3 +191,40 @@ def test_a_secondary_that_was_deleted_is_made_anew_and_one_that_was_changed_is_l
     with pytest.raises(Conflict):
         lock.update(a_record(after_s=3))
     assert leases.get(NAME).resource_version == foreign.resource_version
+
+
+@case("LE-ACQ1", "LE-ACQ4", "LE-REN1", "LE-REL1", "LE-A18")
+@pytest.mark.parametrize("kind", RESOURCES)
+def test_candidates_take_turns(kind: str, admin: Client, client: Client) -> None:
+    first, second = Contender(a_lock(kind, client)), Contender(a_lock(kind, client, OTHER))
+    first.begin()
+    assert first.leads
+    first.renew(3)
+    second.begin()
+    assert second.leaders == [ME]
+    # The first is not heard of any more.
+    second.again_at(20.0)
+    assert second.leads
+    assert second.leaders == [ME, OTHER]
+    second.renew(2)
+    first.pass_s(15.0)
+    first.again()
+    assert not first.leads
+    # The second gives the lock back, and the next one has it at once.
+    second.stop()
+    second.returned()
+    second.attempt()
+    assert second.ended is not None
+    assert second.ended.is_released
+    third = Contender(a_lock(kind, client, "third"))
+    third.begin()
+    assert third.leads
+    # Deleted, it is another term, with a larger token.
+    for resource in RESOURCES[kind]:
+        admin.resource(resource, NAMESPACE).delete(NAME)
+    third.again()
+    assert not third.leads
+    fourth = Contender(a_lock(kind, client, "fourth"))
+    fourth.begin()
+    tokens = [int(candidate.tokens[0]) for candidate in (first, second, third, fourth)]
+    assert tokens == sorted(set(tokens))
