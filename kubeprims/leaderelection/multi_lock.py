@@ -42,8 +42,9 @@ class MultiLock:
     Source:
         client-go v0.27.0 tools/leaderelection/resourcelock/multilock.go, ``MultiLock``.
         Differs: the secondary is written as it was read beside the primary, where upstream reads it again and so writes
-        over whatever has come in between; a primary that somebody else has created is a failure; a holder whose
-        secondary is missing updates the primary, where upstream creates it, finds it there, and takes it for its own.
+        over whatever has come in between; two objects that do not agree are held for the longer of the two durations; a
+        primary that somebody else has created is a failure; a holder whose secondary is missing updates the primary,
+        where upstream creates it, finds it there, and takes it for its own.
     """
 
     def __init__(self, primary: ObjectLock, secondary: ObjectLock, *, has_generated_identity: bool = False) -> None:
@@ -150,10 +151,9 @@ class MultiLock:
         if secondary is None:
             return first
         second = self._secondary.lock_object.kind.observe(secondary)
-        record = None if second.record is None else first.record
-        if record is not None and second.record is not None:
-            agree = record.holder_identity == second.record.holder_identity
-            record = record if agree else replace(record, holder_identity=UNKNOWN_LEADER)
+        record = None
+        if first.record is not None and second.record is not None:
+            record = _joined(first.record, second.record)
         return Observation(record, f"{first.version},{second.version}")
 
     def record_event(self, text: str) -> None:
@@ -167,3 +167,15 @@ class MultiLock:
 
     def __repr__(self) -> str:
         return f"<MultiLock of {self._primary!r} and {self._secondary!r}>"
+
+
+def _joined(primary: LeaderElectionRecord, secondary: LeaderElectionRecord) -> LeaderElectionRecord:
+    """Return what two records say together: the primary, unless they differ in who holds the lock.
+
+    Then it is held for as long as either of them says. Upstream goes by the primary, which may have been released, and
+    so say one second, while the newer kind of candidate holds the secondary.
+    """
+    if primary.holder_identity == secondary.holder_identity:
+        return primary
+    longer_s = max(primary.lease_duration_s, secondary.lease_duration_s)
+    return replace(primary, holder_identity=UNKNOWN_LEADER, lease_duration_s=longer_s)

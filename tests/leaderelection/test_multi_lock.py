@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kubeprims.client.client import Client
@@ -159,6 +161,24 @@ def test_objects_that_name_different_holders_are_held_by_nobody_knows_until_that
     after_a_duration(candidate)
     assert candidate.leads
     assert both(kubeprims_apiserver, kind) == (ME, ME)
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("released", [0, 1])
+def test_objects_that_do_not_agree_are_held_for_the_longer_of_their_durations(
+    kind: str, released: int, kubeprims_apiserver: APIServer, kubeprims_client: Client
+) -> None:
+    # The lock was released, for one second, and then the newer kind of candidate took the Lease, or the older one the
+    # other object.
+    records = [a_record(OTHER, transitions=1), a_record(OTHER, transitions=1)]
+    records[released] = replace(a_record("", after_s=1.0), lease_duration_s=1)
+    hold(kubeprims_apiserver, kind, *records)
+    candidate = contender(kind, kubeprims_client)
+    candidate.begin()
+    candidate.again_at(14.9)
+    assert not candidate.leads
+    candidate.again_at(20.0)
+    assert candidate.leads
 
 
 @EVERY_KIND
