@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from kubeprims.client.client import Client
@@ -245,6 +247,31 @@ def test_an_answer_that_comes_after_the_next_request_began_is_not_written_on(
     with pytest.raises(Conflict):
         lock.update(a_record(after_s=1))
     assert holder(kubeprims_apiserver, resource) == OTHER
+
+
+@EVERY_KIND
+def test_of_writes_at_the_same_time_none_is_lost(
+    kind: str, kubeprims_apiserver: APIServer, kubeprims_client: Client
+) -> None:
+    put(kubeprims_apiserver, RESOURCES[kind][0], None)
+    accepted: list[str] = []
+
+    def count(identity: str) -> None:
+        lock = a_lock(kind, kubeprims_client, identity)
+        for _ in range(25):
+            found = lock.get(timeout_s=TIMEOUT_S).record
+            assert found is not None
+            with contextlib.suppress(Conflict):
+                record = a_record(identity, transitions=found.leader_transitions + 1)
+                accepted.append(lock.update(record, timeout_s=TIMEOUT_S).token)
+
+    threads = ThreadGroup("candidates")
+    for number in range(4):
+        threads.spawn(lambda identity=f"web-{number}": count(identity), name=f"candidate {number}")  # type: ignore[misc]
+    assert threads.join(Deadline.after(TIMEOUT_S)) == ()
+    record = a_lock(kind, kubeprims_client).get().record
+    assert record is not None
+    assert record.leader_transitions == len(accepted) == len(set(accepted)) > 0
 
 
 def _drop(_: object) -> None:
