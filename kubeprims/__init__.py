@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from kubeprims.controller.context import ReconcileContext
     from kubeprims.controller.controller import Controller
     from kubeprims.controller.manager import ControllerManager
+    from kubeprims.controller.options import ManagerOptions
     from kubeprims.controller.probes import Probes
     from kubeprims.controller.result import Result
     from kubeprims.errors import (
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         KubeprimsError,
         LifecycleError,
         NotFound,
+        OwnWriteUnseen,
         ResourceExpired,
         ResourceVersionRewound,
         ServerError,
@@ -153,12 +155,13 @@ _HOME = {
     "kubeprims.controller.context": "ReconcileContext",
     "kubeprims.controller.controller": "Controller",
     "kubeprims.controller.manager": "ControllerManager",
+    "kubeprims.controller.options": "ManagerOptions",
     "kubeprims.controller.probes": "Probes",
     "kubeprims.controller.result": "Result",
     "kubeprims.errors": (
         "AlreadyExists ApplyConflict BadRequest CacheSyncTimeout Cancelled ConfigError Conflict ConnectError "
         "ConnectionLost ContentUnavailable CredentialError DeadlineExceeded DecodeError FieldConflict Forbidden "
-        "HandlerOverflow Invalid InvalidArgument KubeprimsError LifecycleError NotFound ResourceExpired "
+        "HandlerOverflow Invalid InvalidArgument KubeprimsError LifecycleError NotFound OwnWriteUnseen ResourceExpired "
         "ResourceVersionRewound ServerError StatusError StopTimeout TLSError TerminalError TooManyRequests "
         "TransportError Unauthorized UnexpectedContent UnknownIndex UnknownResource UnsupportedOperation "
         "WaitTimeout WatchClosed WatchIdle WatchListIncomplete WatchTooShort"
@@ -283,11 +286,13 @@ __all__ = [
     "ListWatch",
     "Lister",
     "ListerWatcher",
+    "ManagerOptions",
     "Metrics",
     "MultiLock",
     "NotFound",
     "Notification",
     "ObjectKey",
+    "OwnWriteUnseen",
     "PatchType",
     "Probes",
     "PrometheusMetrics",

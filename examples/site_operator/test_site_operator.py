@@ -94,6 +94,16 @@ def test_the_status_follows_the_deployment(sites: kp.Resource, server: APIServer
     eventually(lambda: server.list("events.k8s.io/v1/events", namespace="default"), what="an event")
 
 
+def test_a_site_can_be_scaled(sites: kp.Resource, server: APIServer) -> None:
+    sites.create(site(replicas=1))
+    eventually(lambda: there_is(server, "apps/v1/deployments", "blog"), what="the deployment")
+    sites.scale("blog", 3)  # kubectl scale site/blog --replicas=3
+    eventually(
+        lambda: server.get("apps/v1/deployments", "blog", namespace="default")["spec"]["replicas"] == 3,
+        what="three replicas",
+    )
+
+
 def test_a_site_is_listed_while_it_is_there(sites: kp.Resource, server: APIServer) -> None:
     def listed() -> dict:
         if not there_is(server, "v1/configmaps", DIRECTORY):

@@ -81,6 +81,7 @@ class EventRecorder:
         self.written = 0
         self._stop = Cancel()
         self._until = math.inf
+        self._last_moment = 0
         self._is_started = False
         self._threads = ThreadGroup(f"events of {controller}")
 
@@ -215,8 +216,8 @@ class EventRecorder:
     def _write(self, series: Series) -> None:
         key = series.key
         namespace = key.regarding.key.namespace or "default"
-        # As client-go names them: the object, and the moment in hexadecimal.
-        moment = int(series.last_time.timestamp() * 1e9)
+        # As client-go names them: the object, and the moment in nanoseconds, in hexadecimal; no two alike.
+        self._last_moment = moment = max(int(series.last_time.timestamp() * 1e6) * 1000, self._last_moment + 1)
         name = _NOT_IN_NAMES.sub("-", key.regarding.key.name.lower())[:_NAME_CHARS_MAX].strip("-.")
         event: JSONObject = {
             "apiVersion": "events.k8s.io/v1",

@@ -71,6 +71,16 @@ def test_an_event_has_a_name_that_it_may_have(
     assert recorder.dropped == 0
 
 
+def test_what_happens_in_one_moment_has_names_of_its_own(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    with EventRecorder(kubeprims_client, "example.com/web", clock=VirtualClock()) as recorder:
+        for number in range(3):
+            recorder.event(web, reason="Counted", note=str(number))
+    assert len(events_of(kubeprims_apiserver)) == 3
+    assert recorder.dropped == 0
+
+
 def test_a_recorder_starts_once(kubeprims_client: Client) -> None:
     with (
         EventRecorder(kubeprims_client, "example.com/web") as recorder,
