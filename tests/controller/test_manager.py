@@ -74,10 +74,12 @@ class Gate:
     """An election that a test decides."""
 
     def __init__(self, log: list[str]) -> None:
+        self.asked = threading.Event()
         self.elected = threading.Event()
         self.term = Term(log)
 
     def wait(self, stop: Cancel) -> Term | None:
+        self.asked.set()
         take_back = stop.add_callback(self.elected.set)
         self.elected.wait()
         take_back()
@@ -283,13 +285,15 @@ def test_a_term_that_is_won_while_it_stops_is_released() -> None:
 
     class Late(Gate):
         def wait(self, stop: Cancel) -> Term | None:
+            self.asked.set()
             stop.wait()
             return self.term  # it came in the same moment
 
-    manager = ControllerManager(gate=Late(log))
+    gate = Late(log)
+    manager = ControllerManager(gate=gate)
     manager.add(Recorder().runnable("always"), name="always", group=Group.ALWAYS)
     with running(manager) as raised:
-        eventually(lambda: len(manager._helpers) == 1, TIMEOUT_S, "it contends")
+        assert gate.asked.wait(TIMEOUT_S)
     assert raised == []
     assert log == ["released"]
 

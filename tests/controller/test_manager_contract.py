@@ -229,8 +229,9 @@ def test_further_elections_wait_for_the_first_one_if_asked_for() -> None:
     manager.add(recorder.runnable("main"), name="main")
     manager.add_factory("moved", lambda: recorder.runnable("moved"), election="migration")
     with running(manager) as raised:
-        eventually(lambda: [*manager._gates] and manager._helpers, TIMEOUT_S, "it contends")
+        assert first.asked.wait(TIMEOUT_S)
         assert recorder.log == []
+        assert not second.asked.is_set()
         first.elected.set()
         eventually(lambda: recorder.log == ["+main", "+moved"], TIMEOUT_S, "one after the other")
     assert raised == []
@@ -242,12 +243,13 @@ def test_further_elections_wait_for_the_first_one_if_asked_for() -> None:
 @case("CM-25")
 def test_what_says_nothing_is_for_the_leader_and_a_server_may_say_so() -> None:
     recorder = Recorder()
-    manager = ControllerManager(gate=Gate(recorder.log))
+    gate = Gate(recorder.log)
+    manager = ControllerManager(gate=gate)
     manager.add(recorder.runnable("work"), name="work")
     manager.add(recorder.runnable("webhooks"), name="webhooks", group=Group.SERVERS)
     with running(manager):
-        eventually(lambda: manager._helpers, TIMEOUT_S, "it contends")
-        assert recorder.log == ["+webhooks"]
+        assert gate.asked.wait(TIMEOUT_S)
+        eventually(lambda: recorder.log == ["+webhooks"], TIMEOUT_S, "the server alone")
 
 
 @case(
