@@ -112,8 +112,9 @@ if TYPE_CHECKING:
     from kubeprims.informer.lease import InformerLease
     from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
     from kubeprims.informer.options import InformerOptions
-    from kubeprims.informer.reflector import ListerWatcher, Reflector, ReflectorState
+    from kubeprims.informer.reflector import ListerWatcher, Reflector
     from kubeprims.informer.shared import SharedInformer
+    from kubeprims.informer.status import ReflectorState
     from kubeprims.informer.typed import DeletedObject, typed_handler
     from kubeprims.informer.until import until_with_sync
     from kubeprims.leaderelection.lock import ResourceLock
@@ -173,8 +174,9 @@ _HOME = {
     "kubeprims.informer.lease": "InformerLease",
     "kubeprims.informer.machine": "ReflectorMachine ReflectorOptions",
     "kubeprims.informer.options": "InformerOptions",
-    "kubeprims.informer.reflector": "ListerWatcher Reflector ReflectorState",
+    "kubeprims.informer.reflector": "ListerWatcher Reflector",
     "kubeprims.informer.shared": "SharedInformer",
+    "kubeprims.informer.status": "ReflectorState",
     "kubeprims.informer.typed": "DeletedObject typed_handler",
     "kubeprims.informer.until": "until_with_sync",
     "kubeprims.leaderelection.lock": "ResourceLock",

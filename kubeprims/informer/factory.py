@@ -22,11 +22,12 @@ from kubeprims.informer.lease import InformerLease
 from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
 from kubeprims.informer.options import InformerOptions
-from kubeprims.informer.reflector import ErrorCallback, ListerWatcher
+from kubeprims.informer.reflector import ListerWatcher
 from kubeprims.informer.scope import Scope
 from kubeprims.informer.selected_namespaces import SelectedNamespaces
 from kubeprims.informer.shared import STOP_TIMEOUT_S, SharedInformer
 from kubeprims.informer.start_gate import StartGate
+from kubeprims.informer.status import ErrorCallback
 from kubeprims.informer.sync import wait_for_informers
 from kubeprims.meta import GroupVersionResource
 from kubeprims.selectors import LabelSelector

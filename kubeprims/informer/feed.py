@@ -9,10 +9,12 @@ from typing import Protocol
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import KubeprimsError
 from kubeprims.informer.machine import ReflectorOptions, ResourceMemory
-from kubeprims.informer.pipeline import Pipeline, Source
+from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.refetch import Refetcher
-from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, Reflector, ReflectorStatus
+from kubeprims.informer.reflector import ListerWatcher, Reflector
+from kubeprims.informer.source import Source
 from kubeprims.informer.start_gate import StartGate
+from kubeprims.informer.status import ErrorCallback, ReflectorStatus
 from kubeprims.threads import Cancel, Latch
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.pipeline import Pipeline
-from kubeprims.informer.reflector import ReflectorStatus
+from kubeprims.informer.status import ReflectorStatus
 from kubeprims.metrics import MetricFamily, MetricKind, Sample
 
 

@@ -13,7 +13,8 @@ from kubeprims.errors import ConfigError, InvalidArgument, KubeprimsError, Lifec
 from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.feed import FeedParts, ReflectorFeed
 from kubeprims.informer.progress import Progress
-from kubeprims.informer.reflector import ListerWatcher, ReflectorState, ReflectorStatus
+from kubeprims.informer.reflector import ListerWatcher
+from kubeprims.informer.status import ReflectorState, ReflectorStatus
 from kubeprims.meta import compare_resource_versions
 from kubeprims.threads import Cancel
 

@@ -15,7 +15,7 @@ of its own, which infers deletions among the objects of its namespace only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
 from kubeprims.cache.delta_fifo import DeltaQueue, DeltaType
@@ -28,17 +28,13 @@ from kubeprims.informer.event_counts import EventCounts
 from kubeprims.informer.handlers import Reason
 from kubeprims.informer.known import KnownInNamespace
 from kubeprims.informer.options import QUEUES, MakeQueue
+from kubeprims.informer.source import Intake, Source, is_older
 from kubeprims.informer.telling import is_alive, worth_telling
-from kubeprims.meta import compare_resource_versions
-from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
-from kubeprims.objects.record import KEY, ObjectRecord
-from kubeprims.threads import Latch
+from kubeprims.objects.event import MalformedObject
+from kubeprims.objects.record import KEY
 
 DIRTY_KEYS_MAX = 10_000
 """How many objects that could not be understood are remembered; the next list counts the others again."""
-
-Intake = Callable[[ObjectRecord], ObjectRecord | MalformedObject | None]
-"""Makes of a record what is kept: another record; None if it is not ours; a malformed object if that failed."""
 
 
 class Pipeline:
@@ -167,7 +163,7 @@ class Pipeline:
         Asked while the cache changes, it may tell a moment late, never too early.
         """
         return self._has_synced and all(
-            source.resource_version == resource_version or _is_older(resource_version, source.resource_version)
+            source.resource_version == resource_version or is_older(resource_version, source.resource_version)
             for source in self._sources
             if namespace is None or source.namespace in {None, namespace}
         )
@@ -274,218 +270,3 @@ class Pipeline:
             registration.push(batch)
             if not registration.is_active:  # it was too slow, and asked for that
                 self.remove(registration)
-
-
-class Source:
-    """What one reflector tells a pipeline: its sink.
-
-    Attributes:
-        namespace: Where its objects are; None is everywhere.
-        resource_version: The version up to which the cache has its objects; empty before its first list.
-        listed: Set once its first list is in the cache, or it takes no more.
-        is_closed: Whether it takes no more.
-
-    Concurrency:
-        Every method may be called from any thread; each takes the pipeline's lock, and those that tell of something
-        then wait, outside of it, for handlers that block.
-    """
-
-    def __init__(
-        self, pipeline: Pipeline, queue: DeltaQueue, *, namespace: str | None = None, intake: Intake | None = None
-    ) -> None:
-        """Make a source; :meth:`Pipeline.source` does."""
-        self.namespace = namespace
-        self.resource_version = ""
-        self.listed = Latch()
-        self.on_dirty: Callable[[], None] = lambda: None
-        """Called, outside the lock, after objects came while some could not be understood; it must not block."""
-        self._pipeline = pipeline
-        self._lock = pipeline.lock
-        self._indexer = pipeline.indexer
-        self._queue = queue
-        self._intake = intake
-        self.is_closed = False
-        # What a re-fetch has brought is newer than what the watch may still bring of that object: versions by key.
-        self._ahead: dict[str, str] = {}
-
-    def take(self, item: ObjectRecord | MalformedObject) -> ObjectRecord | MalformedObject | None:
-        """Return what is to be kept of an object that a list brings; None if it is not ours.
-
-        A list is read through this while it streams in: unchanged objects come out with the bytes that are in the
-        cache, so that a relist never holds them twice; those that are new to it as they will be kept.
-        """
-        if isinstance(item, MalformedObject):
-            return item
-        stored = self._indexer.stored(item)
-        if self._intake is None or stored is not item:
-            return stored
-        return self._intake(item)
-
-    def replace(
-        self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject] = ()
-    ) -> None:
-        """Make the objects of this source this list.
-
-        Args:
-            records: The objects, as :meth:`take` gave them.
-            resource_version: The version of the list.
-            malformed: The objects that are in the list and could not be understood.
-        """
-        pipeline = self._pipeline
-        with self._lock:
-            if self.is_closed:
-                return
-            self._ahead.clear()
-            pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
-            # What could not be understood is there all the same: its last good state is better than a false delete.
-            kept: list[ObjectRecord] = []
-            for item in malformed:
-                pipeline.mark(item)
-                last_good = None if item.key is None else self._indexer.record(item.key)
-                if last_good is not None:
-                    kept.append(last_good)
-            self._queue.replace([*records, *kept], resource_version)
-            pipeline.drain(self._queue, Reason.RELIST if pipeline.has_synced else Reason.INITIAL)
-            self.resource_version = resource_version
-        self.listed.set()
-        pipeline.has_listed(self)
-        pipeline.on_progress()
-        if pipeline.has_dirty:
-            self.on_dirty()
-        pipeline.wait_for_room(self)
-
-    def apply(self, events: Sequence[WatchEvent]) -> None:
-        """Change the objects of this source by these events, bookmarks among them."""
-        queue = self._queue
-        with self._lock:
-            if self.is_closed:
-                return
-            is_plain = self._is_plain()
-            for event in events:
-                admitted = event if is_plain else self._admit(event)
-                record = admitted.record
-                if record is None:
-                    self._apply_without_record(admitted)
-                    is_plain = self._is_plain()
-                elif admitted.type is WatchEventType.MODIFIED:
-                    queue.update(record)
-                elif admitted.type is WatchEventType.ADDED:
-                    queue.add(record)
-                else:
-                    queue.delete(record)
-            self._pipeline.drain(queue, Reason.LIVE)
-            newest = (event.resource_version for event in reversed(events) if event.resource_version)
-            self.resource_version = next(newest, self.resource_version)
-            counts = self._pipeline.event_counts
-            if counts is not None:
-                counts.note(events)
-            if self._ahead:
-                reached = self.resource_version
-                self._ahead = {key: ahead for key, ahead in self._ahead.items() if _is_older(reached, ahead)}
-        self._pipeline.on_progress()
-        if self._pipeline.has_dirty:
-            self.on_dirty()
-        self._pipeline.wait_for_room(self)
-
-    def dirty(self) -> dict[str, str]:
-        """Return the versions, by key, of this source's objects that could not be understood."""
-        return {key: version for key, version in self._pipeline.dirty.items() if self._is_mine(key)}
-
-    def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
-        """Take the state of an object that was asked for again because it could not be understood.
-
-        Args:
-            key: The object's key.
-            record: The object; malformed if it still cannot be understood; None if it is gone.
-            resource_version: The version of the answer.
-        """
-        pipeline, queue = self._pipeline, self._queue
-        with self._lock:
-            marked = pipeline.dirty.get(key)
-            if self.is_closed or marked is None or _is_older(resource_version, marked):
-                return  # the watch has brought something newer meanwhile
-            record = None if record is None else self.take(record)
-            if isinstance(record, MalformedObject):
-                pipeline.mark(record)
-                return
-            pipeline.unmark(key)
-            self._ahead[key] = resource_version
-            reached = self._indexer.resource_version
-            last_known = self._indexer.record(key)
-            if record is None:
-                if last_known is not None:
-                    queue.delete(last_known)
-            elif record is not last_known:  # it may have been damaged on its way alone
-                queue.update(record)
-            queue.bookmark(reached)  # one object is newer; the others are not
-            pipeline.drain(queue, Reason.RELIST, is_final_state_known=record is not None)
-        pipeline.wait_for_room(self)
-
-    @property
-    def depth(self) -> int:
-        """How many changes are on their way into the cache."""
-        return self._queue.depth
-
-    def close(self) -> None:
-        """Forget all objects, and take no more; :meth:`Pipeline.remove_source` does."""
-        pipeline = self._pipeline
-        with self._lock:
-            self.is_closed = True
-            self._ahead.clear()
-            pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
-            self._queue.replace((), "")
-            pipeline.drain(self._queue, Reason.RELIST)
-        self.listed.set()
-        pipeline.make_room()
-
-    def _is_mine(self, key: str) -> bool:
-        return self.namespace is None or key.startswith(f"{self.namespace}/")
-
-    def _is_plain(self) -> bool:
-        """Return whether events with a record can be applied as they are."""
-        return self._intake is None and not self._ahead and not self._pipeline.has_dirty
-
-    def _admit(self, event: WatchEvent) -> WatchEvent:
-        """Return what an event comes down to: itself, one with what is to be kept, or the version alone."""
-        record, version = event.record, event.resource_version
-        key = record[KEY] if record is not None else event.malformed and event.malformed.key
-        ahead = self._ahead.get(key or "", "")
-        if ahead and (version == ahead or _is_older(version, ahead)):
-            return event._replace(type=WatchEventType.BOOKMARK, record=None, malformed=None)
-        if record is None:
-            return event
-        taken = record if self._intake is None else self._intake(record)
-        if isinstance(taken, MalformedObject):
-            return event._replace(record=None, malformed=taken)
-        self._pipeline.unmark(record[KEY])
-        if taken is None:
-            return event._replace(type=WatchEventType.BOOKMARK, record=None)
-        return event if taken is record else event._replace(record=taken)
-
-    def _apply_without_record(self, event: WatchEvent) -> None:
-        if event.type is WatchEventType.BOOKMARK:
-            self._queue.bookmark(event.resource_version)
-        elif event.malformed is None:
-            pass
-        elif event.type is WatchEventType.DELETED:
-            self._delete_malformed(event.malformed)
-        else:
-            self._pipeline.mark(event.malformed)
-
-    def _delete_malformed(self, malformed: MalformedObject) -> None:
-        """Delete what is known by the key of an object whose final state could not be understood."""
-        if malformed.key is None:
-            return
-        self._pipeline.drain(self._queue, Reason.LIVE)  # it may have come a moment ago
-        self._pipeline.unmark(malformed.key)
-        last_known = self._indexer.record(malformed.key)
-        if last_known is not None:
-            self._queue.delete(last_known)
-            self._queue.bookmark(malformed.resource_version)
-            self._pipeline.drain(self._queue, Reason.LIVE, is_final_state_known=False)
-
-
-def _is_older(version: str, other: str) -> bool:
-    """Return whether a version is known to be older than another."""
-    order = compare_resource_versions(version, other)
-    return order is not None and order < 0

@@ -16,7 +16,8 @@ from kubeprims.backoff import Backoff, BackoffPolicy
 from kubeprims.client.options import ListOptions
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import InvalidArgument, KubeprimsError, LifecycleError
-from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorStatus
+from kubeprims.informer.reflector import ListerWatcher
+from kubeprims.informer.status import ErrorCallback, ReflectorStatus
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import KEY, ObjectRecord

@@ -7,20 +7,20 @@ It does what the machine says, and nothing else: each branch below is one effect
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from enum import StrEnum
 from typing import Protocol, assert_never
 
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.client.status import error_from_status
 from kubeprims.clock import Clock, Rng
-from kubeprims.errors import Cancelled, DecodeError, KubeprimsError, WatchIdle
+from kubeprims.errors import Cancelled, DecodeError, KubeprimsError, ResourceVersionRewound, WatchIdle
 from kubeprims.informer.effects import Effect, Follow, ListPage, Probe, Replace, Sleep, Watch, WatchList
 from kubeprims.informer.expected_type import ExpectedType
-from kubeprims.informer.failures import RestartCause, is_watch_list_refused
+from kubeprims.informer.failures import is_watch_list_refused
 from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions, ResourceMemory
+from kubeprims.informer.status import ErrorCallback, ReflectorState, ReflectorStatus
 from kubeprims.meta import GroupVersionKind
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import ObjectRecord
@@ -102,82 +102,9 @@ class ReflectorSink(Protocol):
         """Change the local copy by these events, as they came; bookmarks and malformed objects are among them."""
         ...
 
-
-class ReflectorState(StrEnum):
-    """What a reflector is doing."""
-
-    NEW = "new"
-    LISTING = "listing"
-    WATCHING = "watching"
-    WAITING = "waiting"
-    STOPPED = "stopped"
-
-
-ErrorCallback = Callable[[KubeprimsError, float], None]
-"""Called with each failure and the seconds until the next try (0: at once)."""
-
-
-class ReflectorStatus:
-    """How a reflector fares: written by its thread, read by anybody.
-
-    Attributes:
-        state: What it is doing.
-        last_error: The last failure; None again once a list is in or a watch is open.
-        failures: How many failures there were in all.
-        lists: How many first pages were asked for.
-        watches: How many watches were asked for.
-        watch_lists: How many watch-lists were asked for; each goes on as a watch.
-        probes: How often the server was asked for nothing but its version.
-        restarts: How often a list or a watch was begun anew, by cause.
-        listed: How many objects the running, or the last, list has brought.
-        malformed: How many objects could not be understood.
-        refetches: How many objects were asked for one by one, because they could not be understood before.
-        refetched_version: The version of the last answer to that since the last list; empty if there was none. The
-            server has been there, though the watch may not have come so far.
-        resource_version: The version of the local copy.
-        next_try_s: The clock when the next try is, while waiting; else None.
-        last_contact_s: The clock when the server was last heard of; None if never.
-    """
-
-    __slots__ = (
-        "failures",
-        "last_contact_s",
-        "last_error",
-        "listed",
-        "lists",
-        "malformed",
-        "next_try_s",
-        "probes",
-        "refetched_version",
-        "refetches",
-        "resource_version",
-        "restarts",
-        "state",
-        "watch_lists",
-        "watches",
-    )
-
-    def __init__(self, restarts: Mapping[RestartCause, int] | None = None) -> None:
-        self.state = ReflectorState.NEW
-        self.last_error: KubeprimsError | None = None
-        self.failures = 0
-        self.lists = 0
-        self.listed = 0
-        self.watches = 0
-        self.watch_lists = 0
-        self.probes = 0
-        self.restarts: Mapping[RestartCause, int] = {} if restarts is None else restarts
-        self.malformed = 0
-        self.refetches = 0
-        self.refetched_version = ""
-        self.resource_version = ""
-        self.next_try_s: float | None = None
-        self.last_contact_s: float | None = None
-
-    def next_try_in_s(self, clock: Clock) -> float:
-        """Return in how many seconds the next try is; 0 if one is under way."""
-        next_try_s = self.next_try_s
-        return 0.0 if next_try_s is None else max(0.0, next_try_s - clock.monotonic())
+    def distrust_versions(self) -> None:
+        """Take nothing for unchanged because of its version, up to the end of the next list: the server went back."""
+        ...
 
 
 class Reflector:
@@ -454,6 +381,8 @@ class Reflector:
     # -- waiting, and what everybody may know -----------------------------------------------------------------------
 
     def _sleep(self, delay_s: float, error: KubeprimsError, cancel: Cancel) -> Effect:
+        if isinstance(error, ResourceVersionRewound):
+            self._sink.distrust_versions()
         self.status.next_try_s = self._clock.monotonic() + delay_s
         self.status.state = ReflectorState.WAITING
         self._failed(error, delay_s)

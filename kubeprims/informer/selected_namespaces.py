@@ -8,7 +8,7 @@ from contextlib import suppress
 from kubeprims.errors import LifecycleError
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.lease import InformerLease
-from kubeprims.informer.reflector import ReflectorStatus
+from kubeprims.informer.status import ReflectorStatus
 
 
 class SelectedNamespaces:

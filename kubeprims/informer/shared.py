@@ -34,10 +34,11 @@ from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import QUEUES, InformerOptions
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.progress import Progress
-from kubeprims.informer.reflector import ErrorCallback, ListerWatcher, ReflectorState, ReflectorStatus
+from kubeprims.informer.reflector import ListerWatcher
 from kubeprims.informer.registry import HandlerRegistry
 from kubeprims.informer.scope import Scope
 from kubeprims.informer.start_gate import StartGate
+from kubeprims.informer.status import ErrorCallback, ReflectorState, ReflectorStatus
 from kubeprims.meta import compare_resource_versions
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 

@@ -22,8 +22,9 @@ from kubeprims.informer.namespaces import (
     combined,
 )
 from kubeprims.informer.pipeline import Pipeline
-from kubeprims.informer.reflector import ListerWatcher, ReflectorState, ReflectorStatus
+from kubeprims.informer.reflector import ListerWatcher
 from kubeprims.informer.shared import SharedInformer
+from kubeprims.informer.status import ReflectorState, ReflectorStatus
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.testing.list_watch import FakeListerWatcher
 from kubeprims.threads import Cancel

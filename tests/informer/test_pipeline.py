@@ -15,7 +15,8 @@ from kubeprims.informer.buffer import BufferPolicy
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, from_event
 from kubeprims.informer.options import QUEUES
-from kubeprims.informer.pipeline import Intake, Pipeline, Source
+from kubeprims.informer.pipeline import Pipeline
+from kubeprims.informer.source import Intake, Source
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, LABELS, RAW, UID, ObjectRecord
@@ -364,6 +365,21 @@ def test_a_list_that_brings_nothing_new_tells_nothing() -> None:
     source = synced(rig, record("a", 1))
     source.replace([record("a", 1)], "5")
     assert (rig.news(), rig.pipeline.indexer.resource_version) == ([], "5")
+
+
+@pytest.mark.parametrize("queue", ["in_order", "delta_fifo"])
+def test_once_a_server_went_back_the_same_version_may_be_another_state(queue: str) -> None:
+    rig = Rig(queue=queue)
+    same, other = record("a", 5), record("b", 6)
+    source = synced(rig, same, other)
+    again = (*other[:RAW], b'{"version":"six, once more"}')
+    source.distrust_versions()
+    listed = [source.take(item) for item in (record("a", 5), again)]
+    source.replace([item for item in listed if isinstance(item, tuple)], "7", [])
+    assert rig.news() == ["relist b 6->6"]
+    assert rig.pipeline.indexer.record("b") == again
+    assert source.resource_version == rig.pipeline.indexer.resource_version == "7"
+    assert source.take(record("b", 6)) is again, "versions are trusted again"
 
 
 def one_more_modified(source: Source, what: ObjectRecord) -> None:

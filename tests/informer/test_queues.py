@@ -9,7 +9,8 @@ from kubeprims.errors import ConfigError
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Notification, Reason, from_event
 from kubeprims.informer.options import QUEUES, InformerOptions
-from kubeprims.informer.pipeline import Pipeline, Source
+from kubeprims.informer.pipeline import Pipeline
+from kubeprims.informer.source import Source
 from kubeprims.objects.event import WatchEvent
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Deadline, ThreadGroup

@@ -14,7 +14,8 @@ from kubeprims.errors import Cancelled, InternalError, KubeprimsError, Lifecycle
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.refetch import ROUND_KEYS_MAX, Refetcher
-from kubeprims.informer.reflector import ListedObjects, ReflectorStatus, WatchedEvents
+from kubeprims.informer.reflector import ListedObjects, WatchedEvents
+from kubeprims.informer.status import ReflectorStatus
 from kubeprims.meta import JSONObject, ObjectKey
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import KEY, ObjectRecord

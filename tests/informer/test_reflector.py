@@ -24,7 +24,8 @@ from kubeprims.errors import (
     TooManyRequests,
 )
 from kubeprims.informer.machine import ReflectorOptions
-from kubeprims.informer.reflector import Reflector, ReflectorState
+from kubeprims.informer.reflector import Reflector
+from kubeprims.informer.status import ReflectorState
 from kubeprims.meta import JSONObject, ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, RAW, ObjectRecord
@@ -154,9 +155,13 @@ class Sink:
         self.malformed: list[list[str]] = []
         self.versions_seen: list[str] = []
         self.reflector: Reflector | None = None
+        self.distrusts = False
 
     def take(self, item: ObjectRecord | MalformedObject, /) -> ObjectRecord | MalformedObject | None:
         return item if isinstance(item, MalformedObject) else self.indexer.stored(item)
+
+    def distrust_versions(self) -> None:
+        self.distrusts = True
 
     def replace(
         self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject], /

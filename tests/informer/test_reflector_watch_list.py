@@ -13,7 +13,7 @@ from kubeprims.informer.expected_type import ExpectedType
 from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.machine import ReflectorOptions
-from kubeprims.informer.reflector import ReflectorState
+from kubeprims.informer.status import ReflectorState
 from kubeprims.meta import GroupVersionKind, JSONObject, ObjectKey
 from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
@@ -331,6 +331,7 @@ def test_a_version_that_went_back_is_reported_and_everything_read_anew() -> None
     assert played.script.questions == ["watch-list None", "watch 90", "probe", "watch-list None"]
     assert [type(error) for error, _ in played.errors[:2]] == [ConnectError, ResourceVersionRewound]
     assert played.sink.state() == {"restored": "3"}
+    assert played.sink.distrusts, "what has the same version now may be another state"
     assert played.reflector.status.resource_version == "41"
 
 

@@ -26,8 +26,8 @@ from kubeprims.errors import (
 from kubeprims.informer.handlers import Notification, Reason
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.options import InformerOptions
-from kubeprims.informer.reflector import ReflectorState
 from kubeprims.informer.shared import SharedInformer
+from kubeprims.informer.status import ReflectorState
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.unstructured import DeletedFinalStateUnknown, Unstructured

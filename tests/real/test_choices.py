@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from kubeprims.client.client import Client
 from kubeprims.errors import NotFound
 from kubeprims.informer.factory import SharedInformerFactory
-from kubeprims.informer.reflector import ErrorCallback
 from kubeprims.informer.shared import SharedInformer
+from kubeprims.informer.status import ErrorCallback
 from kubeprims.meta import JSONObject
 from kubeprims.sharding import Shard
 from kubeprims.testing import APIServer

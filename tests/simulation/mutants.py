@@ -16,9 +16,10 @@ from kubeprims.informer.effects import Effect, ListPage, Sleep, Watch, WatchList
 from kubeprims.informer.handlers import Reason, Tell
 from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
-from kubeprims.informer.pipeline import Pipeline, Source
+from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.refetch import Refetcher
 from kubeprims.informer.reflector import ListerWatcher, Reflector, WatchedEvents
+from kubeprims.informer.source import Source
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, ObjectRecord
 from kubeprims.testing.simulator.assembly import Assembly

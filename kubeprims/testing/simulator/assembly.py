@@ -10,9 +10,10 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Tell
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.options import QUEUES
-from kubeprims.informer.pipeline import Pipeline, Source
+from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.refetch import Refetcher
 from kubeprims.informer.reflector import ListerWatcher, Reflector
+from kubeprims.informer.source import Source
 from kubeprims.objects.record import ObjectRecord
 from kubeprims.testing.simulator.schedule import Manner
 from kubeprims.threads import Cancel

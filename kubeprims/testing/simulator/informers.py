@@ -20,7 +20,7 @@ from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.filtering import filtered
 from kubeprims.informer.handlers import Notification, Reason, ResourceEventHandler, from_event
 from kubeprims.informer.machine import ReflectorOptions
-from kubeprims.informer.reflector import ReflectorState
+from kubeprims.informer.status import ReflectorState
 from kubeprims.objects.record import KEY, LABELS, RESOURCE_VERSION, UID, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing.simulator.assembly import Assembly
