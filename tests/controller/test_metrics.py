@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pathlib
+import re
+
 import prometheus_client
 import pytest
 
@@ -11,6 +14,7 @@ from kubeprims.controller.result import Result
 from kubeprims.errors import ConfigError, TerminalError
 from kubeprims.meta import ObjectKey
 from kubeprims.metrics import PrometheusMetrics
+from kubeprims.workqueue.metrics import FAMILIES as QUEUE_FAMILIES
 from tests.parity import case
 from tests.waiting import eventually
 
@@ -53,3 +57,10 @@ def test_reconciles_are_counted_by_how_they_end_and_series_end_with_the_controll
     assert figure("reconcile_time_seconds_count") is None
     assert all(family.labels[0] == "controller" for family in FAMILIES)
     metrics.close()
+
+
+def test_the_page_names_every_metric_of_queues_controllers_and_managers() -> None:
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
+    named = dict(re.findall(r"^\| `((?!kubeprims_informer_)\w+)` \| (\w+) \|", page, re.MULTILINE))
+    families = (*QUEUE_FAMILIES, *FAMILIES)
+    assert {family.name: str(family.kind) for family in families}.items() <= named.items()

@@ -250,7 +250,7 @@ def test_the_figures_of_an_informer_that_dies_go_with_it(scraped: Scraped) -> No
 
 
 def test_the_page_names_every_metric() -> None:
-    named = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE))
+    named = dict(re.findall(r"^\| `(kubeprims_informer_\w+)` \| (\w+) \|", PAGE.read_text(), re.MULTILINE))
     assert named == {family.name: str(family.kind) for family in FAMILIES}
 
 
