@@ -61,7 +61,7 @@ from kubeprims.leaderelection.effects import (
     WriteFailure,
 )
 from kubeprims.leaderelection.observed import ObservedLock
-from kubeprims.leaderelection.pace import attempt_again_at_s, release_again_at_s, retry_delay_s
+from kubeprims.leaderelection.pace import attempt_again_at_s, look_pause_s, release_again_at_s, retry_delay_s
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.leaderelection.telling import Telling
 from kubeprims.leaderelection.written import created, is_same_term, released, renewed, taken
@@ -96,7 +96,9 @@ class ElectionMachine:
         self._lock = ObservedLock(identity, config)
         self._request: Request | None = None
         self._sent_at_s = 0.0
+        self._written_on: Observation | None = None
         self._next_at_s = 0.0
+        self._looks_from_s = 0.0
         self._reads_first = True
         self._is_unsure = False
         self._term: LeaderElectionRecord | None = None
@@ -169,8 +171,14 @@ class ElectionMachine:
         if self.phase is Phase.CONTENDING and observation is not None and is_held:
             lock.see(observation, now.clock_s)
             return self._telling.leader(self._lock) + (self._try_later(now) if self._request is None else ())
-        self._next_at_s = now.clock_s
+        if self.phase is Phase.LEADING and observation is not None and lock.has_written(observation.record):
+            return ()  # an earlier renewal, shown late
         self._reads_first = True
+        if now.clock_s < self._looks_from_s:
+            self._next_at_s = min(self._next_at_s, self._looks_from_s)
+        else:
+            self._next_at_s = now.clock_s
+            self._looks_from_s = now.clock_s + look_pause_s(self._config)
         return self._next(now)
 
     # -- what has happened: requests and waits ------------------------------------------------------------------------
@@ -234,7 +242,9 @@ class ElectionMachine:
         if self.phase is Phase.ENDED:
             return ()
         assert isinstance(request, Create | Update), request
-        has_changed = self._lock.see(Observation(request.record, version), now.clock_s)
+        # By what was written on: a watch may have shown the write before its answer came.
+        has_changed = self._written_on is None or self._written_on.version != version
+        self._lock.see(Observation(request.record, version), now.clock_s)
         match self.phase:
             case Phase.CONTENDING:
                 # A write that nobody can see opens no term: its token would be that of the write before.
@@ -479,6 +489,7 @@ class ElectionMachine:
     def _send(self, request: Request, now: Instant) -> tuple[Effect, ...]:
         assert self._request is None, (self._request, request)
         self._request = request
+        self._written_on = self._lock.observation
         self._sent_at_s = now.clock_s
         return (request,)
 

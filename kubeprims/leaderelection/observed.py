@@ -67,6 +67,12 @@ class ObservedLock:
         self._own_writes.append((record.acquire_time, record.renew_time))
         self._own_writes.append((_cut(record.acquire_time), _cut(record.renew_time)))
 
+    def has_written(self, record: LeaderElectionRecord | None) -> bool:
+        """Return whether this candidate, and nobody else of its identity, wrote a record."""
+        if record is None or record.holder_identity != self._identity:
+            return False
+        return (record.acquire_time, record.renew_time) in self._own_writes
+
     @property
     def record(self) -> LeaderElectionRecord:
         """What the lock says; nothing, if there is none or it cannot be read."""
@@ -91,7 +97,7 @@ class ObservedLock:
     @property
     def is_my_write(self) -> bool:
         """Whether this candidate, and nobody else of its identity, wrote the record."""
-        return self.is_mine and (self.record.acquire_time, self.record.renew_time) in self._own_writes
+        return self.has_written(self.record)
 
     @property
     def is_free(self) -> bool:

@@ -9,6 +9,9 @@ from kubeprims.leaderelection.observed import ObservedLock
 _EXPIRY_JITTER = 0.2
 """Who waits for a lease to end looks up to this many retry periods later: not all at once."""
 
+_LOOKS_MAX = 4
+"""How often within one retry period a watch may make its candidate look: it may lag, and show what is long over."""
+
 _RELEASE_JITTER = 0.25
 """A release that conflicts is tried again within this many retry periods."""
 
@@ -29,3 +32,8 @@ def attempt_again_at_s(lock: ObservedLock, now_s: float, config: ElectionConfig,
 def release_again_at_s(now_s: float, config: ElectionConfig, rng: Rng) -> float:
     """Return when to try a release again that has met a conflict: soon, for the budget is short."""
     return now_s + rng.random() * _RELEASE_JITTER * config.retry_period_s
+
+
+def look_pause_s(config: ElectionConfig) -> float:
+    """Return how long not to look again because of what a watch shows, in seconds."""
+    return config.retry_period_s / _LOOKS_MAX

@@ -934,6 +934,59 @@ def test_what_a_watch_shows_while_a_request_is_under_way_asks_for_nothing_more()
     assert candidate.see() == []
 
 
+def test_a_write_that_a_watch_shows_before_its_answer_comes_opens_a_term_all_the_same() -> None:
+    candidate = Candidate(MemoryLock())
+    candidate.start()
+    candidate.answer()
+    request = candidate.request
+    assert isinstance(request, Create)
+    candidate.lock.write(request.record)
+    assert candidate.see() == [NewLeader("me")]
+    candidate.request = None
+    candidate.take(candidate.machine.on_written(candidate.lock.version, "1", candidate.now))
+    assert candidate.leads
+
+
+def test_a_renewal_that_a_watch_shows_before_its_answer_comes_extends_the_term() -> None:
+    candidate = leader()
+    candidate.waited()
+    request = candidate.request
+    assert isinstance(request, Update)
+    candidate.lock.write(request.record)
+    assert candidate.see() == []
+    candidate.request = None
+    extended = candidate.take(candidate.machine.on_written(candidate.lock.version, "2", candidate.now))
+    assert extended[0] == ExtendTerm(candidate.now_s + 10.0)
+
+
+def test_a_leader_does_not_look_because_of_its_own_renewals_that_a_watch_shows_late() -> None:
+    candidate = leader()
+    shown = candidate.lock.observation
+    candidate.renew()
+    candidate.pass_s(0.1)
+    assert candidate.take(candidate.machine.on_seen(shown, candidate.now)) == []
+
+
+def test_a_watch_that_shows_what_is_long_over_makes_a_leader_look_four_times_a_period_at_most() -> None:
+    candidate = follower(held_by("you"))
+    old = [held_by("you", candidate.lock).observation for _ in range(20)]
+    candidate.lock.delete()
+    candidate.pass_s(1.5)
+    candidate.waited()
+    candidate.answer()
+    candidate.answer()
+    assert candidate.leads
+    candidate.requests.clear()
+    for observation in old:
+        candidate.pass_s(0.1)
+        candidate.take(candidate.machine.on_seen(observation, candidate.now))
+        if candidate.wait is not None and candidate.wait.until_s <= candidate.now_s:
+            candidate.waited()
+        while candidate.request is not None:
+            candidate.answer()
+    assert candidate.requests == ["get", "update"] * 4
+
+
 # -- coordinated ------------------------------------------------------------------------------------------------------
 
 
