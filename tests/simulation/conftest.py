@@ -17,5 +17,6 @@ def reports(pytestconfig: pytest.Config) -> list[Report]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     played = terminalreporter.config.stash.get(_REPORTS, [])
-    if played:
-        terminalreporter.write_line(f"simulation: {sum(played, Report())}")
+    for scenario in sorted({report.scenario for report in played}):
+        total = sum((report for report in played if report.scenario == scenario), Report())
+        terminalreporter.write_line(f"simulation of {scenario}: {total}")

@@ -69,6 +69,13 @@ def test_no_schedule_counts_twice() -> None:
         run(Numbers(), range(4)) + run(Numbers(), range(3, 8))
 
 
+def test_reports_of_different_worlds_do_not_add_up() -> None:
+    report = run(Numbers(), range(4))
+    assert (Report() + report).scenario == "numbers"
+    with pytest.raises(InvalidArgument, match="one report is of numbers, the other one of letters"):
+        report + Report(scenario="letters")
+
+
 def test_a_report_survives_being_written_down() -> None:
     report = run(Numbers(), range(5, 12), failures_max=2)
     assert Report.from_json(report.to_json()) == report

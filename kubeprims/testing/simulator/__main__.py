@@ -12,10 +12,13 @@ from typing import Any, Final
 
 from kubeprims.errors import InvalidArgument, KubeprimsError
 from kubeprims.testing.simulator.campaign import Report, Scenario, quiet_logs, replay, run, shrunk
+from kubeprims.testing.simulator.election import ElectionScenario, LongElectionScenario
 from kubeprims.testing.simulator.informers import InformerScenario
 
 # Each knows its own steps; whoever only plays and counts them need not.
-SCENARIOS: Final[Mapping[str, Callable[[], Scenario[Any]]]] = {"informer": InformerScenario}
+SCENARIOS: Final[Mapping[str, Callable[[], Scenario[Any]]]] = {
+    scenario.name: scenario for scenario in (InformerScenario, ElectionScenario, LongElectionScenario)
+}
 SCHEDULES: Final = 2_000
 PROGRESS_EVERY: Final = 1_000
 

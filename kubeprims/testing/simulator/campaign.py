@@ -93,6 +93,7 @@ class Report:
     """What was played. Reports of disjoint seeds add up.
 
     Attributes:
+        scenario: The name of the world; empty if nothing was played.
         seeds: Ranges of seeds, each from its first up to, not including, its last.
         schedules: How many schedules.
         steps: How many steps they had.
@@ -104,6 +105,7 @@ class Report:
         failures: The schedules that broke a rule, as texts.
     """
 
+    scenario: str = ""
     seeds: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     schedules: int = 0
     steps: int = 0
@@ -128,13 +130,16 @@ class Report:
         """Return both as one.
 
         Raises:
-            InvalidArgument: A seed is in both: its schedule would count twice.
+            InvalidArgument: They are of different worlds, or a seed is in both: its schedule would count twice.
         """
+        if self.scenario and other.scenario and self.scenario != other.scenario:
+            raise InvalidArgument(f"one report is of {self.scenario}, the other one of {other.scenario}")
         for first, last in self.seeds:
             for other_first, other_last in other.seeds:
                 if max(first, other_first) < min(last, other_last):
                     raise InvalidArgument(f"both reports have seeds from {max(first, other_first)} on")
         return Report(
+            scenario=self.scenario or other.scenario,
             seeds=[*self.seeds, *other.seeds],
             schedules=self.schedules + other.schedules,
             steps=self.steps + other.steps,
@@ -201,7 +206,7 @@ def run(
         failures_max: Stop after so many that break a rule.
         after_each: Told of the report so far after each schedule.
     """
-    report = Report(seeds=[(seeds.start, seeds.start)])
+    report = Report(scenario=scenario.name, seeds=[(seeds.start, seeds.start)])
     with quiet_logs():
         for seed in seeds:
             steps = scenario.steps(seed)
