@@ -13,7 +13,7 @@ from kubeprims.client.discovery import Discovery
 from kubeprims.client.options import REQUEST_TIMEOUT_S, NamespaceOption, WriteOptions, check_timeout_s
 from kubeprims.client.resource import Resource
 from kubeprims.client.target import Target
-from kubeprims.client.written import OnWrite
+from kubeprims.client.written import OnWrite, told_both
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import InvalidArgument
 from kubeprims.meta import GroupVersionKind, GroupVersionResource
@@ -204,7 +204,7 @@ class Client:
             rate_limit: A limit of its own; None: this one's, together.
             field_manager: Who written fields are said to belong to; unless given, as this one says.
             own_pool: Use connections of its own; else those of this one.
-            on_write: Told of each write that the server has accepted; None: whom this one tells.
+            on_write: Told of each write that the server has accepted, as well as whom this one tells.
 
         Raises:
             ConfigError: The suffix is not printable ASCII.
@@ -226,7 +226,7 @@ class Client:
             field_manager=field_manager or self._field_manager,
             codec=api.codec,
             clock=api.clock,
-            on_write=on_write or self._on_write,
+            on_write=told_both(self._on_write, on_write),
             owns_transport=bool(differs),
         )
         derived.discovery.take_from(self.discovery)

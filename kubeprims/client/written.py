@@ -35,6 +35,18 @@ OnWrite = Callable[[Written], None]
 """Called with each write, on the thread that wrote, before the verb returns; must neither block nor raise."""
 
 
+def told_both(first: OnWrite | None, second: OnWrite | None) -> OnWrite | None:
+    """Return what tells both of each write."""
+    if first is None or second is None:
+        return first or second
+
+    def tell(write: Written) -> None:
+        first(write)
+        second(write)
+
+    return tell
+
+
 def written(resource: GroupVersionResource, answer: Unstructured) -> Written | None:
     """Return what an answer to a create, an update or a patch says; None if it is about no object."""
     if answer.kind == "Status" or not answer.resource_version:

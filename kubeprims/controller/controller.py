@@ -224,7 +224,7 @@ class Controller:
         return self
 
     def enqueue(self, key: str, *, after_s: float = 0.0) -> None:
-        """Have a key reconciled; nothing happens once the controller is stopped.
+        """Have a key reconciled.
 
         Args:
             key: An ``ObjectKey``, or its text.
@@ -232,7 +232,10 @@ class Controller:
 
         Raises:
             InvalidArgument: It is no key, or the time is negative.
+            LifecycleError: The controller is stopped.
         """
+        if self._stop.is_set:
+            raise LifecycleError(f"controller {self.name} is stopped; it takes no key any more")
         self._queue.add_after(checked_key(key, of=self.name), after_s)
 
     def _check_not_started(self) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kubeprims.client.written import Written, deleted, key_of_path, written
+from kubeprims.client.written import Written, deleted, key_of_path, told_both, written
 from kubeprims.meta import GroupVersionResource, JSONObject, ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 
@@ -36,6 +36,17 @@ def status(details: JSONObject) -> Unstructured:
 )
 def test_an_object_that_nothing_keeps_any_more_is_gone_by_the_write(answer: Unstructured, *, is_gone: bool) -> None:
     assert written(PODS, answer) == Written(PODS, ObjectKey("prod/web"), "7", "u", {}, is_gone=is_gone)
+
+
+def test_whoever_listens_to_a_client_hears_what_is_written_through_one_made_from_it() -> None:
+    first: list[Written] = []
+    second: list[Written] = []
+    write = Written(PODS, ObjectKey("prod/web"), "7", "u", {})
+    assert told_both(None, None) is None
+    for tell in (told_both(first.append, None), told_both(None, second.append), told_both(first.append, second.append)):
+        assert tell is not None
+        tell(write)
+    assert first == second == [write, write]
 
 
 def test_what_shows_no_object_is_no_write_of_one() -> None:

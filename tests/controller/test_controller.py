@@ -383,8 +383,15 @@ def test_keys_come_from_elsewhere_too(world: World) -> None:
     with world.running(controller):
         controller.enqueue("default/by-hand")
         eventually(lambda: seen == ["default/by-hand"], TIMEOUT_S, "the key")
+        for wrong in (7, None, ("default", "web"), "a/b/c", ""):
+            with pytest.raises(InvalidArgument):
+                controller.enqueue(wrong)  # type: ignore[arg-type]
         with pytest.raises(InvalidArgument, match="test: a key is an ObjectKey"):
             controller.enqueue(7)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgument, match="a delay is a number of seconds that is not negative"):
+            controller.enqueue("default/web", after_s=-1.0)
+    with pytest.raises(LifecycleError, match="controller test is stopped; it takes no key any more"):
+        controller.enqueue("default/late")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from kubeprims.controller.probes import Probes
 from kubeprims.errors import ConfigError, InvalidArgument
 from kubeprims.metrics import MetricFamily, MetricKind, PrometheusMetrics
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
-from kubeprims.transport.small_server import CONNECTIONS_MAX
+from kubeprims.transport.small_server import CONNECTIONS_MAX, Answer, Asked, SmallServer
 from tests.parity import case
 from tests.waiting import eventually
 
@@ -159,3 +159,26 @@ def test_an_address_that_is_taken_is_refused() -> None:
             Probes("127.0.0.1", probes.port)
     finally:
         probes.close()
+
+
+def test_an_answer_that_cannot_be_sent_costs_no_place() -> None:
+    """A server that lost a place with each would be deaf in the end, and a kubelet would end the process."""
+    bad = [True]
+
+    def answer(_: Asked) -> Answer:
+        return Answer(200, b"x", "text/plain\r\nx: y" if bad[0] else "text/plain")
+
+    server = SmallServer("127.0.0.1", 0, answer, name="test")
+    stop, group = Cancel(), ThreadGroup("test")
+    group.spawn(lambda: server.run(stop), name="server")
+    for _ in range(CONNECTIONS_MAX + 1):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_S) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert sock.recv(1000) == b""
+    bad[0] = False
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_S) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+    stop.set()
+    with pytest.raises(InvalidArgument):
+        group.join(Deadline.after(TIMEOUT_S))
