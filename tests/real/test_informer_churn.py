@@ -16,7 +16,7 @@ from tests.real.cluster import RealCluster
 from tests.real.test_informer import TIMEOUT_S, truth
 
 WRITERS = 4
-OBJECTS, ROUNDS = 100, 5
+OBJECTS, ROUNDS = 200, 5
 WRITING_TIMEOUT_S = 150.0
 
 
