@@ -112,15 +112,7 @@ class Controller:
             ConfigError: The name is empty, ``reconcile`` cannot be called, there are no workers, a time is not
                 positive, or another controller of that name gives figures.
         """
-        if not name:
-            raise ConfigError("must not be empty", field="name")
-        if not callable(reconcile):
-            raise ConfigError(f"must be callable, not {reconcile!r}", source=name, field="reconcile")
-        if workers < 1:
-            raise ConfigError(f"must be at least 1, not {workers!r}", source=name, field="workers")
-        for field, value in (("reconcile_timeout_s", reconcile_timeout_s), ("sync_timeout_s", sync_timeout_s)):
-            if value is not None and not value > 0:
-                raise ConfigError(f"must be a positive number of seconds, not {value!r}", source=name, field=field)
+        _check(name, reconcile, workers, reconcile_timeout_s=reconcile_timeout_s, sync_timeout_s=sync_timeout_s)
         self.name = name
         self.needs_leader = needs_leader
         self.election = election
@@ -488,3 +480,15 @@ class Controller:
 
     def __repr__(self) -> str:
         return f"<Controller {self.name!r}: {self.depth} waiting, {len(self.in_flight)} in flight>"
+
+
+def _check(name: str, reconcile: object, workers: int, **times_s: float | None) -> None:
+    if not name:
+        raise ConfigError("must not be empty", field="name")
+    if not callable(reconcile):
+        raise ConfigError(f"must be callable, not {reconcile!r}", source=name, field="reconcile")
+    if workers < 1:
+        raise ConfigError(f"must be at least 1, not {workers!r}", source=name, field="workers")
+    for field, value in times_s.items():
+        if value is not None and not value > 0:
+            raise ConfigError(f"must be a positive number of seconds, not {value!r}", source=name, field=field)

@@ -584,6 +584,20 @@ def test_caches_that_do_not_sync_end_the_manager_and_say_why(
         manager.run()
 
 
+def test_a_manager_whose_server_is_down_while_it_starts_can_be_stopped_at_once(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client
+) -> None:
+    kubeprims_apiserver.crash()
+    informers = SharedInformerFactory(kubeprims_client)
+    informer = informers.informer("v1/configmaps", namespace="default")
+    manager = ControllerManager(informers=informers)
+    manager.add(Controller("web", nothing, client=kubeprims_client).watches(informer))
+    with running(manager) as raised:
+        eventually(lambda: informer.last_error, TIMEOUT_S, "it tries")
+    assert raised == []
+    kubeprims_apiserver.restart()
+
+
 def test_controllers_are_chosen_by_name(kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
     seen: list[str] = []
     manager = ControllerManager(controllers="*,-b", off_by_default=frozenset({"c"}))

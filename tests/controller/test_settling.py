@@ -11,6 +11,7 @@ from kubeprims.controller import settling
 from kubeprims.controller.context import ReconcileContext
 from kubeprims.controller.result import Result
 from kubeprims.errors import OwnWriteUnseen
+from kubeprims.informer.options import InformerOptions
 from kubeprims.meta import JSONObject, JSONValue, ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 from tests.controller.world import TIMEOUT_S, World, config_map
@@ -327,6 +328,26 @@ def test_a_cache_of_metadata_shows_writes_but_is_not_read(world: World) -> None:
     with world.running(controller):
         eventually(lambda: found, TIMEOUT_S, "a look")
     assert found[0] == {"color": "red"}
+
+
+@pytest.mark.parametrize("storage", ["plain", "compact"])
+def test_the_own_write_shows_whatever_way_objects_are_kept(world: World, storage: str) -> None:
+    world.server.create(MAPS, config_map("web"), namespace="default")
+    shown: list[JSONValue] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        if not shown:
+            for color in ("red", "green", "blue"):
+                ctx.client.resource(MAPS, "default").patch("web", {"data": {"color": color}})
+                found = ctx.get(MAPS)
+                shown.append(found and found.get("data"))
+
+    controller = world.controller(reconcile)
+    options = InformerOptions(storage=storage)  # type: ignore[arg-type]
+    controller.watches(world.informers.informer(MAPS, namespace="default", options=options))
+    with world.running(controller):
+        eventually(lambda: len(shown) == 3, TIMEOUT_S, "three looks")
+    assert shown == [{"color": "red"}, {"color": "green"}, {"color": "blue"}]
 
 
 # -- other ways to write ----------------------------------------------------------------------------------------------
