@@ -1,7 +1,7 @@
 """What a work queue knows, and what follows from each call: the pure half.
 
-Theory of operation
--------------------
+The way of a key
+----------------
 A key is *dirty* from when it is added until a worker gets it, and *processing* from then until that worker is done.
 It *waits* if it is dirty and not processing. So a key that is added again while it waits is still worked on once, and
 one that is added while it is processing waits as soon as its worker is done: no two workers ever have the same key, and
