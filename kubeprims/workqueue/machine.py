@@ -42,7 +42,7 @@ class Added(Enum):
     WAITS = auto()
     """It waits now, and a worker can get it."""
     WAITS_ALREADY = auto()
-    """It waited before."""
+    """It waited before, if only for the worker that has it."""
     AFTER_PROCESSING = auto()
     """It waits once the worker that has it is done."""
     IGNORED = auto()
@@ -105,7 +105,7 @@ class WorkQueueMachine(Generic[K]):
         known = self._dirty.get(key)
         self._dirty[key] = priority if known is None else max(known, priority)
         if key in self._processing:
-            return Added.AFTER_PROCESSING
+            return Added.AFTER_PROCESSING if known is None else Added.WAITS_ALREADY
         self._order.push(key, priority=priority, now_s=now_s)
         if known is not None:
             return Added.WAITS_ALREADY

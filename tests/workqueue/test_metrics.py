@@ -63,6 +63,19 @@ def test_every_figure_is_exact(metrics: PrometheusMetrics) -> None:
 
 
 @case("IN-200")
+def test_a_key_that_is_added_again_and_again_while_it_is_worked_on_is_counted_once(metrics: PrometheusMetrics) -> None:
+    queue = WorkQueue[str]("web", metrics=metrics)
+    queue.add("a")
+    queue.get()
+    for _ in range(3):
+        queue.add("a")
+    assert figure(metrics, "adds_total") == 2
+    queue.done("a")
+    assert figure(metrics, "depth") == 1
+    queue.close()
+
+
+@case("IN-200")
 def test_figures_end_with_the_queue_and_none_is_left(metrics: PrometheusMetrics) -> None:
     queue = WorkQueue[str]("web", metrics=metrics)
     queue.add("a")
