@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -206,3 +207,30 @@ class ThreadGroup:
         if not running and self._errors:
             raise self._errors[0]
         return running
+
+
+@contextmanager
+def told(stop: threading.Event | Cancel | None, tell: Callable[[], None]) -> Generator[None]:
+    """Have ``tell`` called, on some thread, once ``stop`` is set while inside; an event is set at the end."""
+    if stop is None:
+        yield
+    elif isinstance(stop, Cancel):
+        take_back = stop.add_callback(tell)
+        try:
+            yield
+        finally:
+            take_back()
+    else:
+        # An event calls nobody: somebody has to wait for it.
+        watcher = ThreadGroup("stop event")
+
+        def watch() -> None:
+            stop.wait()
+            tell()
+
+        watcher.spawn(watch, name="wait")
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join(Deadline.after(None))

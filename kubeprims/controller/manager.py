@@ -23,7 +23,7 @@ from kubeprims.controller.lifecycle import Member, Runnable, stop_all
 from kubeprims.controller.options import ManagerOptions
 from kubeprims.controller.probes import Probes
 from kubeprims.controller.roster import Group, Part, Place, Roster
-from kubeprims.controller.signals import heard, told
+from kubeprims.controller.signals import heard
 from kubeprims.errors import (
     ConfigError,
     InvalidArgument,
@@ -34,7 +34,7 @@ from kubeprims.errors import (
 )
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.metrics import Metrics
-from kubeprims.threads import Cancel, Deadline
+from kubeprims.threads import Cancel, Deadline, told
 
 __all__ = ["ControllerManager", "Group", "ManagerOptions", "Readiness"]
 

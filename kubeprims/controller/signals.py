@@ -1,4 +1,4 @@
-"""Hears of what ends a program: events of others, and signals, at once, whatever the main thread is waiting in.
+"""Hears of signals at once, whatever the main thread is waiting in.
 
 Python runs a signal handler between two steps of the main thread. A signal that comes just before that thread blocks on
 a lock is therefore handled when the lock is free, which may be never. What happens at once is that the interpreter
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 
-from kubeprims.threads import Cancel, Deadline, ThreadGroup
+from kubeprims.threads import Deadline, ThreadGroup
 
 
 @contextmanager
@@ -48,30 +47,3 @@ def _listen(reading: int, numbers: Collection[signal.Signals], tell: Callable[[i
         for number in heard_numbers:
             if number in numbers:
                 tell(number)
-
-
-@contextmanager
-def told(stop: threading.Event | Cancel | None, tell: Callable[[], None]) -> Generator[None]:
-    """Have ``tell`` called, on some thread, once ``stop`` is set while inside; an event is set at the end."""
-    if stop is None:
-        yield
-    elif isinstance(stop, Cancel):
-        take_back = stop.add_callback(tell)
-        try:
-            yield
-        finally:
-            take_back()
-    else:
-        # An event calls nobody: somebody has to wait for it.
-        watcher = ThreadGroup("stop event")
-
-        def watch() -> None:
-            stop.wait()
-            tell()
-
-        watcher.spawn(watch, name="wait")
-        try:
-            yield
-        finally:
-            stop.set()
-            watcher.join(Deadline.after(None))

@@ -25,6 +25,7 @@ The class says whose fault it is and what to do next; the facts are attributes; 
     |-- OwnWriteUnseen                     a cache that does not show in time what its controller has written
     |-- MemberDied                         a part of a manager that has ended, and the manager with it
     |-- LeadershipLost                     another process may lead now
+    |-- LeaderCallbackError                a callback of an election has failed, and the election with it
     |-- TerminalError                      a reconcile that another try would not mend
     |-- ReconcileTimeout (TimeoutError)    a reconcile that has not ended in time, with its stack
     |-- TransportError (OSError)           no complete answer arrived; ``request_sent`` says what may have happened
@@ -90,6 +91,7 @@ from kubeprims.errors.controller import (
     ReconcileTimeout,
     TerminalError,
 )
+from kubeprims.errors.leaderelection import LeaderCallbackError
 from kubeprims.errors.status import (
     FIELD_MANAGER_CONFLICT,
     AlreadyExists,
@@ -154,6 +156,7 @@ __all__ = [
     "InvalidFieldPath",
     "InvalidSelector",
     "KubeprimsError",
+    "LeaderCallbackError",
     "LeadershipLost",
     "LifecycleError",
     "MemberDied",

@@ -268,7 +268,8 @@ class ElectionMachine:
         if self.phase is Phase.RELEASING and failure is WriteFailure.CONFLICT:
             self._next_at_s = release_again_at_s(now.clock_s, self._config, self._rng)
             return self._next(now)
-        self._is_unsure = self._is_unsure or failure is WriteFailure.UNKNOWN
+        # Not carried out, unless it was refused only when it was sent a second time, or by the second of two objects.
+        self._is_unsure = self._is_unsure or failure is not WriteFailure.REFUSED
         return self._try_later(now)
 
     # -- contending ---------------------------------------------------------------------------------------------------

@@ -926,6 +926,19 @@ def test_a_lock_that_a_watch_shows_to_be_gone_is_created() -> None:
     assert isinstance(candidate.request, Create)
 
 
+def test_a_watch_that_shows_ones_own_write_before_its_answer_takes_nothing_from_it() -> None:
+    candidate = follower(held_by("you"))
+    blanked(candidate.lock)
+    candidate.see()
+    candidate.answer()
+    candidate.lock.write(candidate.request.record)  # type: ignore[union-attr]
+    assert candidate.see() == [NewLeader("me")]
+    candidate.request = None
+    candidate.take(candidate.machine.on_written(candidate.lock.version, "9", candidate.now))
+    assert candidate.leads
+    assert Report(Notice.DUPLICATE_IDENTITY) not in candidate.told
+
+
 def test_what_a_watch_shows_while_a_request_is_under_way_asks_for_nothing_more() -> None:
     candidate = Candidate(held_by("you"))
     candidate.start()
