@@ -123,6 +123,20 @@ def test_what_the_server_does_not_take_is_dropped_and_counted(
     assert len(events_of(kubeprims_apiserver)) == 1
 
 
+def test_a_count_for_an_event_that_is_gone_is_dropped_and_counted(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    """Servers keep events for an hour."""
+    with EventRecorder(kubeprims_client, "example.com/web") as recorder:
+        recorder.event(web, reason="Waiting", note="for pods")
+        eventually(lambda: recorder.written == 1, TIMEOUT_S, "the event")
+        (made,) = events_of(kubeprims_apiserver)
+        name = made["metadata"]["name"]  # type: ignore[index, call-overload]
+        kubeprims_apiserver.delete("events.k8s.io/v1/events", str(name), namespace="default")
+        recorder.event(web, reason="Waiting", note="for pods")
+    assert (recorder.written, recorder.dropped) == (1, 1)
+
+
 def test_a_full_queue_drops_and_counts_and_never_blocks(kubeprims_client: Client, web: Unstructured) -> None:
     recorder = EventRecorder(kubeprims_client, "example.com/web")  # nobody writes
     for number in range(QUEUE_MAX + 7):

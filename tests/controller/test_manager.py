@@ -598,6 +598,30 @@ def test_a_manager_whose_server_is_down_while_it_starts_can_be_stopped_at_once(
     kubeprims_apiserver.restart()
 
 
+def test_a_cache_whose_handler_does_not_end_is_named(kubeprims_apiserver: APIServer, kubeprims_client: Client) -> None:
+    kubeprims_apiserver.create("v1/configmaps", {"metadata": {"name": "web"}}, namespace="default")
+    begun, may_end = threading.Event(), threading.Event()
+
+    def blocks(_: object) -> None:
+        begun.set()
+        may_end.wait(TIMEOUT_S)
+
+    informers = SharedInformerFactory(kubeprims_client)
+    informer = informers.informer("v1/configmaps", namespace="default")
+    informer.add_event_handler(on_add=blocks, name="slow")
+    manager = ControllerManager(informers=informers, options=ManagerOptions(shutdown_timeout_s=0.3))
+    try:
+        with running(manager) as raised:
+            assert begun.wait(TIMEOUT_S)
+            manager.stop()
+            eventually(lambda: raised, TIMEOUT_S, "the end")
+    finally:
+        may_end.set()
+    assert isinstance(raised[0], StopTimeout)
+    assert "slow" in str(raised[0])
+    informers.stop(TIMEOUT_S)
+
+
 def test_controllers_are_chosen_by_name(kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
     seen: list[str] = []
     manager = ControllerManager(controllers="*,-b", off_by_default=frozenset({"c"}))

@@ -8,10 +8,12 @@ from collections import Counter
 
 import pytest
 
+from kubeprims.controller.controller import Controller
 from kubeprims.controller.predicates import resource_version_changed
-from kubeprims.errors import LifecycleError
+from kubeprims.errors import CacheSyncTimeout, LifecycleError
 from kubeprims.informer.handlers import Notification
 from kubeprims.objects.unstructured import Unstructured
+from kubeprims.threads import Cancel
 from tests.controller.world import TIMEOUT_S, World, config_map
 from tests.waiting import eventually
 
@@ -131,3 +133,21 @@ def test_a_controller_whose_map_is_blocked_can_be_stopped(world: World) -> None:
     assert blocked.wait(TIMEOUT_S)
     controller.stop(TIMEOUT_S / 4)
     may_go.set()
+
+
+def test_a_map_that_takes_too_long_for_what_is_there_is_named(world: World) -> None:
+    world.server.create(MAPS, config_map("web"), namespace="default")
+    may_go = threading.Event()
+
+    def blocks(obj: Unstructured) -> list[str]:
+        assert may_go.wait(TIMEOUT_S)
+        return []
+
+    controller = Controller("test", lambda key, ctx: None, client=world.client, sync_timeout_s=0.3)
+    controller.watches(world.informers.informer(MAPS, namespace="default"), map=blocks)
+    world.informers.start()
+    try:
+        with pytest.raises(CacheSyncTimeout, match=r"v1/configmaps in default.*were not looked at in time"):
+            controller.run(Cancel())
+    finally:
+        may_go.set()
