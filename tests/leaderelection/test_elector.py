@@ -435,6 +435,21 @@ def advanced(clock: VirtualClock) -> bool:
     return True
 
 
+@case("CM-46")
+def test_an_election_asks_by_a_client_of_its_own(
+    heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
+) -> None:
+    candidate = elector(a_lock("leases", kubeprims_client, ME), heard, clock)
+    with running(candidate):
+        heard.wait_for("started")
+        assert {request.user_agent.rpartition("/")[2] for request in kubeprims_apiserver.requests} == {
+            "leader-election"
+        }
+        assert kubeprims_apiserver.connections >= 1
+    kubeprims_client.resource("v1/configmaps", "default").list()
+    assert not kubeprims_apiserver.requests[-1].user_agent.endswith("leader-election")
+
+
 def test_a_leader_does_not_watch_and_makes_one_request_a_renewal(
     heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
 ) -> None:
@@ -506,7 +521,7 @@ def test_one_who_does_not_lead_is_well(
         assert candidate.check(tolerance_s=0.0) is None
 
 
-@case("LE-MET1", "LE-CFG1")
+@case("LE-MET1", "LE-CFG1", "CM-63")
 def test_figures_say_who_leads_and_never_stay_at_one(
     heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
 ) -> None:
