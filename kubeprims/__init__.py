@@ -7,6 +7,7 @@ The map of the package::
     Indexer, Lister, DeltaFIFO           what the copy is made of                   kubeprims.cache
     Controller, ControllerManager        what reconciles, and runs as one           kubeprims.controller
     WorkQueue, RateLimitingQueue         keys to be worked on                       kubeprims.workqueue
+    LeaderElector, ElectionGate          one of several works at a time             kubeprims.leaderelection
     resource_lock and its kinds          what candidates contend for                kubeprims.leaderelection
     Unstructured, WatchEvent             objects as the API has them                kubeprims.objects
     Transport, TransportConfig           the one road to the network                kubeprims.transport
@@ -117,10 +118,14 @@ if TYPE_CHECKING:
     from kubeprims.informer.status import ReflectorState
     from kubeprims.informer.typed import DeletedObject, typed_handler
     from kubeprims.informer.until import until_with_sync
+    from kubeprims.leaderelection.config import ElectionConfig
+    from kubeprims.leaderelection.elector import LeaderElector
+    from kubeprims.leaderelection.gate import ElectionGate
     from kubeprims.leaderelection.lock import ResourceLock
     from kubeprims.leaderelection.locks import ConfigMapLock, EndpointsLock, LeaseLock
     from kubeprims.leaderelection.multi_lock import MultiLock
     from kubeprims.leaderelection.resource_lock import resource_lock
+    from kubeprims.leaderelection.term import Term
     from kubeprims.meta import GroupVersionKind, GroupVersionResource, ObjectKey, compare_resource_versions
     from kubeprims.metrics import Metrics, PrometheusMetrics
     from kubeprims.objects.event import WatchEvent, WatchEventType
@@ -179,10 +184,14 @@ _HOME = {
     "kubeprims.informer.status": "ReflectorState",
     "kubeprims.informer.typed": "DeletedObject typed_handler",
     "kubeprims.informer.until": "until_with_sync",
+    "kubeprims.leaderelection.config": "ElectionConfig",
+    "kubeprims.leaderelection.elector": "LeaderElector",
+    "kubeprims.leaderelection.gate": "ElectionGate",
     "kubeprims.leaderelection.lock": "ResourceLock",
     "kubeprims.leaderelection.locks": "ConfigMapLock EndpointsLock LeaseLock",
     "kubeprims.leaderelection.multi_lock": "MultiLock",
     "kubeprims.leaderelection.resource_lock": "resource_lock",
+    "kubeprims.leaderelection.term": "Term",
     "kubeprims.meta": "GroupVersionKind GroupVersionResource ObjectKey compare_resource_versions",
     "kubeprims.metrics": "Metrics PrometheusMetrics",
     "kubeprims.objects.event": "WatchEvent WatchEventType",
@@ -264,6 +273,8 @@ __all__ = [
     "DeltaFIFO",
     "DeltaType",
     "Deltas",
+    "ElectionConfig",
+    "ElectionGate",
     "EndpointsLock",
     "EventRecorder",
     "ExecPolicy",
@@ -282,6 +293,7 @@ __all__ = [
     "InvalidArgument",
     "KubeprimsError",
     "LabelSelector",
+    "LeaderElector",
     "LeaseLock",
     "LifecycleError",
     "ListOptions",
@@ -323,6 +335,7 @@ __all__ = [
     "SystemClock",
     "TLSError",
     "Table",
+    "Term",
     "TerminalError",
     "TooManyRequests",
     "Transport",

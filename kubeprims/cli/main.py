@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO, cast
 
-from kubeprims.cli import apiserver, apply, delete, demo, get, watch
+from kubeprims.cli import apiserver, apply, delete, demo, elect, get, watch
 from kubeprims.cli.failures import report
 from kubeprims.cli.options import Subparsers
 from kubeprims.errors import InvalidArgument, KubeprimsError
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(interrupted=0)
     parser.add_argument("--version", action="version", version=f"kubeprims {__version__}")
     commands: Subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (get, watch, apply, delete, demo, apiserver):
+    for command in (get, watch, apply, delete, demo, elect, apiserver):
         command.add_command(commands)
     return parser
 

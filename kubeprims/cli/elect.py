@@ -1,0 +1,171 @@
+"""``elect``: run a command while this process leads, or say how an election stands.
+
+Exit codes: that of the command, if it ended by itself; 0 if the election was ended by a signal and the command
+followed; 3 if the term was lost; 4 if the command did not end when it was told to, and was killed; 1 and 2 as for all
+commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from kubeprims.cli.duration import parse_duration_s
+from kubeprims.cli.options import Subparsers, add_cluster_options, add_namespace_options, open_client
+from kubeprims.clock import SystemClock
+from kubeprims.errors import InvalidArgument, NotFound
+from kubeprims.leaderelection.config import LEASE_DURATION_S, RENEW_DEADLINE_S, RETRY_PERIOD_S, ElectionConfig
+from kubeprims.leaderelection.effects import EndReason
+from kubeprims.leaderelection.elector import LeaderElector
+from kubeprims.leaderelection.explain import explain_config, explain_lock
+from kubeprims.leaderelection.lock import ResourceLock
+from kubeprims.leaderelection.observed import ObservedLock
+from kubeprims.leaderelection.resource_lock import RESOURCE_LOCKS, resource_lock
+from kubeprims.leaderelection.term import Term
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
+
+LOST = 3
+"""The exit code when the term was lost."""
+
+KILLED = 4
+"""The exit code when the command had to be killed."""
+
+GRACE_S = 30.0
+"""How long a command may take to end when it is told to, in seconds, as long as nobody else may lead meanwhile."""
+
+_REAP_S = 5.0
+
+
+def add_command(commands: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("elect", help="run a command while this process leads")
+    parser.add_argument(
+        "--lock", choices=RESOURCE_LOCKS, default="leases", help="the kind of the lock (default: leases)"
+    )
+    parser.add_argument("--name", required=True, help="the lock's name")
+    parser.add_argument("--identity", help="who this is; unique (default: the host's name and a random number)")
+    parser.add_argument("--explain", action="store_true", help="say who leads and what the times mean, and run nothing")
+    times = (
+        ("lease-duration", LEASE_DURATION_S),
+        ("renew-deadline", RENEW_DEADLINE_S),
+        ("retry-period", RETRY_PERIOD_S),
+    )
+    for name, default in times:
+        parser.add_argument(
+            f"--{name}", type=parse_duration_s, default=default, metavar="TIME", help=f"default: {default:g}s"
+        )
+    parser.add_argument(
+        "--grace", type=parse_duration_s, default=GRACE_S, metavar="TIME", help=f"between TERM and KILL: {GRACE_S:g}s"
+    )
+    add_namespace_options(parser, all_namespaces=False)
+    add_cluster_options(parser)
+    parser.add_argument("command", nargs="*", metavar="CMD", help="the command, after --")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, cancel: Cancel) -> int:
+    """Run the command, or explain."""
+    config = ElectionConfig(
+        lease_duration_s=options.lease_duration,
+        renew_deadline_s=options.renew_deadline,
+        retry_period_s=options.retry_period,
+    )
+    if not options.explain and not options.command:
+        raise InvalidArgument("say what to run while leading, after --")
+    with open_client(options) as client:
+        lock = resource_lock(
+            options.lock,
+            client,
+            namespace=options.namespace or client.namespace,
+            name=options.name,
+            identity=options.identity,
+        )
+        if options.explain:
+            _explain(lock, config, cancel)
+            return 0
+        return _elect(lock, config, options, cancel)
+
+
+def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespace, cancel: Cancel) -> int:
+    # Once a term is lost, the command dies before anybody else may lead: within what is left of the lease then.
+    lost_grace_s = min(options.grace, (config.written_duration_s - config.renew_deadline_s) / 2)
+    child = _Child(tuple(options.command), options.grace, lost_grace_s)
+    elector = LeaderElector(
+        lock,
+        on_started_leading=child.work,
+        on_new_leader=lambda identity: sys.stderr.write(f"leader: {identity or 'nobody'}\n"),
+        config=config,
+        drain_timeout_s=options.grace + lost_grace_s + 2 * _REAP_S,
+    )
+    result = elector.run(cancel)
+    if child.was_killed:
+        return KILLED
+    if result.reason is EndReason.WORK_RETURNED:
+        return child.exit_code
+    return LOST if result.has_led and result.reason is not EndReason.STOPPED else 0
+
+
+@dataclass
+class _Child:
+    """The command, while it runs.
+
+    Attributes:
+        command: What to run.
+        grace_s: Between TERM and KILL while the lock is still renewed, in seconds.
+        lost_grace_s: The same once the term is lost.
+        exit_code: How it ended by itself.
+        was_killed: Whether it did not end when it was told to.
+    """
+
+    command: tuple[str, ...]
+    grace_s: float
+    lost_grace_s: float
+    exit_code: int = 0
+    was_killed: bool = False
+
+    def work(self, term: Term) -> None:
+        """Run it until it ends, or the term does."""
+        # In a session of its own: a Ctrl-C is for the election, which then tells the command.
+        process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - the user's own command
+        ended = Cancel()
+
+        def reap() -> None:
+            process.wait()
+            ended.set()
+
+        reaper = ThreadGroup("command")
+        reaper.spawn(reap, name="wait")
+        _either(ended, term.stopped).wait()
+        if ended.is_set:
+            self.exit_code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        else:
+            process.terminate()
+            _either(ended, term.lost).wait(self.grace_s)
+            if not ended.is_set and not (term.lost.is_set and ended.wait(self.lost_grace_s)):
+                self.was_killed = True
+                process.kill()
+        reaper.join(Deadline.after(_REAP_S))
+
+
+def _either(first: Cancel, second: Cancel) -> Cancel:
+    """Return what is set with the first of two; both end soon."""
+    either = Cancel(first)
+    second.add_callback(either.set)
+    return either
+
+
+def _explain(lock: ResourceLock, config: ElectionConfig, cancel: Cancel) -> None:
+    """Look at the lock twice, a retry period apart, and say what was seen."""
+    clock = SystemClock()
+    observed = ObservedLock("", config)
+    for look in range(2):
+        try:
+            observed.see(lock.get(cancel=cancel), clock.monotonic())
+        except NotFound:
+            observed.see_nothing()
+        if look == 0 and observed.holder:
+            cancel.wait(config.retry_period_s)
+    for line in (*explain_lock(observed, clock.monotonic()), *explain_config(config)):
+        sys.stdout.write(f"{line}\n")

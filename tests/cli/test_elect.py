@@ -1,0 +1,136 @@
+"""``elect``: a command that runs while this process leads, and no longer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeprims.cli.main import main
+from kubeprims.client.client import Client
+from kubeprims.leaderelection.record import LeaderElectionRecord
+from kubeprims.testing import APIServer
+from tests.leaderelection.locking import LEASES, holder, put, rewrite
+
+TIMEOUT_S = 30.0
+TIMES = ("--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "500ms")
+
+Elect = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def elect(kubeprims_apiserver: APIServer, tmp_path: Path) -> Iterator[Elect]:
+    """Start the command as a process of its own."""
+    kubeconfig = kubeprims_apiserver.write_kubeconfig(tmp_path / "config")
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "kubeprims", "elect", "--name", "web", "-n", "default", "--identity", "me"]
+        process = subprocess.Popen(
+            [*command, "--kubeconfig", str(kubeconfig), *TIMES, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate(timeout=TIMEOUT_S)
+
+
+def wait_until_it_runs(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
+
+
+def test_a_command_that_ends_gives_its_exit_code_and_the_lock_is_released(
+    elect: Elect, kubeprims_apiserver: APIServer
+) -> None:
+    process = elect("--", "sh", "-c", "exit 7")
+    assert process.wait(TIMEOUT_S) == 7
+    assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def test_a_command_is_told_to_end_by_a_signal_and_the_lock_is_released(
+    elect: Elect, kubeprims_apiserver: APIServer
+) -> None:
+    process = elect("--", "sh", "-c", "echo runs; exec sleep 100")
+    wait_until_it_runs(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) == 0
+    assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def test_a_command_that_does_not_end_is_killed(elect: Elect, kubeprims_apiserver: APIServer) -> None:
+    process = elect("--grace", "100ms", "--", "sh", "-c", "trap '' TERM; echo runs; while :; do sleep 0.1; done")
+    wait_until_it_runs(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) == 4
+    assert holder(kubeprims_apiserver, LEASES) == "", "it has ended, if by force"
+
+
+def test_a_command_ends_with_the_term(elect: Elect, kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
+    process = elect("--", "sh", "-c", "echo runs; exec sleep 100")
+    wait_until_it_runs(process)
+    rewrite(kubeprims_client, LEASES, LeaderElectionRecord(holder_identity="you", lease_duration_s=15))
+    assert process.wait(TIMEOUT_S) == 3
+    assert holder(kubeprims_apiserver, LEASES) == "you"
+
+
+def test_one_who_never_leads_runs_nothing(elect: Elect, kubeprims_apiserver: APIServer) -> None:
+    put(kubeprims_apiserver, LEASES, LeaderElectionRecord(holder_identity="you", lease_duration_s=3600))
+    process = elect("--", "sh", "-c", "echo runs")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "leader: you\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (None, "lock: there is none; the first candidate makes it\n"),
+        (LeaderElectionRecord(lease_duration_s=1, leader_transitions=2), "holder: nobody, after 2 transitions\n"),
+        (LeaderElectionRecord(holder_identity="you", lease_duration_s=15), "holder: you, after 0 transitions\n"),
+    ],
+)
+def test_explain_says_who_leads_and_what_the_times_mean(
+    record: LeaderElectionRecord | None,
+    expected: str,
+    kubeprims_apiserver: APIServer,
+    kubeprims_kubeconfig: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if record is not None:
+        put(kubeprims_apiserver, LEASES, record)
+    assert main(["elect", "--name", "web", "-n", "default", *TIMES, "--explain"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(expected)
+    assert "times: lease 3 s, renew deadline 2 s, retry period 0.5 s, requests up to 1 s\n" in out
+    assert "overlap: none while clocks run equally fast" in out
+    assert "clocks: a candidate's may run up to 1.50 times as fast" in out
+    assert "failover: within 5.1 s after the leader has died if the lock is watched, 5.2 s if it is polled" in out
+    if record is not None and record.holder_identity:
+        assert "takeover: in 14" in out
+    assert kubeprims_kubeconfig.exists()
+
+
+def test_a_missing_command_and_times_without_margin_are_refused(
+    kubeprims_kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert kubeprims_kubeconfig.exists()
+    assert main(["elect", "--name", "web", "-n", "default"]) == 1
+    assert "say what to run while leading, after --" in capsys.readouterr().err
+    assert main(["elect", "--name", "web", "--lease-duration", "5s", "--", "true"]) == 1
+    assert "lease_duration_s" in capsys.readouterr().err
