@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 
 from kubeprims.cli.duration import parse_duration_s
-from kubeprims.cli.options import Subparsers, add_cluster_options, add_namespace_options, open_client
+from kubeprims.cli.options import INTERRUPTED, Subparsers, add_cluster_options, add_namespace_options, open_client
 from kubeprims.clock import SystemClock
 from kubeprims.errors import InvalidArgument, NotFound
 from kubeprims.leaderelection.config import LEASE_DURATION_S, RENEW_DEADLINE_S, RETRY_PERIOD_S, ElectionConfig
@@ -99,7 +99,11 @@ def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespa
         config=config,
         drain_timeout_s=options.grace + lost_grace_s + 2 * _REAP_S,
     )
-    result = elector.run(cancel)
+    try:
+        result = elector.run(cancel)
+    except KeyboardInterrupt:  # a second signal: at once
+        child.kill()
+        return INTERRUPTED
     if child.was_killed:
         return KILLED
     if result.reason is EndReason.WORK_RETURNED:
@@ -124,11 +128,17 @@ class _Child:
     lost_grace_s: float
     exit_code: int = 0
     was_killed: bool = False
+    _process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """End it by force."""
+        if self._process is not None:
+            self._process.kill()
 
     def work(self, term: Term) -> None:
         """Run it until it ends, or the term does."""
         # In a session of its own: a Ctrl-C is for the election, which then tells the command.
-        process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - the user's own command
+        process = self._process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - the user's own
         ended = Cancel()
 
         def reap() -> None:

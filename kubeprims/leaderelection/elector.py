@@ -161,6 +161,7 @@ class LeaderElector:
         self._request: tuple[int, Request, float] | None = None
         self._result: Ended | None = None
         self._is_started = False
+        self._is_stopping = False
         self._pid = os.getpid()
         self._may_watch = True
         self._watching: Cancel | None = None
@@ -200,6 +201,7 @@ class LeaderElector:
 
     def stop(self) -> None:
         """Tell it to end: the work first, then everything. Never blocks, and may be repeated."""
+        self._is_stopping = True
         self._report(self._machine.on_stop)
 
     def step_down(self) -> None:
@@ -251,7 +253,11 @@ class LeaderElector:
             self._carry_out(self._machine.start(self._now()))
             try:
                 self._follow_reports()
-            except BaseException:  # raised by a signal handler of the caller's: what has begun ends in good order
+            except BaseException:
+                # Raised by a signal handler of the caller's: what has begun ends in good order, unless that is what is
+                # interrupted.
+                if self._is_stopping or self._broken is not None:
+                    raise
                 self.stop()
                 self._follow_reports()
                 raise

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from kubeprims.cli.main import main
 from kubeprims.client.client import Client
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.testing import APIServer
+from kubeprims.testing.apiserver.faults import Match, Stall
 from tests.leaderelection.locking import LEASES, holder, put, rewrite
+from tests.parity import case
 
 TIMEOUT_S = 30.0
 TIMES = ("--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "500ms")
@@ -60,6 +63,7 @@ def test_a_command_that_ends_gives_its_exit_code_and_the_lock_is_released(
     assert holder(kubeprims_apiserver, LEASES) == ""
 
 
+@case("LE-A39")
 def test_a_command_is_told_to_end_by_a_signal_and_the_lock_is_released(
     elect: Elect, kubeprims_apiserver: APIServer
 ) -> None:
@@ -86,6 +90,35 @@ def test_a_command_ends_with_the_term(elect: Elect, kubeprims_client: Client, ku
     assert holder(kubeprims_apiserver, LEASES) == "you"
 
 
+@case("LE-A39")
+@pytest.mark.parametrize("verb", ["update", "get"])
+def test_a_signal_during_a_request_or_a_release_ends_it_in_time(
+    verb: str, elect: Elect, kubeprims_apiserver: APIServer
+) -> None:
+    process = elect("--", "sh", "-c", "echo runs; exec sleep 100")
+    wait_until_it_runs(process)
+    fault = kubeprims_apiserver.faults.add(Stall(), Match(verb=verb, resource="leases"), count=None)
+    if verb == "update":
+        assert fault.wait_for_hits(timeout_s=TIMEOUT_S)  # a renewal hangs; else it is the read before the release
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) in {0, 3}
+    kubeprims_apiserver.faults.clear()
+    fault.release()
+
+
+@case("LE-A39")
+def test_a_second_signal_ends_it_at_once(elect: Elect) -> None:
+    process = elect("--grace", "1h", "--", "sh", "-c", "trap '' TERM; echo runs; while :; do sleep 0.1; done")
+    wait_until_it_runs(process)
+    process.send_signal(signal.SIGTERM)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    assert process.returncode == 130
+
+
+@case("LE-A39")
 def test_one_who_never_leads_runs_nothing(elect: Elect, kubeprims_apiserver: APIServer) -> None:
     put(kubeprims_apiserver, LEASES, LeaderElectionRecord(holder_identity="you", lease_duration_s=3600))
     process = elect("--", "sh", "-c", "echo runs")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pathlib
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -31,7 +34,7 @@ from kubeprims.testing.apiserver.faults import (
     server_error,
     too_many_requests,
 )
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from tests.leaderelection.electing import TIMEOUT_S, Heard, asked, running
 from tests.leaderelection.locking import LEASES, a_lock, holder, put, rewrite
 from tests.leaderelection.stepping import Constant
@@ -632,3 +635,97 @@ def test_its_own_bug_ends_it_and_is_raised(
     assert isinstance(raised, ZeroDivisionError)
     assert not candidate.is_leading()
     heard.wait_for("ended")
+
+
+@case("LE-REN8")
+def test_it_can_be_asked_how_it_is_while_it_renews_all_the_time(
+    heard: Heard, kubeprims_client: Client, kubeprims_apiserver: APIServer
+) -> None:
+    candidate = LeaderElector(
+        a_lock("leases", kubeprims_client, ME),
+        on_started_leading=heard.started,
+        lease_duration_s=60.0,
+        renew_deadline_s=40.0,
+        retry_period_s=0.005,
+    )
+    enough = Cancel()
+    answers: set[str | None] = set()
+
+    def hammer() -> None:
+        while not enough.is_set:
+            answers.add(candidate.check())
+
+    group = ThreadGroup("probes")
+    with running(candidate) as [outcome]:
+        heard.wait_for("started")
+        for number in range(3):
+            group.spawn(hammer, name=f"probe {number}")
+        eventually(lambda: asked(kubeprims_apiserver).count("update") > 30, TIMEOUT_S, "renewals")
+        candidate.stop()
+        outcome.wait()
+        enough.set()
+        assert group.join(Deadline.after(TIMEOUT_S)) == ()
+    assert outcome.error is None
+    assert answers == {None}
+
+
+@case("LE-A7", otherwise="D6: there is no asyncio elector; a term that a blocked loop asks is over by the clock.")
+def test_a_blocked_event_loop_finds_the_term_over_when_it_asks(clock: VirtualClock) -> None:
+    term = Term("7", clock.monotonic() + 10.0, clock=clock)
+
+    async def work() -> tuple[bool, bool]:
+        before = term.is_leading()
+        clock.advance(11.0)  # what the loop does not notice, as it is held up
+        await asyncio.sleep(0)
+        return before, term.is_leading()
+
+    assert asyncio.run(work()) == (True, False)
+
+
+FORGETFUL = """
+import sys, threading
+import kubeprims as kp
+client = kp.Client.from_config()
+leads = threading.Event()
+def work(term):
+    leads.set()
+    term.stopped.wait()
+elector = kp.LeaderElector(kp.LeaseLock(client, namespace="default", name="web"), on_started_leading=work)
+threading.Thread(target=elector.run, daemon=True).start()
+assert leads.wait(20)
+"""
+
+
+@case("LE-A40")
+def test_a_program_that_ends_without_a_word_has_the_lock_released(
+    kubeprims_apiserver: APIServer, kubeprims_kubeconfig: pathlib.Path
+) -> None:
+    assert kubeprims_kubeconfig.exists()
+    subprocess.run([sys.executable, "-c", FORGETFUL], check=True, timeout=3 * TIMEOUT_S)
+    assert holder(kubeprims_apiserver, LEASES) == ""
+    before = len(asked(kubeprims_apiserver))
+    assert asked(kubeprims_apiserver)[-2:] == ["get", "update"]
+    assert len(asked(kubeprims_apiserver)) == before
+
+
+@case("LE-A39")
+def test_an_exception_in_the_thread_that_runs_it_ends_the_work_first(
+    heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
+) -> None:
+    candidate = elector(a_lock("leases", kubeprims_client, ME), heard, clock)
+
+    def interrupt(_now: Instant) -> tuple[Effect, ...]:
+        raise SystemExit(0)  # as a signal handler may
+
+    with running(candidate) as [outcome]:
+        heard.wait_for("started")
+        candidate._report(interrupt)
+        assert isinstance(outcome.wait().error, SystemExit)
+    assert heard.log.count("ended") == 1
+    assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+@case("LE-CFG2", "LE-CFG11")
+def test_an_empty_identity_is_refused(kubeprims_client: Client) -> None:
+    with pytest.raises(ConfigError, match="identity"):
+        a_lock("leases", kubeprims_client, "")
