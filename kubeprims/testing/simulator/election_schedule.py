@@ -262,7 +262,8 @@ def generate_election(
     rng.shuffle(actions)
     # Faults that come alone are got over; it is those that come close to each other that matter.
     is_dense = faults is None and rng.choice((True, False))
-    steps, now_s = [], 0.0
+    steps: list[ElectionStep] = []
+    now_s = 0.0
     for action in actions:
         now_s += rng.expovariate(1.0) * (setting.lease_s / 2 if is_dense else lasts_s / len(actions))
         if now_s >= lasts_s:
