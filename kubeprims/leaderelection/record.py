@@ -80,8 +80,8 @@ def lease_spec(record: LeaderElectionRecord, existing: Mapping[str, JSONValue] |
     spec: JSONObject = dict(existing or {})
     spec["holderIdentity"] = record.holder_identity
     spec["leaseDurationSeconds"] = record.lease_duration_s
-    spec["acquireTime"] = _micro_time(record.acquire_time)
-    spec["renewTime"] = _micro_time(record.renew_time)
+    spec["acquireTime"] = micro_time(record.acquire_time)
+    spec["renewTime"] = micro_time(record.renew_time)
     spec["leaseTransitions"] = record.leader_transitions
     for name, value in (("strategy", record.strategy), ("preferredHolder", record.preferred_holder)):
         if value:
@@ -159,16 +159,20 @@ def _count(fields: Mapping[str, JSONValue], name: str) -> int:
 
 
 def _time(fields: Mapping[str, JSONValue], name: str) -> datetime.datetime | None:
-    """Return a time in UTC; one without an offset, as some Python candidates write it, is taken for UTC."""
+    return parsed_time(_text(fields, name))
+
+
+def parsed_time(text: str) -> datetime.datetime | None:
+    """Return a time in UTC, None if it is none; one without an offset, as some Python candidates write it, is UTC."""
     try:
-        found = datetime.datetime.fromisoformat(_text(fields, name))
+        found = datetime.datetime.fromisoformat(text)
         aware = found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
         return aware.astimezone(datetime.timezone.utc)
     except (ValueError, OverflowError):
         return None
 
 
-def _micro_time(time: datetime.datetime | None) -> str | None:
+def micro_time(time: datetime.datetime | None) -> str | None:
     """Return a ``MicroTime``: exactly six digits, or the API server cannot read it."""
     return None if time is None else f"{_utc(time):%Y-%m-%dT%H:%M:%S.%fZ}".zfill(27)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.real.cluster import RealCluster, default_assets, find_assets
 
 _HERE = pathlib.Path(__file__).parent
-_CLUSTERS = {"real_cluster", "second_cluster", "sharded_cluster"}
+_CLUSTERS = {"real_cluster", "second_cluster", "sharded_cluster", "coordinated_cluster"}
 _TIMEOUT_S = 240  # the first one starts the cluster, and most of them restart it
 
 
@@ -78,6 +78,15 @@ def sharded_of_session(
     yield from _run(folder, assets, "--feature-gates=ShardedListAndWatch=true")
 
 
+@pytest.fixture(scope="session")
+def coordinated_of_session(
+    assets: pathlib.Path, orderly_end: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealCluster]:
+    folder = tmp_path_factory.mktemp("real-coordinated")
+    gate = "--feature-gates=CoordinatedLeaderElection=true"
+    yield from _run(folder, assets, gate, "--runtime-config=coordination.k8s.io/v1beta1=true")
+
+
 def _mended(cluster: RealCluster) -> Iterator[RealCluster]:
     yield cluster
     cluster.resume()
@@ -100,3 +109,9 @@ def second_cluster(second_of_session: RealCluster) -> Iterator[RealCluster]:
 def sharded_cluster(sharded_of_session: RealCluster) -> Iterator[RealCluster]:
     """One whose server shards lists and watches, which is off by default."""
     yield from _mended(sharded_of_session)
+
+
+@pytest.fixture
+def coordinated_cluster(coordinated_of_session: RealCluster) -> Iterator[RealCluster]:
+    """One whose server picks leaders, which is off by default."""
+    yield from _mended(coordinated_of_session)

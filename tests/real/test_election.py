@@ -16,11 +16,13 @@ import pytest
 from kubeprims.client.client import Client
 from kubeprims.clock import SystemClock
 from kubeprims.leaderelection.config import ElectionConfig
+from kubeprims.leaderelection.coordinated import LeaseCandidate
 from kubeprims.leaderelection.effects import EndReason
 from kubeprims.leaderelection.elector import LeaderElector
 from kubeprims.leaderelection.explain import failover_s
 from kubeprims.leaderelection.lock import ResourceLock
 from kubeprims.leaderelection.resource_lock import RESOURCE_LOCKS, resource_lock
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from tests.leaderelection.electing import Heard, running
 from tests.parity import case
 from tests.real.cluster import RealCluster
@@ -134,3 +136,32 @@ def read_until(candidate: subprocess.Popen[str], word: str) -> str:
 
 def token_of(candidate: subprocess.Popen[str]) -> int:
     return int(read_until(candidate, "leads"))
+
+
+@case("LE-CO2", "LE-CO6", "LE-CO7", "LE-CO8")
+def test_a_server_that_picks_leaders_picks_a_candidate(
+    coordinated_cluster: RealCluster, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "coordinated"
+    path.write_text(json.dumps(coordinated_cluster.kubeconfig()), "utf-8")
+    stop, group = Cancel(), ThreadGroup("candidate")
+    with Client.from_config(path) as client:
+        candidate = LeaseCandidate(
+            client,
+            namespace="default",
+            name="me",
+            lease_name="picked",
+            binary_version="1.37.0",
+            emulation_version="1.37.0",
+        )
+        group.spawn(lambda: candidate.run(stop), name="run")
+        heard = Heard()
+        lock = resource_lock("leases", client, namespace="default", name="picked", identity="me")
+        elector = LeaderElector(lock, on_started_leading=heard.started, coordinated=True, **TIMES)  # type: ignore[arg-type]
+        with running(elector):
+            heard.wait_for("started")
+            spec = client.resource("coordination.k8s.io/v1/leases", "default").get("picked").to_dict()["spec"]
+            assert isinstance(spec, dict)
+            assert (spec["holderIdentity"], spec["strategy"]) == ("me", "OldestEmulationVersion")
+        stop.set()
+        assert group.join(Deadline.after(TIMEOUT_S)) == ()
