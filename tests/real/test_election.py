@@ -40,15 +40,20 @@ CANDIDATE = textwrap.dedent(
     """
     import sys
     import kubeprims as kp
+
+    def say(text):
+        sys.stdout.write(text + "\\n")  # in one piece: two threads speak
+        sys.stdout.flush()
+
     with kp.Client.from_config(sys.argv[1]) as client:
         lock = kp.LeaseLock(client, namespace="default", name=sys.argv[2])
         def work(term):
-            print("leads", term.token, flush=True)
+            say(f"leads {term.token}")
             term.stopped.wait()
         kp.LeaderElector(
             lock,
             on_started_leading=work,
-            on_new_leader=lambda identity: print("sees", identity, flush=True),
+            on_new_leader=lambda identity: say(f"sees {identity}"),
             lease_duration_s=3,
             renew_deadline_s=2,
             retry_period_s=0.5,
