@@ -61,8 +61,8 @@ class GateTerm:
 class ElectionGate:
     """Decides by an election when this process may work; for ``ControllerManager(gate=...)``.
 
-    A term that is not given back, because its work has not ended, goes on: the lock is renewed for as long as the process
-    lives, and so nobody works beside it.
+    A term that is not given back, because its work has not ended, goes on: the lock is renewed for as long as the
+    process lives, and so nobody works beside it.
 
     Concurrency:
         One thread waits at a time; the rest may be called from any thread.
