@@ -1,4 +1,4 @@
-// A candidate as client-go has it: contends for a Lease until SIGTERM, and says on standard output what it does and when,
+// A candidate as client-go has it: contends for a lock until SIGTERM, and says on standard output what it does and when,
 // by the clock that goes on while the machine is suspended.
 package main
 
@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection"
@@ -28,6 +27,7 @@ func say(what, whom string) {
 
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "the cluster")
+	kind := flag.String("kind", "leases", "what the lock is made of")
 	namespace := flag.String("namespace", "default", "where the lock is")
 	name := flag.String("name", "", "what it is called")
 	identity := flag.String("identity", "go", "who contends")
@@ -38,10 +38,11 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	lock := &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: *namespace, Name: *name},
-		Client:     kubernetes.NewForConfigOrDie(config).CoordinationV1(),
-		LockConfig: resourcelock.ResourceLockConfig{Identity: *identity},
+	client := kubernetes.NewForConfigOrDie(config)
+	lock, err := resourcelock.New(*kind, *namespace, *name, client.CoreV1(), client.CoordinationV1(),
+		resourcelock.ResourceLockConfig{Identity: *identity})
+	if err != nil {
+		panic(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
