@@ -343,6 +343,8 @@ class _Play:
         """End the faults."""
         if self.network.pending and self.world.monotonic() < self._given_up_s:
             self.network.strike_anybody()  # a fault that does not strike proves nothing
+            self.lock.relabel()  # a leader whose write conflicts reads, even if everybody else only watches
+            self.network.changed()
             self.world.after(self._setting.retry_s, self._calm_down)
             return
         for namesake in self._extra:
