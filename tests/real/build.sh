@@ -33,4 +33,13 @@ stamp=k8s.io/component-base/version
 build etcd go.etcd.io/etcd/server/v3
 build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver \
   "-X $stamp.gitVersion=$version -X $stamp.gitMajor=1 -X $stamp.gitMinor=$minor"
+# client-go's candidates, which tests of leader election contend with: today's, and one that still has the old locks.
+for modules in go.mod go-0.23.mod; do
+  name=clientgo-candidate-${modules%.mod}
+  [ -x "$assets/$name" ] && continue
+  echo "build.sh: building $name" >&2
+  (cd "$here/clientgo-candidate" && CGO_ENABLED=0 go build -modfile="$modules" -trimpath -buildvcs=false \
+    -o "$assets/$name.$$" . >&2) || { rm -f "$assets/$name.$$"; echo "build.sh: no $name" >&2; continue; }
+  mv "$assets/$name.$$" "$assets/$name"
+done
 echo "$assets"

@@ -25,7 +25,7 @@ from kubeprims.leaderelection.elector import LeaderElector
 from tests.leaderelection.electing import Heard, running
 from tests.leaderelection.locking import NAME, NAMESPACE, RESOURCES, a_lock
 from tests.parity import case
-from tests.real.cluster import RealCluster
+from tests.real.cluster import RealCluster, find_assets
 from tests.waiting import eventually
 
 SOURCE = pathlib.Path(__file__).with_name("clientgo-candidate")
@@ -46,14 +46,21 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 
 def _build(modules: str, binary: pathlib.Path) -> pathlib.Path:
+    assets = find_assets()
+    built_before = None if assets is None else assets / f"clientgo-candidate-{modules.removesuffix('.mod')}"
+    if built_before is not None and built_before.is_file():
+        return built_before
     go = shutil.which("go")
     if go is None:
         pytest.skip("no Go to build client-go's candidate with")
     command = [go, "build", f"-modfile={modules}", "-trimpath", "-buildvcs=false", "-o", str(binary), "."]
     environment = {**os.environ, "CGO_ENABLED": "0"}
-    built = subprocess.run(
-        command, cwd=SOURCE, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False
-    )
+    try:
+        built = subprocess.run(
+            command, cwd=SOURCE, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("client-go's candidate takes too long to build here; tests/real/build.sh takes its time")
     if built.returncode:
         pytest.skip(f"client-go's candidate cannot be built here: {built.stderr.strip().splitlines()[-1]}")
     return binary
