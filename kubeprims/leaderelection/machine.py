@@ -1,7 +1,7 @@
 """How one candidate contends, leads, stops and gives the lock back: the pure half of leader election.
 
-Theory of operation
--------------------
+How an election goes
+--------------------
 The driver tells the machine what happened and when, and gets effects: any number of things to be told to others at
 once, then at most one thing to do next, a request, a wait or the end. So a machine can be driven step by step, without
 a thread, a socket or a clock. The duties of a driver are these:
@@ -26,14 +26,14 @@ the two, no two terms overlap by more than the work takes to end.
 
 From this follow the rules that differ from upstream (the numbers are those of the conformance cases):
 
-D1  A term is bounded by when its last write was sent, not by when the answer came; by a write that others can see: one
-    that changed nothing, as two in a second do in a ConfigMap, extends nothing.
-D2  A leader that sees another holder, or none, ends its term at once.
-D3  First the work is told to end, then it is waited for, and only then is the lock released.
-D4  The lock is released only if it says, freshly read, what this term has written.
-D5  A term that was interrupted is over: the next one is another, with another token.
-D7  A duration in somebody else's record that is absurd counts as one's own, or as the configured maximum.
-D9  A record in one's own name that one has not written ends the term: identities are not unique.
+- D1: a term is bounded by when its last write was sent, not by when the answer came; by a write that others can see:
+  one that changed nothing, as two in a second do in a ConfigMap, extends nothing.
+- D2: a leader that sees another holder, or none, ends its term at once.
+- D3: first the work is told to end, then it is waited for, and only then is the lock released.
+- D4: the lock is released only if it says, freshly read, what this term has written.
+- D5: a term that was interrupted is over: the next one is another, with another token.
+- D7: a duration in somebody else's record that is absurd counts as one's own, or as the configured maximum.
+- D9: a record in one's own name that one has not written ends the term: identities are not unique.
 
 A read never extends a term: only an accepted write does.
 """
@@ -68,7 +68,7 @@ from kubeprims.leaderelection.written import created, is_same_term, released, re
 
 
 class ElectionMachine:
-    """One candidate; see the module's theory of operation.
+    """One candidate; see the module on how an election goes.
 
     Attributes:
         phase: What it is about.
