@@ -51,8 +51,10 @@ class Process:
         assert self._process.stdout is not None
         timer = threading.Timer(self._timeout_s, self._process.kill)
         timer.start()
-        line = self._process.stdout.readline()
-        timer.cancel()
+        try:
+            line = self._process.stdout.readline()
+        finally:  # else a benchmark that is told to end waits for its timer
+            timer.cancel()
         if not line:
             raise Died(self._last_words())
         answer = json.loads(line)
