@@ -55,7 +55,8 @@ class SystemClock:
 
     def wait(self, condition: threading.Condition, timeout_s: float | None) -> bool:
         """Wait on a held condition; see :meth:`Clock.wait`."""
-        return condition.wait(timeout_s)
+        # Python refuses what the system cannot count; who asks for centuries waits in a loop anyway.
+        return condition.wait(None if timeout_s is None else min(timeout_s, threading.TIMEOUT_MAX))
 
     def __repr__(self) -> str:
         return "SystemClock()"

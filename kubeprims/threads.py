@@ -202,7 +202,7 @@ class ThreadGroup:
             threads = tuple(thread for thread in self._threads if thread is not threading.current_thread())
         for thread in threads:
             remaining_s = deadline.remaining_s()
-            thread.join(None if math.isinf(remaining_s) else max(0.0, remaining_s))
+            thread.join(None if math.isinf(remaining_s) else min(max(0.0, remaining_s), threading.TIMEOUT_MAX))
         running = tuple(thread.name for thread in threads if thread.is_alive())
         if not running and self._errors:
             raise self._errors[0]

@@ -145,6 +145,31 @@ def test_the_system_clock_goes_forward_and_knows_the_calendar() -> None:
         assert clock.wait(condition, 0.001) is False
 
 
+@pytest.mark.parametrize("timeout_s", [threading.TIMEOUT_MAX * 2, 1e300])
+def test_waits_may_be_longer_than_the_system_can_count(timeout_s: float) -> None:
+    group = ThreadGroup("test")
+    latch = Latch()
+    results: list[bool] = []
+    group.spawn(lambda: results.append(latch.wait(timeout_s)), name="wait")
+    group.spawn(latch.set, name="set")
+    assert group.join(Deadline.after(timeout_s)) == ()
+    assert results == [True]
+
+
+def test_a_wait_that_is_longer_than_the_system_can_count_is_no_error() -> None:
+    condition = threading.Condition()
+    group = ThreadGroup("test")
+
+    def notify() -> None:
+        with condition:
+            condition.notify_all()
+
+    with condition:
+        group.spawn(notify, name="notify")  # gets the condition once this thread waits on it
+        assert SystemClock().wait(condition, 1e300) is True
+    assert group.join(Deadline.after(20.0)) == ()
+
+
 def test_a_virtual_clock_moves_only_when_told_to() -> None:
     clock = VirtualClock()
     before = clock.wall()

@@ -233,6 +233,26 @@ def test_an_earlier_time_wakes_the_worker_earlier() -> None:
     assert len(queue) == 0
 
 
+def test_a_delay_of_centuries_holds_up_nobody() -> None:
+    queue = WorkQueue[str]()
+    queue.add_after("a", 1e10)
+    got: list[str | None] = []
+    has_got = threading.Event()
+
+    def work() -> None:
+        while (key := queue.get()) is not None:
+            got.append(key)
+            queue.done(key)
+            has_got.set()
+
+    with threads(work):
+        queue.add("b")
+        assert has_got.wait(20.0)
+        queue.add("c")
+        eventually(lambda: got == ["b", "c"], 20.0, "the worker goes on")
+        queue.shut_down()
+
+
 @case("IN-195")
 def test_delayed_keys_come_in_the_order_of_their_times() -> None:
     clock = VirtualClock()
