@@ -54,7 +54,7 @@ class Got(NamedTuple, Generic[K]):
 
     Attributes:
         key: The key.
-        waited_s: How long it had waited, in seconds.
+        waited_s: How long ago it was added, in seconds.
     """
 
     key: K
@@ -78,18 +78,18 @@ class WorkQueueMachine(Generic[K]):
         "_delayed",
         "_delays",
         "_dirty",
+        "_dirty_since",
         "_is_draining",
         "_is_shut_down",
         "_order",
         "_processing",
-        "_waits_since",
     )
 
     def __init__(self, order: Order[K]) -> None:
         self._order = order
         self._dirty: dict[K, int] = {}  # with the priority
         self._processing: dict[K, float] = {}  # with the time since when
-        self._waits_since: dict[K, float] = {}
+        self._dirty_since: dict[K, float] = {}
         self._delayed: list[tuple[float, int, K, int]] = []  # a heap; entries that are overtaken stay until their time
         self._delay_by_key: dict[K, tuple[float, int]] = {}
         self._delays = 0
@@ -104,13 +104,12 @@ class WorkQueueMachine(Generic[K]):
             return Added.IGNORED
         known = self._dirty.get(key)
         self._dirty[key] = priority if known is None else max(known, priority)
+        if known is None:
+            self._dirty_since[key] = now_s
         if key in self._processing:
             return Added.AFTER_PROCESSING if known is None else Added.WAITS_ALREADY
         self._order.push(key, priority=priority, now_s=now_s)
-        if known is not None:
-            return Added.WAITS_ALREADY
-        self._waits_since[key] = now_s
-        return Added.WAITS
+        return Added.WAITS if known is None else Added.WAITS_ALREADY
 
     def add_at(self, key: K, at_s: float, *, now_s: float, priority: int = 0) -> Added | None:
         """Have a key added once its time has come; at once if it has. None if that is later.
@@ -154,7 +153,7 @@ class WorkQueueMachine(Generic[K]):
         key = self._order.pop()
         del self._dirty[key]
         self._processing[key] = now_s
-        return Got(key, now_s - self._waits_since.pop(key))
+        return Got(key, now_s - self._dirty_since.pop(key))
 
     def done(self, key: K, *, now_s: float) -> float | None:
         """Take note that a worker is done with a key.
@@ -167,7 +166,6 @@ class WorkQueueMachine(Generic[K]):
             return None
         if key in self._dirty:
             self._order.push(key, priority=self._dirty[key], now_s=now_s)
-            self._waits_since[key] = now_s
         return now_s - since_s
 
     def shut_down(self, *, drain: bool) -> None:
@@ -202,6 +200,11 @@ class WorkQueueMachine(Generic[K]):
     def waiting(self) -> int:
         """How many keys wait."""
         return len(self._order)
+
+    @property
+    def dirty(self) -> int:
+        """How many keys are to be worked on: those that wait, and those that will once their workers are done."""
+        return len(self._dirty)
 
     @property
     def delayed(self) -> int:

@@ -18,10 +18,12 @@ def _family(name: str, kind: MetricKind, description: str) -> MetricFamily:
     return MetricFamily(name=f"workqueue_{name}", kind=kind, description=description, labels=("name",), buckets=buckets)
 
 
-DEPTH = _family("depth", MetricKind.GAUGE, "Keys that wait.")
-ADDS = _family("adds_total", MetricKind.COUNTER, "Keys that came to wait.")
+DEPTH = _family("depth", MetricKind.GAUGE, "Keys that are to be worked on.")
+ADDS = _family("adds_total", MetricKind.COUNTER, "Keys that came to be worked on.")
 RETRIES = _family("retries_total", MetricKind.COUNTER, "Keys that were to be tried again.")
-QUEUE_DURATION = _family("queue_duration_seconds", MetricKind.HISTOGRAM, "For how long a key waited.")
+QUEUE_DURATION = _family(
+    "queue_duration_seconds", MetricKind.HISTOGRAM, "How long ago a key was added when a worker got it."
+)
 WORK_DURATION = _family("work_duration_seconds", MetricKind.HISTOGRAM, "For how long a key was worked on.")
 UNFINISHED = _family(
     "unfinished_work_seconds", MetricKind.GAUGE, "For how long the keys have been worked on that are not done, in all."
@@ -42,19 +44,19 @@ class QueueMetrics:
 
     Source:
         client-go util/workqueue/metrics.go.
-        Same: names, labels and bounds.
+        Same: names, labels and bounds; a key that is added again while a worker has it counts from then.
         Differs: the two gauges of unfinished work are computed when they are read, where upstream refreshes them every
         half second.
     """
 
-    __slots__ = ("_name", "_processing", "_stop", "_waiting", "adds", "queue_duration", "retries", "work_duration")
+    __slots__ = ("_dirty", "_name", "_processing", "_stop", "adds", "queue_duration", "retries", "work_duration")
 
     def __init__(
         self,
         metrics: Metrics,
         name: str,
         *,
-        waiting: Callable[[], int],
+        dirty: Callable[[], int],
         processing: Callable[[], tuple[tuple[object, float], ...]],
     ) -> None:
         """Begin to give figures.
@@ -62,14 +64,14 @@ class QueueMetrics:
         Args:
             metrics: Where they go.
             name: The queue's name; nobody else's.
-            waiting: Returns how many keys wait.
+            dirty: Returns how many keys are to be worked on, those included that workers still have.
             processing: Returns the keys that are worked on, and for how long.
 
         Raises:
             ConfigError: The name is in use.
         """
         self._name = name
-        self._waiting = waiting
+        self._dirty = dirty
         self._processing = processing
         self.adds = 0
         self.retries = 0
@@ -81,7 +83,7 @@ class QueueMetrics:
         """Yield the figures of the moment."""
         durations = [seconds for _, seconds in self._processing()]
         for family, value in (
-            (DEPTH, self._waiting()),
+            (DEPTH, self._dirty()),
             (ADDS, self.adds),
             (RETRIES, self.retries),
             (UNFINISHED, sum(durations)),

@@ -72,7 +72,7 @@ class WorkQueue(Generic[K]):
         self._metrics = metrics
         self._figures: QueueMetrics | None = None
         if metrics is not None and name:
-            self._figures = QueueMetrics(metrics, name, waiting=lambda: len(self), processing=lambda: self.processing)
+            self._figures = QueueMetrics(metrics, name, dirty=self._dirty, processing=lambda: self.processing)
 
     # -- adding -------------------------------------------------------------------------------------------------------
 
@@ -234,6 +234,11 @@ class WorkQueue(Generic[K]):
         with self._lock:
             now_s = self._clock.monotonic()
             return tuple((key, now_s - since_s) for key, since_s in self._machine.processing)
+
+    def _dirty(self) -> int:
+        with self._lock:
+            self._release_due(self._clock.monotonic())
+            return self._machine.dirty
 
     def __len__(self) -> int:
         """Return how many keys wait, those included whose delay is over."""

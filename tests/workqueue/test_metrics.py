@@ -76,6 +76,27 @@ def test_a_key_that_is_added_again_and_again_while_it_is_worked_on_is_counted_on
 
 
 @case("IN-200")
+def test_a_key_that_is_added_while_it_is_worked_on_waits_from_then_as_upstream_counts_it(
+    metrics: PrometheusMetrics,
+) -> None:
+    clock = VirtualClock()
+    queue = WorkQueue[str]("web", metrics=metrics, clock=clock)
+    queue.add("a")
+    clock.advance(50.0)
+    assert queue.get() == "a"
+    assert (figure(metrics, "depth"), figure(metrics, "queue_duration_seconds_sum")) == (0, pytest.approx(50.0))
+    queue.add("a")
+    assert (figure(metrics, "depth"), len(queue)) == (1, 0), "a stuck worker must not hide what comes behind it"
+    clock.advance(25.0)
+    queue.done("a")
+    assert (figure(metrics, "depth"), len(queue)) == (1, 1)
+    clock.advance(10.0)
+    assert queue.get() == "a"
+    assert (figure(metrics, "depth"), figure(metrics, "queue_duration_seconds_sum")) == (0, pytest.approx(85.0))
+    queue.close()
+
+
+@case("IN-200")
 def test_figures_end_with_the_queue_and_none_is_left(metrics: PrometheusMetrics) -> None:
     queue = WorkQueue[str]("web", metrics=metrics)
     queue.add("a")
