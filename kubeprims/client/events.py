@@ -26,6 +26,9 @@ STOP_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 3.0
 """How long one request may take, in seconds: an event is not worth more, and a stop waits for one."""
 
+_WRITING_SHARE = 0.8
+"""For how much of the time of a stop events are still written; the rest is for ending the last request."""
+
 _NOTE_BYTES_MAX = 1024
 _NAME_CHARS_MAX = 230
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]")
@@ -80,10 +83,11 @@ class EventRecorder:
         self._refused = 0
         self.written = 0
         self._stop = Cancel()
+        self._cut = Cancel()
         self._until = math.inf
         self._last_moment = 0
         self._is_started = False
-        self._threads = ThreadGroup(f"events of {controller}")
+        self._threads = ThreadGroup(f"events of {controller}", on_error=lambda _: self._stop.set())
 
     @property
     def dropped(self) -> int:
@@ -105,7 +109,7 @@ class EventRecorder:
         Args:
             regarding: The object.
             reason: Why, as one word in CamelCase, such as ``ScaledUp``.
-            note: The text, for people; cut after 1,024 bytes of UTF-8.
+            note: The text, for people; cut after 1,024 bytes of UTF-8, with ``?`` for what that cannot say.
             type: ``Normal`` or ``Warning``.
             action: What was done, as one word in CamelCase; ``reason`` unless given.
             related: Another object that matters.
@@ -123,7 +127,7 @@ class EventRecorder:
             type=type,
             reason=reason,
             action=action or reason,
-            note=note.encode()[:_NOTE_BYTES_MAX].decode(errors="ignore"),
+            note=note.encode(errors="replace")[:_NOTE_BYTES_MAX].decode(errors="ignore"),
         )
         with self._changed:
             if self._stop.is_set:
@@ -156,24 +160,44 @@ class EventRecorder:
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Write what waits, and end; what cannot be written in time is dropped. Later calls do nothing.
 
+        Args:
+            timeout_s: How long it may take in all, in seconds. A request that is under way near its end is cut off.
+
         Raises:
-            StopTimeout: A request did not end in time.
+            StopTimeout: The request that was cut off did not end in time.
+            BaseException: What the writing thread died of.
         """
         deadline = Deadline.after(timeout_s, clock=self._clock)
+        writing = Deadline.after(timeout_s * _WRITING_SHARE, clock=self._clock)
         self._stop.set()
         with self._changed:
-            self._until = min(self._until, deadline.at_s)
+            self._until = min(self._until, writing.at_s)
+            if not self._is_started:
+                self._drop_what_waits()
             self._changed.notify_all()
-        running = self._threads.join(deadline)
-        if running:
-            raise StopTimeout(running, timeout_s=timeout_s)
+        if self._threads.join(writing):
+            self._cut.set()
+            running = self._threads.join(deadline)
+            if running:
+                raise StopTimeout(running, timeout_s=timeout_s)
 
     def run(self, stop: threading.Event | Cancel) -> None:
-        """Start, wait until ``stop`` is set, then stop."""
+        """Start, wait until ``stop`` is set, then stop.
+
+        Args:
+            stop: Ends the recorder. It is set, too, if the recorder is stopped otherwise or dies.
+
+        Raises:
+            LifecycleError: It was started or stopped before.
+            StopTimeout: The last request did not end in time.
+            BaseException: What the writing thread died of.
+        """
         self.start()
+        take_back = self._stop.add_callback(stop.set)
         try:
             stop.wait()
         finally:
+            take_back()
             self.stop()
 
     def __enter__(self) -> Self:
@@ -188,17 +212,25 @@ class EventRecorder:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def _write_all(self, stop: Cancel) -> None:
-        while True:
+        while not self._is_over():
             first, counted = self._next(stop)
-            if stop.is_set and (self._clock.monotonic() >= self._until or (first is None and not counted)):
+            if stop.is_set and first is None and not counted:
                 break
             if first is not None:
                 self._write(first)
             for series in counted:
                 self._write_count(series)
         with self._changed:
-            self._overflowed += len(self._queue)
-            self._queue.clear()
+            self._drop_what_waits()
+
+    def _is_over(self) -> bool:
+        """Return whether nothing is to be written any more, even if something waits."""
+        return self._cut.is_set or self._clock.monotonic() >= self._until
+
+    def _drop_what_waits(self) -> None:
+        self._overflowed += len(self._queue)
+        self._queue.clear()
+        self._overflowed += len(self._series.due(now_s=self._clock.monotonic(), everything=True))
 
     def _next(self, stop: Cancel) -> tuple[Series | None, list[Series]]:
         """Wait for something to write; return an event, and the series whose count is due."""
@@ -236,7 +268,7 @@ class EventRecorder:
             event["related"] = _body(key.related)
         try:
             made = self._client.resource("events.k8s.io/v1/events", namespace).create(
-                event, timeout_s=REQUEST_TIMEOUT_S
+                event, timeout_s=REQUEST_TIMEOUT_S, cancel=self._cut
             )
         except KubeprimsError as error:
             logger.warning("an event of %s is dropped: %s", key.regarding.key, error)
@@ -250,13 +282,17 @@ class EventRecorder:
             self._changed.notify()
 
     def _write_count(self, series: Series) -> None:
+        if self._is_over():
+            with self._changed:
+                self._overflowed += 1
+            return
         namespace = series.key.regarding.key.namespace or "default"
         patch: JSONObject = {
             "series": {"count": series.written_count, "lastObservedTime": _micro_time(series.last_time)}
         }
         try:
             self._client.resource("events.k8s.io/v1/events", namespace).patch(
-                series.name, patch, timeout_s=REQUEST_TIMEOUT_S
+                series.name, patch, timeout_s=REQUEST_TIMEOUT_S, cancel=self._cut
             )
         except KubeprimsError as error:
             logger.warning("the count of an event of %s is dropped: %s", series.key.regarding.key, error)

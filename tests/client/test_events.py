@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from kubeprims.client.client import Client
@@ -11,7 +13,7 @@ from kubeprims.errors import InvalidArgument, LifecycleError
 from kubeprims.meta import JSONObject
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing import APIServer, VirtualClock
-from kubeprims.testing.apiserver.faults import Answer, Match
+from kubeprims.testing.apiserver.faults import Answer, Match, Stall
 from kubeprims.threads import Cancel
 from tests.waiting import eventually
 
@@ -144,6 +146,65 @@ def test_a_full_queue_drops_and_counts_and_never_blocks(kubeprims_client: Client
         about["metadata"] = {"name": f"web-{number}", "namespace": "default"}
         recorder.event(Unstructured.from_dict(about), reason="Made", note="it")
     assert recorder.dropped == 7
+
+
+def test_a_server_that_hangs_keeps_nobody_from_ending_and_nothing_is_dropped_without_a_count(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    kubeprims_apiserver.faults.add(Stall(), Match(resource="events"), count=None)
+    recorder = EventRecorder(kubeprims_client, "example.com/web")
+    recorder.start()
+    for number in range(6):
+        recorder.event(web, reason="Broken", note=str(number))
+    recorder.stop(2.5)
+    assert (recorder.written, recorder.dropped) == (0, 6)
+
+
+def test_counts_that_wait_for_a_server_that_hangs_are_dropped_at_the_end_and_counted(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    recorder = EventRecorder(kubeprims_client, "example.com/web")
+    recorder.start()
+    for number in range(6):
+        recorder.event(web, reason="Broken", note=str(number % 3))
+    eventually(lambda: recorder.written == 3, TIMEOUT_S, "the first of each is written")
+    kubeprims_apiserver.faults.add(Stall(), Match(verb="patch", resource="events"), count=None)
+    recorder.stop(2.5)
+    assert (recorder.written, recorder.dropped) == (3, 3)
+
+
+def test_what_is_said_to_a_recorder_that_never_starts_is_dropped_and_counted(
+    kubeprims_client: Client, web: Unstructured
+) -> None:
+    recorder = EventRecorder(kubeprims_client, "example.com/web")
+    recorder.event(web, reason="Broken", note="one")
+    recorder.stop()
+    recorder.stop()
+    assert recorder.dropped == 1
+
+
+class BrokenClock(VirtualClock):
+    """Fails whoever waits."""
+
+    def wait(self, condition: threading.Condition, timeout_s: float | None) -> bool:
+        raise RuntimeError("no time")
+
+
+def test_a_recorder_that_dies_ends_who_runs_it(kubeprims_client: Client) -> None:
+    recorder = EventRecorder(kubeprims_client, "example.com/web", clock=BrokenClock())
+    stop = threading.Event()
+    with pytest.raises(RuntimeError, match="no time"):
+        recorder.run(stop)
+    assert stop.is_set()
+
+
+def test_a_text_that_is_no_text_is_written_as_far_as_it_is(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    with EventRecorder(kubeprims_client, "example.com/web") as recorder:
+        recorder.event(web, reason="Broken", note="no such file: a\udc80b")  # as Python reads names that are no UTF-8
+    (event,) = events_of(kubeprims_apiserver)
+    assert event["note"] == "no such file: a?b"
 
 
 def test_nothing_is_taken_after_the_end(kubeprims_client: Client, web: Unstructured) -> None:
