@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import GeneratorType
 from typing import Protocol, cast, runtime_checkable
 
@@ -12,6 +14,8 @@ from kubeprims.threads import Cancel
 
 Keys = Iterable[str] | queue.Queue[str] | queue.SimpleQueue[str] | Callable[[Cancel], Iterable[str]]
 """Where keys come from; a function is called with what is set when nobody wants them any more."""
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -91,7 +95,7 @@ def _from_iterable(source: Iterable[str], stop: Cancel) -> Iterator[str]:
     # A generator cannot be closed while it runs; whoever made it has the cancel, or lets it end by itself.
     take_back: Callable[[], None] | None = None
     if not isinstance(source, GeneratorType) and isinstance(source, _Closable):
-        take_back = stop.add_callback(source.close)
+        take_back = stop.add_callback(partial(_close, source))
     try:
         for key in source:
             if stop.is_set:
@@ -100,3 +104,10 @@ def _from_iterable(source: Iterable[str], stop: Cancel) -> Iterator[str]:
     finally:
         if take_back is not None:
             take_back()
+
+
+def _close(source: _Closable) -> None:
+    try:
+        source.close()
+    except Exception:  # user code, called by who ends the controller: the workers have to end as well
+        logger.exception("a source of keys cannot be closed")

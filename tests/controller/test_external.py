@@ -88,6 +88,27 @@ def test_an_iterable_that_can_be_closed_is_closed(world: World) -> None:
     assert stream.closed.is_set()
 
 
+def test_an_iterable_that_cannot_be_closed_keeps_no_worker(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    class Stream:
+        def __init__(self) -> None:
+            self.closed = threading.Event()
+
+        def __iter__(self) -> Iterator[str]:
+            yield "default/a"
+            self.closed.wait()
+
+        def close(self) -> None:
+            self.closed.set()
+            raise OSError("gone already")
+
+    seen: set[str] = set()
+    controller = world.controller(lambda key, ctx: seen.add(key), workers=2).source(Stream())
+    with world.running(controller):
+        eventually(lambda: seen, TIMEOUT_S, "the key")
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("controller")]
+    assert "gone already" in caplog.text
+
+
 def fails() -> Iterator[str]:
     yield "default/a"
     raise ValueError("the line is dead")
