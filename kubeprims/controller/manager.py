@@ -30,6 +30,7 @@ from kubeprims.errors import (
     KubeprimsError,
     LeadershipLost,
     LifecycleError,
+    MemberDied,
     StopTimeout,
 )
 from kubeprims.informer.factory import SharedInformerFactory
@@ -150,13 +151,12 @@ class ControllerManager:
         """
         if isinstance(runnable, Controller):
             place = self._place(Group.LEADER if runnable.needs_leader else Group.ALWAYS, runnable.election)
-            self._add(Part(runnable.name, place, lambda: self._member(runnable.name, runnable), is_controller=True))
+            make = partial(self._member, runnable.name, runnable, place)
+            self._add(Part(runnable.name, place, make, is_controller=True))
             return
-        if not callable(getattr(runnable, "run", None)):
-            raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
         name = name or type(runnable).__name__
-        warmup = getattr(runnable, "warmup", None)
-        self._add(Part(name, Place(group or Group.LEADER), lambda: self._member(name, runnable), warmup=warmup))
+        place, warmup = Place(group or Group.LEADER), getattr(_checked(runnable), "warmup", None)
+        self._add(Part(name, place, lambda: self._member(name, runnable, place), warmup=warmup))
 
     def add_factory(
         self, name: str, make: Make, *, group: Group = Group.LEADER, election: str = "", is_controller: bool = True
@@ -173,6 +173,7 @@ class ControllerManager:
         Raises:
             InvalidArgument: The name is empty or another's, or there is no such election.
             LifecycleError: The manager stops, or has stopped.
+            MemberDied: It would start at once, and cannot be made; what is made later ends the manager with this.
         """
         if not name or not callable(make):
             raise InvalidArgument(f"a factory has a name and can be called, unlike {name!r}, {make!r}")
@@ -182,7 +183,7 @@ class ControllerManager:
             if runnable is None:
                 logger.info("%s is not used here", name)
                 return None
-            return self._member(name, runnable)
+            return self._member(name, _checked(runnable), place)
 
         place = self._place(group, election)
         self._add(Part(name, place, made, starts_again=True, is_controller=is_controller))
@@ -193,12 +194,12 @@ class ControllerManager:
             raise InvalidArgument(f"the manager has no election {election}; there are: {names}")
         return Place(group, election if group is Group.LEADER else "")
 
-    def _member(self, name: str, runnable: Controller | Runnable) -> Member:
+    def _member(self, name: str, runnable: Controller | Runnable, place: Place) -> Member:
         if not isinstance(runnable, Controller):
             return Member(name, runnable.run, clock=self._clock)
 
         def body(stop: Cancel) -> None:
-            term = self._terms.get(runnable.election) if runnable.needs_leader else None
+            term = self._terms[place.election] if place.group is Group.LEADER else None
             with self._checks.running(runnable):
                 # The manager bounds how long it waits; a second bound here could pass as an end in time.
                 runnable.run(stop, term, stop_timeout_s=None)
@@ -211,13 +212,20 @@ class ControllerManager:
     def _add(self, part: Part) -> None:
         if part.name in {CACHES, _ELECTION}:
             raise InvalidArgument(f"the manager has a {part.name} already: names are unique")
-        if self._roster.add(part):
-            self._start(part)
+        if self._roster.add(part) and not self._start(part) and self._roster.is_closed:
+            raise LifecycleError(f"the manager stops; it takes on no {part.name} any more")
 
-    def _start(self, part: Part) -> None:
-        member = part.make()
-        if member is not None:
+    def _start(self, part: Part) -> bool:
+        """Make and start a part; False if its place has ended meanwhile."""
+        try:
+            member = part.make()
+        except Exception as error:  # user code: named, as what dies later is
+            raise MemberDied(part.name) from error
+        # Who ends the place finds the member, or is found out here.
+        has_begun = self._roster.has_begun(part.place)
+        if member is not None and has_begun:
             member.start(self._note_end)
+        return has_begun
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -383,9 +391,11 @@ class ControllerManager:
             return False
         logger.warning("leadership was lost; contending again once its work has ended")
         deadline = Deadline.after(self._options.shutdown_timeout_s, clock=self._clock)
-        parts = self._roster.end(Place(Group.LEADER, election))
+        place = Place(Group.LEADER, election)
+        parts = self._roster.end(place)
         members = [part.member for part in parts if part.member is not None]
-        members += [helper for helper in self._helpers if helper.name == _PREPARATION and not election]
+        names = {_start_of(place)} if election else {_start_of(place), _PREPARATION}
+        members += [helper for helper in self._helpers if helper.name in names]
         if stop_all(members, deadline) or any(member.error is not None for member in members):
             return False
         self._terms.pop(election, None)
@@ -395,16 +405,15 @@ class ControllerManager:
     def _start_place(self, place: Place) -> None:
         parts = self._roster.begin(place)
         if self._options.start_interval_s and place.group is not Group.SERVERS:
-            self._help("start", partial(self._start_slowly, parts), None)
+            self._help(_start_of(place), partial(self._start_slowly, parts), None)
         else:
             for part in parts:
                 self._start(part)
 
     def _start_slowly(self, parts: list[Part], stop: Cancel) -> None:
         for part in parts:
-            if stop.is_set:
+            if stop.is_set or not self._start(part):
                 return
-            self._start(part)
             stop.wait(self._options.next_interval_s(), clock=self._clock)
 
     def _help(self, name: str, body: Callable[[Cancel], None], done: Event | None) -> None:
@@ -476,3 +485,13 @@ class ControllerManager:
 
     def _stop_group(self, group: Group, deadline: Deadline) -> list[str]:
         return stop_all([member for other, member in self._roster.members if other is group], deadline)
+
+
+def _checked(runnable: Controller | Runnable) -> Controller | Runnable:
+    if not callable(getattr(runnable, "run", None)):
+        raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
+    return runnable
+
+
+def _start_of(place: Place) -> str:
+    return f"start of {place.group.name.lower()} {place.election}".strip()

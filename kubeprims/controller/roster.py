@@ -109,6 +109,11 @@ class Roster:
         with self._lock:
             self._selected()
 
+    def has_begun(self, place: Place) -> bool:
+        """Return whether a place has begun and not ended: what is made for it may start."""
+        with self._lock:
+            return place in self._begun and not self._is_closed
+
     def begin(self, place: Place) -> list[Part]:
         """Note that a place begins; return who is to be started. Who comes later starts at once."""
         with self._lock:
@@ -120,6 +125,11 @@ class Roster:
         with self._lock:
             self._begun.discard(place)
             return [part for part in self._parts.values() if part.place == place]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes on nobody any more."""
+        return self._is_closed
 
     def close(self) -> None:
         """Take on nobody any more."""

@@ -383,6 +383,34 @@ def test_a_factory_may_decline(caplog: pytest.LogCaptureFixture) -> None:
         ControllerManager().add_factory("", lambda: None)
 
 
+def test_a_controller_that_a_factory_makes_is_under_the_factorys_election(kubeprims_client: Client) -> None:
+    recorder = Recorder()
+    main, shard = Gate(recorder.log), Gate(recorder.log)
+    shard.elected.set()
+    tokens: list[str] = []
+
+    def make() -> Controller:
+        controller = Controller("web", lambda key, ctx: tokens.append(ctx.token), client=kubeprims_client)
+        controller.enqueue("default/any")
+        return controller
+
+    manager = ControllerManager(gate=main, gates={"shard": shard})
+    manager.add_factory("web", make, election="shard")
+    with running(manager) as raised:
+        eventually(lambda: tokens, TIMEOUT_S, "the reconcile")
+        shard.term.lost.set()
+        eventually(lambda: raised, TIMEOUT_S, "the end")
+    assert tokens == ["7"], "it works in the term of the shard, not for ever"
+
+
+@pytest.mark.parametrize(("make", "cause"), [(fail, "no more"), (lambda: 7, "a manager runs")])
+def test_a_factory_that_fails_ends_the_manager_and_is_named(make: Callable[[], Recorded], cause: str) -> None:
+    manager = ControllerManager()
+    manager.add_factory("cloud", make)
+    with pytest.raises(MemberDied, match=f"cloud died: .*{cause}"):
+        manager.run()
+
+
 @case("CM-45")
 def test_what_the_leader_runs_may_warm_up_before_the_election() -> None:
     recorder = Recorder()
@@ -422,6 +450,58 @@ def test_starts_keep_their_distance_if_asked_for() -> None:
     for wrong, rule in (({"start_interval_s": -1.0}, "start_interval_s"), ({"readiness": "no"}, "readiness")):
         with pytest.raises(ConfigError, match=rule):
             ManagerOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_term_that_is_lost_while_its_work_is_started_slowly_starts_nothing_more() -> None:
+    recorder = Recorder()
+    clock = VirtualClock()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+    options = ManagerOptions(rejoin=True, start_interval_s=10.0)
+    manager = ControllerManager(gate=gate, options=options, clock=clock)
+    for name in ("a", "b"):
+        manager.add_factory(name, lambda name=name: recorder.runnable(name))
+    with running(manager) as raised:
+        eventually(lambda: recorder.log == ["+a"], TIMEOUT_S, "the first")
+        assert clock.wait_for_waiters()
+        gate.asked.clear()
+        gate.elected.clear()
+        gate.term.lost.set()
+        assert gate.asked.wait(TIMEOUT_S), "it contends again"
+        for _ in range(10):
+            clock.advance(10.0)
+        assert recorder.log == ["+a", "-a"]
+        gate.term = Term(recorder.log)
+        gate.elected.set()
+        eventually(lambda: recorder.log == ["+a", "-a", "+a"], TIMEOUT_S, "the first again")
+        assert clock.wait_for_waiters()
+        clock.advance(20.0)
+        eventually(lambda: recorder.log[-1] == "+b", TIMEOUT_S, "the second")
+    assert raised == []
+    assert (recorder.log.count("+a"), recorder.log.count("+b")) == (2, 1)
+
+
+def test_what_is_made_while_the_manager_ends_never_starts() -> None:
+    recorder = Recorder()
+    is_making, may_make = threading.Event(), threading.Event()
+
+    def make() -> Recorded:
+        is_making.set()
+        may_make.wait()
+        return recorder.runnable("late")
+
+    manager = ControllerManager()
+    manager.add(recorder.runnable("first"), name="first")
+    group = ThreadGroup("test")
+    with running(manager) as raised:
+        eventually(lambda: "+first" in recorder.log, TIMEOUT_S, "the first")
+        group.spawn(lambda: manager.add_factory("late", make), name="add")
+        assert is_making.wait(TIMEOUT_S)
+    may_make.set()
+    with pytest.raises(LifecycleError, match="it takes on no late any more"):
+        group.join(Deadline.after(TIMEOUT_S))
+    assert recorder.log == ["+first", "-first"]
+    assert raised == []
 
 
 @case("CM-29")
