@@ -394,7 +394,7 @@ class ControllerManager:
         place = Place(Group.LEADER, election)
         parts = self._roster.end(place)
         members = [part.member for part in parts if part.member is not None]
-        names = {_start_of(place)} if election else {_start_of(place), _PREPARATION}
+        names = {place.start_name} if election else {place.start_name, _PREPARATION}
         members += [helper for helper in self._helpers if helper.name in names]
         if stop_all(members, deadline) or any(member.error is not None for member in members):
             return False
@@ -405,7 +405,7 @@ class ControllerManager:
     def _start_place(self, place: Place) -> None:
         parts = self._roster.begin(place)
         if self._options.start_interval_s and place.group is not Group.SERVERS:
-            self._help(_start_of(place), partial(self._start_slowly, parts), None)
+            self._help(place.start_name, partial(self._start_slowly, parts), None)
         else:
             for part in parts:
                 self._start(part)
@@ -438,6 +438,9 @@ class ControllerManager:
         """Stop everything in the reverse order; return what has not ended in time, and what else went wrong."""
         deadline = Deadline.after(self._options.shutdown_timeout_s, clock=self._clock)
         self._roster.close()
+        for group, member in self._roster.members:
+            if group is Group.LEADER:
+                member.signal_stop()  # another may lead already, and does not wait for what helps this one
         overran = stop_all(self._helpers, deadline)
         self._take_late_terms()
         overran += self._stop_group(Group.LEADER, deadline)
@@ -491,7 +494,3 @@ def _checked(runnable: Controller | Runnable) -> Controller | Runnable:
     if not callable(getattr(runnable, "run", None)):
         raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
     return runnable
-
-
-def _start_of(place: Place) -> str:
-    return f"start of {place.group.name.lower()} {place.election}".strip()

@@ -35,6 +35,11 @@ class Place(NamedTuple):
     group: Group
     election: str = ""
 
+    @property
+    def start_name(self) -> str:
+        """What its slow start is called, for logs and errors."""
+        return f"start of {self.group.name.lower()} {self.election}".strip()
+
 
 class Part:
     """One thing that a manager runs: once, or anew in each term.

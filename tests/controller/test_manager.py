@@ -504,6 +504,30 @@ def test_what_is_made_while_the_manager_ends_never_starts() -> None:
     assert raised == []
 
 
+@case("CM-48")
+def test_a_lost_leaders_work_is_told_at_once_whatever_else_does_not_end() -> None:
+    recorder = Recorder()
+    gate = Gate(recorder.log)
+    gate.elected.set()
+    may_end = threading.Event()
+
+    class Stuck:
+        def wait(self, stop: Cancel) -> None:
+            may_end.wait()
+
+    manager = ControllerManager(gate=gate, gates={"stuck": Stuck()})
+    manager.add(recorder.runnable("work"), name="work")
+    with running(manager) as raised:
+        eventually(lambda: "+work" in recorder.log, TIMEOUT_S, "it works")
+        gate.term.lost.set()
+        try:
+            eventually(lambda: "-work" in recorder.log, TIMEOUT_S, "it is told")
+        finally:
+            may_end.set()
+        eventually(lambda: raised, TIMEOUT_S, "the end")
+    assert isinstance(raised[0], LeadershipLost)
+
+
 @case("CM-29")
 def test_what_fails_while_it_stops_is_told() -> None:
     class Leaves:
