@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 
 from kubeprims.client.client import Client
@@ -42,7 +43,9 @@ class Settling:
 
     def _wrote(self, cause: ObjectKey, write: Written) -> None:
         for number, informer in enumerate(self.informers):
-            if informer.coverage.resource != write.resource:
+            covered = informer.coverage.resource
+            # An object is the same in every version of its group, and so is its resourceVersion.
+            if covered is None or covered != replace(write.resource, version=covered.version):
                 continue
             shown = informer.indexer.record(write.key)
             # What is in the cache leaves it if the write has taken it out of the selection.
@@ -51,7 +54,7 @@ class Settling:
                 continue
             expectation = Expectation(
                 cache=number,
-                resource=write.resource,
+                resource=covered,
                 key=write.key,
                 version=write.resource_version,
                 uid=write.uid,

@@ -85,6 +85,40 @@ def test_a_get_that_cannot_show_the_own_write_fails_rather_than_show_what_was(
     assert controller.counts.errors == 0
 
 
+def test_a_write_through_another_version_of_the_resource_is_waited_for_as_well(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "WAIT_MAX_S", 0.02)
+    scalers = "autoscaling/v2/horizontalpodautoscalers"
+    spec: JSONObject = {
+        "maxReplicas": 3,
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+    }
+    world.server.create(scalers, {"metadata": {"name": "web"}, "spec": spec}, namespace="default")
+    refused: list[bool] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        if not refused:
+            older = ctx.client.resource("autoscaling/v1/horizontalpodautoscalers", key.namespace)
+            older.patch(key.name, {"metadata": {"labels": {"color": "red"}}})
+            with pytest.raises(OwnWriteUnseen):
+                ctx.get(scalers)
+            refused.append(True)
+        found = ctx.get(scalers)
+        assert found is not None
+        assert found.labels == {"color": "red"}
+
+    informer = world.informers.informer(scalers, namespace="default")
+    world.informers.start()
+    informer.wait_for_sync(TIMEOUT_S)
+    controller = world.controller(reconcile).watches(informer)
+    with world.server.freeze_watch() as frozen, world.running(controller):
+        eventually(lambda: controller.counts.unsettled, TIMEOUT_S, "the reconcile is put off")
+        frozen.thaw()
+        eventually(lambda: controller.counts.by_result["success"], TIMEOUT_S, "it gets through")
+    assert controller.counts.errors == 0
+
+
 def test_what_is_created_and_deleted_at_once_is_not_taken_for_there_later(world: World) -> None:
     """The creation reaches the cache after the reconcile: the next one must not see it."""
     world.server.create(MAPS, config_map("web"), namespace="default")
