@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable
@@ -93,7 +94,7 @@ class Controller:
 
         Args:
             name: For logs, errors and metrics; not empty.
-            reconcile: Called with a key and a context; returns a ``Result`` or None.
+            reconcile: Called with a key and a context; returns a ``Result`` or None. No coroutine.
             client: The server; reconciles get one that remembers what they wrote.
             workers: How many reconciles may run at once.
             needs_leader: Whether only the leader may run it.
@@ -109,8 +110,8 @@ class Controller:
             clock: The clock to live by.
 
         Raises:
-            ConfigError: The name is empty, ``reconcile`` cannot be called, there are no workers, a time is not
-                positive, or another controller of that name gives figures.
+            ConfigError: The name is empty, ``reconcile`` cannot be called or is a coroutine function, there are no
+                workers, a time is not positive, or another controller of that name gives figures.
         """
         _check(name, reconcile, workers, reconcile_timeout_s=reconcile_timeout_s, sync_timeout_s=sync_timeout_s)
         self.name = name
@@ -159,9 +160,11 @@ class Controller:
                 that is logged, and the change is worth one.
 
         Raises:
-            InvalidArgument: ``map`` or ``predicate`` cannot be called.
+            InvalidArgument: It is no informer, or ``map`` or ``predicate`` cannot be called.
             LifecycleError: The controller is started.
         """
+        if not callable(getattr(informer, "add_event_handler", None)):
+            raise InvalidArgument(f"{self.name}: a controller watches informers, not {informer!r}")
         for name, function in (("map", map), ("predicate", predicate)):
             if function is not None and not callable(function):
                 raise InvalidArgument(f"{self.name}: {name} must be callable, not {function!r}")
@@ -188,7 +191,7 @@ class Controller:
             predicate: Which changes are worth a reconcile.
 
         Raises:
-            InvalidArgument: ``predicate`` cannot be called.
+            InvalidArgument: It is no informer, the owner no ``GroupVersionKind``, or ``predicate`` cannot be called.
             LifecycleError: The controller is started.
         """
         keys = owner_keys(owner, owner_is_namespaced=owner_is_namespaced)
@@ -482,13 +485,15 @@ class Controller:
         return f"<Controller {self.name!r}: {self.depth} waiting, {len(self.in_flight)} in flight>"
 
 
-def _check(name: str, reconcile: object, workers: int, **times_s: float | None) -> None:
-    if not name:
-        raise ConfigError("must not be empty", field="name")
+def _check(name: object, reconcile: object, workers: object, **times_s: object) -> None:
+    if not (isinstance(name, str) and name):
+        raise ConfigError(f"must not be empty, and a text, not {name!r}", field="name")
     if not callable(reconcile):
         raise ConfigError(f"must be callable, not {reconcile!r}", source=name, field="reconcile")
-    if workers < 1:
-        raise ConfigError(f"must be at least 1, not {workers!r}", source=name, field="workers")
+    if inspect.iscoroutinefunction(reconcile):
+        raise ConfigError("must be a plain function: nothing awaits a coroutine here", source=name, field="reconcile")
+    if not (isinstance(workers, int) and workers >= 1):
+        raise ConfigError(f"must be at least 1, and a whole number, not {workers!r}", source=name, field="workers")
     for field, value in times_s.items():
-        if value is not None and not value > 0:
+        if value is not None and not (isinstance(value, (int, float)) and value > 0):
             raise ConfigError(f"must be a positive number of seconds, not {value!r}", source=name, field=field)

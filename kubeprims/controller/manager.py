@@ -491,6 +491,6 @@ class ControllerManager:
 
 
 def _checked(runnable: Controller | Runnable) -> Controller | Runnable:
-    if not callable(getattr(runnable, "run", None)):
+    if isinstance(runnable, type) or not callable(getattr(runnable, "run", None)):
         raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
     return runnable

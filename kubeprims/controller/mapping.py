@@ -27,9 +27,15 @@ def owner_keys(
         controllers_only: Only the owner that is marked as the controller, of which there is one at most.
         owner_is_namespaced: An owner is in the namespace of what it owns, or in none; the object does not say which.
 
+    Raises:
+        InvalidArgument: ``owner`` is no ``GroupVersionKind``.
+
     Source:
         controller-runtime pkg/handler/enqueue_owner.go.
     """
+    kind: object = owner
+    if not isinstance(kind, GroupVersionKind):
+        raise InvalidArgument(f"an owner is a GroupVersionKind, not {kind!r}")
 
     def keys(obj: Unstructured) -> Iterable[ObjectKey]:
         return [

@@ -31,8 +31,8 @@ class Result:
     requeue: bool = False
 
     def __post_init__(self) -> None:
-        seconds = self.requeue_after_s
-        if seconds is not None and not 0 <= seconds < math.inf:
+        seconds: object = self.requeue_after_s
+        if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
             raise InvalidArgument(f"requeue_after_s is a number of seconds that is not negative, not {seconds!r}")
 
 

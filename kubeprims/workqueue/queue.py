@@ -97,7 +97,8 @@ class WorkQueue(Generic[K]):
         Raises:
             InvalidArgument: The delay is negative, infinite or not a number.
         """
-        if not 0 <= delay_s < math.inf:
+        given: object = delay_s
+        if not (isinstance(given, (int, float)) and 0 <= given < math.inf):
             raise InvalidArgument(f"a delay is a number of seconds that is not negative, not {delay_s!r}")
         with self._lock:
             self._add_after(key, delay_s, priority, self._clock.monotonic())

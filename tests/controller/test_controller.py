@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import threading
 from collections import Counter
@@ -394,12 +395,21 @@ def test_keys_come_from_elsewhere_too(world: World) -> None:
         controller.enqueue("default/late")
 
 
+async def reconciles_later(key: ObjectKey, ctx: ReconcileContext) -> None:
+    """Do what no thread waits for."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
         ({"name": ""}, "name: must not be empty"),
         ({"reconcile": 7}, "reconcile: must be callable"),
+        ({"name": 7}, "name: must not be empty"),
+        ({"reconcile": reconciles_later}, "reconcile: must be a plain function"),
         ({"workers": 0}, "workers: must be at least 1"),
+        ({"workers": 1.5}, "workers: must be at least 1"),
+        ({"workers": "4"}, "workers: must be at least 1"),
+        ({"reconcile_timeout_s": "5"}, "reconcile_timeout_s: must be a positive number"),
         ({"reconcile_timeout_s": 0.0}, "reconcile_timeout_s: must be a positive number"),
         ({"sync_timeout_s": -1.0}, "sync_timeout_s: must be a positive number"),
     ],
@@ -417,6 +427,12 @@ def test_what_it_watches_is_said_before_it_starts(world: World) -> None:
     controller = world.controller(lambda key, ctx: None)
     with pytest.raises(InvalidArgument, match="test: map must be callable"):
         controller.watches(informer, map=7)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="test: a controller watches informers, not 'v1/configmaps'"):
+        controller.watches("v1/configmaps")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="an owner is a GroupVersionKind, not 'ConfigMap'"):
+        controller.owns(informer, "ConfigMap")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="a delay is a number of seconds"):
+        controller.enqueue("default/web", after_s=datetime.timedelta(seconds=5))  # type: ignore[arg-type]
     with world.running(controller), pytest.raises(LifecycleError, match="what it watches is said before"):
         controller.watches(informer)
 

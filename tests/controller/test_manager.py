@@ -756,6 +756,8 @@ def test_names_are_unique_and_what_is_run_can_be_run(kubeprims_client: Client) -
         manager.add(Controller("web", nothing, client=kubeprims_client))
     with pytest.raises(InvalidArgument, match="a manager runs controllers and what has run"):
         manager.add(7)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="a manager runs controllers and what has run"):
+        manager.add(Recorded)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="shutdown_timeout_s: must be a positive number"):
         ManagerOptions(shutdown_timeout_s=0.0)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import math
 
 import pytest
@@ -34,7 +35,7 @@ def test_anything_else_is_no_result(returned: object) -> None:
         outcome_of_result(returned)
 
 
-@pytest.mark.parametrize("seconds", [-1.0, math.inf, math.nan])
+@pytest.mark.parametrize("seconds", [-1.0, math.inf, math.nan, "5", datetime.timedelta(seconds=5)])
 def test_a_time_is_a_number_of_seconds(seconds: float) -> None:
     with pytest.raises(InvalidArgument, match="requeue_after_s is a number of seconds"):
         Result(requeue_after_s=seconds)
