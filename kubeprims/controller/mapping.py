@@ -33,9 +33,7 @@ def owner_keys(
     Source:
         controller-runtime pkg/handler/enqueue_owner.go.
     """
-    kind: object = owner
-    if not isinstance(kind, GroupVersionKind):
-        raise InvalidArgument(f"an owner is a GroupVersionKind, not {kind!r}")
+    _check_kind(owner)
 
     def keys(obj: Unstructured) -> Iterable[ObjectKey]:
         return [
@@ -86,6 +84,11 @@ def checked_key(key: object, *, of: str) -> ObjectKey:
     if not isinstance(key, str):
         raise InvalidArgument(f'{of}: a key is an ObjectKey, or "namespace/name", not {type(key).__name__}')
     return ObjectKey.parse(key)
+
+
+def _check_kind(owner: object) -> None:
+    if not isinstance(owner, GroupVersionKind):
+        raise InvalidArgument(f"an owner is a GroupVersionKind, not {owner!r}")
 
 
 def _group(reference: JSONObject) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from kubeprims.errors import ApplyConflict, Conflict, InvalidArgument, OwnWriteUnseen, TerminalError
+from kubeprims.workqueue.rate_limiters import is_delay
 
 QUIET_CONFLICTS = 10
 """After how many failures in a row a conflict is no race any more, but something to be told of."""
@@ -31,8 +31,8 @@ class Result:
     requeue: bool = False
 
     def __post_init__(self) -> None:
-        seconds: object = self.requeue_after_s
-        if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
+        seconds = self.requeue_after_s
+        if seconds is not None and not is_delay(seconds):
             raise InvalidArgument(f"requeue_after_s is a number of seconds that is not negative, not {seconds!r}")
 
 

@@ -19,7 +19,7 @@ from kubeprims.threads import Deadline
 from kubeprims.workqueue.machine import Added, WorkQueueMachine
 from kubeprims.workqueue.metrics import QueueMetrics
 from kubeprims.workqueue.order import ArrivalOrder, Order
-from kubeprims.workqueue.rate_limiters import RateLimiter, default_controller_rate_limiter
+from kubeprims.workqueue.rate_limiters import RateLimiter, default_controller_rate_limiter, is_delay
 
 K = TypeVar("K", bound=Hashable)
 
@@ -97,8 +97,7 @@ class WorkQueue(Generic[K]):
         Raises:
             InvalidArgument: The delay is negative, infinite or not a number.
         """
-        given: object = delay_s
-        if not (isinstance(given, (int, float)) and 0 <= given < math.inf):
+        if not is_delay(delay_s):
             raise InvalidArgument(f"a delay is a number of seconds that is not negative, not {delay_s!r}")
         with self._lock:
             self._add_after(key, delay_s, priority, self._clock.monotonic())

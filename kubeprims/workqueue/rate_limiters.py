@@ -242,6 +242,11 @@ def default_controller_rate_limiter() -> RateLimiter:
     return MaxOfRateLimiter(ItemExponentialFailureRateLimiter(), BucketRateLimiter())
 
 
+def is_delay(seconds: object) -> bool:
+    """Return whether something is a number of seconds that a key can wait."""
+    return isinstance(seconds, (int, float)) and 0 <= seconds < math.inf
+
+
 def _check_positive(value: float, field: str) -> None:
     if not (value > 0 and math.isfinite(value)):
         raise ConfigError(f"must be a positive number, not {value!r}", field=field)
