@@ -19,7 +19,7 @@ from kubeprims.testing import APIServer, eventually
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from site_operator import DIRECTORY, FINALIZER, make_manager  # noqa: E402
+from site_operator import DIRECTORY, FINALIZER, make_manager  # noqa: E402 - it lies beside this file, in no package
 
 
 @pytest.fixture

@@ -148,7 +148,8 @@ class Controller:
     # -- what it is told by -------------------------------------------------------------------------------------------
 
     def watches(
-        self, informer: Informer, *, map: MapFunction | None = None, predicate: Predicate | None = None  # noqa: A002
+        self, informer: Informer, *, map: MapFunction | None = None,  # noqa: A002 - what map() does, for objects
+        predicate: Predicate | None = None,
     ) -> Self:  # fmt: skip
         """Have keys reconciled when an object of an informer changes; return this controller.
 

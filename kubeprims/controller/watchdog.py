@@ -98,8 +98,8 @@ class Watchdog:
             return late
 
     def _report(self, late: _Running, timeout_s: float) -> None:
-        # The only way to see another thread's stack.
-        frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        # There is no other way to see another thread's stack.
+        frames = sys._current_frames()  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
         frame = frames.get(late.thread_id)
         stack = "".join(traceback.format_stack(frame, STACK_FRAMES_MAX)) if frame is not None else "(it has just ended)"
         self._on_timeout(ReconcileTimeout(self._name, late.key, timeout_s=timeout_s, stack=stack))

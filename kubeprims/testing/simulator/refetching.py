@@ -40,7 +40,12 @@ class PastLists:
         self._records, self._version = list(self._server.objects.values()), self._server.version
         self._restores = self._server.restores
 
-    def list(self, options: ListOptions, *, cancel: Cancel) -> AbstractContextManager[PastList]:  # noqa: ARG002
+    def list(
+        self,
+        options: ListOptions,
+        *,
+        cancel: Cancel,  # noqa: ARG002 - the protocol's signature
+    ) -> AbstractContextManager[PastList]:
         """Return the answer, or lose it."""
         if self.fails or self._restores != self._server.restores:
             raise ConnectionLost("connection reset by peer", request_sent=True)

@@ -18,6 +18,7 @@ from kubeprims.errors import (
     ResourceExpired,
     WatchIdle,
 )
+from kubeprims.meta import JSONObject
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
 from kubeprims.testing.simulator.faults import Fault, FaultKind
@@ -133,8 +134,8 @@ class SimulatedWatch:
         world, traits = self._wire.world, self._wire.traits
         world.after(self._options.timeout_s, self._time_out)
         if self._refusal is not None:
-            status = {"kind": "Status", "code": 410, "reason": "Expired", "message": str(self._refusal)}
-            self._arrive([WatchEvent(WatchEventType.ERROR, None, "", status=status)])  # type: ignore[arg-type]
+            status: JSONObject = {"kind": "Status", "code": 410, "reason": "Expired", "message": str(self._refusal)}
+            self._arrive([WatchEvent(WatchEventType.ERROR, None, "", status=status)])
             self.end(None)
             return
         if self._initial:
