@@ -69,7 +69,8 @@ class Series:
         count: How often it came.
         last_time: When it came last.
         name: The name of its object on the server; empty until that was written.
-        written_count: Which count was written last.
+        written_count: Which count was written last, or is being written.
+        recorded: Which count the server has; 0 before its first event is written.
     """
 
     key: EventKey
@@ -79,6 +80,12 @@ class Series:
     count: int = 1
     name: str = ""
     written_count: int = 0
+    recorded: int = 0
+
+    @property
+    def unrecorded(self) -> int:
+        """How often it came without the server knowing."""
+        return self.count - self.recorded
 
 
 @dataclass(slots=True)
@@ -92,7 +99,7 @@ class EventSeries:
     """The series that there are, and how much is listened to of each object.
 
     Attributes:
-        dropped: How many events were dropped because too much was said of their object.
+        dropped: How many events were dropped because too much was said of their object, or of too many.
 
     Concurrency:
         Not safe by itself; its owner holds a lock.
@@ -121,8 +128,14 @@ class EventSeries:
         self._series[key] = series
         self._series.move_to_end(key)
         if len(self._series) > SERIES_MAX:
-            self._series.popitem(last=False)
+            self._let_go(self._series.popitem(last=False)[1])
         return series
+
+    def _let_go(self, series: Series) -> None:
+        """Give up how often a series came again; if its first event still waits, that is written all the same."""
+        kept = series.recorded if series.name else 1
+        self.dropped += series.count - kept
+        series.count = kept
 
     def forget(self, series: Series) -> None:
         """Let go of a series whose first event could not be written: the next one begins anew."""

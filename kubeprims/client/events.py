@@ -17,6 +17,7 @@ from kubeprims.clock import Clock, SystemClock
 from kubeprims.errors import InvalidArgument, KubeprimsError, LifecycleError, StopTimeout
 from kubeprims.meta import JSONObject
 from kubeprims.objects.unstructured import Unstructured
+from kubeprims.selectors import label_key_problems
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 
 QUEUE_MAX = 1000
@@ -30,6 +31,7 @@ _WRITING_SHARE = 0.8
 """For how much of the time of a stop events are still written; the rest is for ending the last request."""
 
 _NOTE_BYTES_MAX = 1024
+_WORD_CHARS_MAX = 128
 _NAME_CHARS_MAX = 230
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]")
 """RBAC's names may hold more than an event's."""
@@ -63,18 +65,21 @@ class EventRecorder:
 
         Args:
             client: The server; not closed with the recorder.
-            controller: Who reports, such as ``example.com/web-operator``.
-            instance: Which one of those, such as the pod's name; ``controller`` unless given.
+            controller: Who reports, such as ``example.com/web-operator``: a qualified name, as of a label.
+            instance: Which one of those, such as the pod's name, cut after 128 characters; ``controller`` unless given.
             clock: The clock to live by.
 
         Raises:
-            InvalidArgument: ``controller`` is empty.
+            InvalidArgument: ``controller`` is empty, or no such name.
         """
         if not controller:
             raise InvalidArgument("an event says who reports it: controller must not be empty")
+        if problems := label_key_problems(controller):
+            rule = f"controller is a name such as example.com/web-operator, not {controller!r}"
+            raise InvalidArgument(f"{rule}: {'; '.join(problems)}")
         self._client = client
         self._controller = controller
-        self._instance = instance or controller
+        self._instance = (instance or controller)[:_WORD_CHARS_MAX]
         self._clock = clock or SystemClock()
         self._changed = threading.Condition()
         self._queue: deque[Series] = deque()
@@ -115,12 +120,16 @@ class EventRecorder:
             related: Another object that matters.
 
         Raises:
-            InvalidArgument: The type is neither, or there is no reason.
+            InvalidArgument: The type is neither, there is no reason, or reason or action is longer than 128 characters.
         """
         if type not in {"Normal", "Warning"}:
             raise InvalidArgument(f"an event is Normal or Warning, not {type!r}")
         if not reason:
             raise InvalidArgument("an event needs a reason")
+        if max(len(reason), len(action)) > _WORD_CHARS_MAX:
+            raise InvalidArgument(
+                f"reason and action have {_WORD_CHARS_MAX} characters at most: {reason!r}, {action!r}"
+            )
         key = EventKey(
             regarding=_reference(regarding),
             related=None if related is None else _reference(related),
@@ -228,9 +237,9 @@ class EventRecorder:
         return self._cut.is_set or self._clock.monotonic() >= self._until
 
     def _drop_what_waits(self) -> None:
-        self._overflowed += len(self._queue)
+        behind = self._series.due(now_s=self._clock.monotonic(), everything=True)
+        self._overflowed += sum(series.unrecorded for series in (*self._queue, *behind))
         self._queue.clear()
-        self._overflowed += len(self._series.due(now_s=self._clock.monotonic(), everything=True))
 
     def _next(self, stop: Cancel) -> tuple[Series | None, list[Series]]:
         """Wait for something to write; return an event, and the series whose count is due."""
@@ -273,23 +282,23 @@ class EventRecorder:
         except KubeprimsError as error:
             logger.warning("an event of %s is dropped: %s", key.regarding.key, error)
             with self._changed:
-                self._refused += 1
+                self._refused += series.unrecorded
                 self._series.forget(series)
             return
         with self._changed:
             self.written += 1
             series.name = made.name
+            series.recorded = 1
             self._changed.notify()
 
     def _write_count(self, series: Series) -> None:
         if self._is_over():
             with self._changed:
-                self._overflowed += 1
+                self._overflowed += series.unrecorded
             return
         namespace = series.key.regarding.key.namespace or "default"
-        patch: JSONObject = {
-            "series": {"count": series.written_count, "lastObservedTime": _micro_time(series.last_time)}
-        }
+        count = series.written_count
+        patch: JSONObject = {"series": {"count": count, "lastObservedTime": _micro_time(series.last_time)}}
         try:
             self._client.resource("events.k8s.io/v1/events", namespace).patch(
                 series.name, patch, timeout_s=REQUEST_TIMEOUT_S, cancel=self._cut
@@ -297,11 +306,12 @@ class EventRecorder:
         except KubeprimsError as error:
             logger.warning("the count of an event of %s is dropped: %s", series.key.regarding.key, error)
             with self._changed:
-                self._refused += 1
+                self._refused += series.unrecorded
                 self._series.forget(series)  # it may be gone: events live for an hour
             return
         with self._changed:
             self.written += 1
+            series.recorded = count
 
 
 def _reference(obj: Unstructured) -> EventReference:

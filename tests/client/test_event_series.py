@@ -87,3 +87,18 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(SERIES_MAX + 100):
         events.add(key(name=f"pod-{number}"), now_s=0.0, now=NOON)
     assert len(events._series) == len(events._buckets) == SERIES_MAX
+
+
+def test_what_was_not_written_of_a_series_that_is_let_go_is_dropped_and_counted() -> None:
+    events = EventSeries()
+    series = written(events.add(key(), now_s=0.0, now=NOON))
+    series.recorded = 1
+    waits = events.add(key("waits to be written"), now_s=0.0, now=NOON)
+    assert waits is not None
+    for note in ("scaled up", "waits to be written") * 3:
+        events.add(key(note), now_s=0.0, now=NOON)
+    assert (series.unrecorded, waits.unrecorded) == (3, 4)
+    for number in range(SERIES_MAX):
+        events.add(key(name=f"pod-{number}"), now_s=0.0, now=NOON)
+    assert events.dropped == 6
+    assert waits.unrecorded == 1, "the one that is still to be written"

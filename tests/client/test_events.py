@@ -148,6 +148,32 @@ def test_a_full_queue_drops_and_counts_and_never_blocks(kubeprims_client: Client
     assert recorder.dropped == 7
 
 
+def test_what_is_said_again_of_an_event_that_is_dropped_is_dropped_and_counted_with_it(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    events = Match(resource="events.k8s.io/v1/events")
+    kubeprims_apiserver.faults.add(Answer(code=403), events, count=1)
+    recorder = EventRecorder(kubeprims_client, "example.com/web")
+    for _ in range(5):
+        recorder.event(web, reason="Waiting", note="for pods")
+    with recorder:
+        eventually(lambda: recorder.dropped == 5, TIMEOUT_S, "all of it is dropped")
+    never = EventRecorder(kubeprims_client, "example.com/web")
+    for _ in range(5):
+        never.event(web, reason="Waiting", note="for pods")
+    never.stop()
+    assert never.dropped == 5
+
+
+def test_a_long_instance_is_cut_where_the_server_would_refuse_every_event(
+    kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
+) -> None:
+    with EventRecorder(kubeprims_client, "example.com/web", instance="pod-" * 50) as recorder:
+        recorder.event(web, reason="Broken", note="it")
+    (event,) = events_of(kubeprims_apiserver)
+    assert event["reportingInstance"] == "pod-" * 32
+
+
 def test_a_server_that_hangs_keeps_nobody_from_ending_and_nothing_is_dropped_without_a_count(
     kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
 ) -> None:
@@ -221,8 +247,13 @@ def test_nothing_is_taken_after_the_end(kubeprims_client: Client, web: Unstructu
 def test_what_is_no_event_is_refused(kubeprims_client: Client, web: Unstructured) -> None:
     with pytest.raises(InvalidArgument, match="controller must not be empty"):
         EventRecorder(kubeprims_client, "")
+    with pytest.raises(InvalidArgument, match=r"controller is a name such as .*, not 'my operator'"):
+        EventRecorder(kubeprims_client, "my operator")
     recorder = EventRecorder(kubeprims_client, "example.com/web")
     with pytest.raises(InvalidArgument, match="an event is Normal or Warning"):
         recorder.event(web, reason="A", note="", type="Error")
     with pytest.raises(InvalidArgument, match="an event needs a reason"):
         recorder.event(web, reason="", note="")
+    for wrong in ({"reason": "R" * 129}, {"reason": "A", "action": "A" * 129}):
+        with pytest.raises(InvalidArgument, match="have 128 characters at most"):
+            recorder.event(web, note="", **wrong)
