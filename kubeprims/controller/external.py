@@ -75,12 +75,14 @@ def _from_queue(source: queue.Queue[str], stop: Cancel) -> Iterator[str]:
 
 
 def _from_simple_queue(source: queue.SimpleQueue[str], stop: Cancel) -> Iterator[str]:
-    # It has no condition to notify, so that the end is put into it; only this controller reads it.
-    end = _End()
-    take_back = stop.add_callback(lambda: source.put(end))
+    # It has no condition to notify, so that the end is put into it; only this controller reads it, or one before it,
+    # whose end is passed over.
+    take_back = stop.add_callback(lambda: source.put(_End()))
     try:
-        while not stop.is_set and (key := source.get()) is not end:
-            yield key
+        while not stop.is_set:
+            key = source.get()
+            if not isinstance(key, _End):
+                yield key
     finally:
         take_back()
 

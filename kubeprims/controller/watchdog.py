@@ -100,6 +100,9 @@ class Watchdog:
     def _report(self, late: _Running, timeout_s: float) -> None:
         # There is no other way to see another thread's stack.
         frames = sys._current_frames()  # noqa: SLF001 - see above  # pyright: ignore[reportPrivateUsage]
-        frame = frames.get(late.thread_id)
+        with self._changed:
+            has_ended = not any(running is late for running in self._running)
+        # Once it has ended, its thread may be at anything.
+        frame = None if has_ended else frames.get(late.thread_id)
         stack = "".join(traceback.format_stack(frame, STACK_FRAMES_MAX)) if frame is not None else "(it has just ended)"
         self._on_timeout(ReconcileTimeout(self._name, late.key, timeout_s=timeout_s, stack=stack))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import logging
+import sys
 import threading
 from collections import Counter
+from types import FrameType
 
 import pytest
 
@@ -14,19 +16,21 @@ from kubeprims.controller.changes import set_controller_reference
 from kubeprims.controller.context import Operation, ReconcileContext
 from kubeprims.controller.controller import Controller
 from kubeprims.controller.result import QUIET_CONFLICTS, Result
+from kubeprims.controller.watchdog import Watchdog
 from kubeprims.errors import (
     AlreadyExists,
     CacheSyncTimeout,
     ConfigError,
     Conflict,
     InvalidArgument,
+    KubeprimsError,
     LifecycleError,
     StopTimeout,
     TerminalError,
 )
 from kubeprims.meta import GroupVersionKind, JSONObject, ObjectKey
 from kubeprims.testing import VirtualClock
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from tests.controller.world import TIMEOUT_S, World, config_map
 from tests.parity import case
 from tests.waiting import eventually
@@ -272,6 +276,43 @@ def test_a_reconcile_that_takes_too_long_is_reported_with_its_stack(
         eventually(lambda: controller.counts.by_result["success"] == 1, TIMEOUT_S, "the end")
     assert "test: the reconcile of default/web has not ended within 30 s" in caplog.text
     assert "a_telling_name" in caplog.text
+
+
+def test_a_reconcile_that_ends_as_it_is_reported_is_not_blamed_for_what_comes_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_end, has_ended, may_go = threading.Event(), threading.Event(), threading.Event()
+    reports: list[KubeprimsError] = []
+    clock = VirtualClock()
+    watchdog = Watchdog("test", 30.0, clock=clock, on_timeout=reports.append)
+
+    def something_else() -> None:
+        has_ended.set()
+        may_go.wait()
+
+    def work() -> None:
+        with watchdog.watch(ObjectKey("default/web")):
+            may_end.wait()
+        something_else()
+
+    def frames_once_it_has_ended() -> dict[int, FrameType]:
+        may_end.set()
+        assert has_ended.wait(TIMEOUT_S)
+        return frames()
+
+    frames = sys._current_frames
+    monkeypatch.setattr(sys, "_current_frames", frames_once_it_has_ended)
+    stop, group = Cancel(), ThreadGroup("test")
+    group.spawn(work, name="work")
+    group.spawn(lambda: watchdog.run(stop), name="watchdog")
+    eventually(lambda: clock.next_due_s() == 30.0, TIMEOUT_S, "the watchdog waits")
+    clock.advance(30.0)
+    eventually(lambda: reports, TIMEOUT_S, "the report")
+    stop.set()
+    may_go.set()
+    assert group.join(Deadline.after(TIMEOUT_S)) == ()
+    assert "it has just ended" in str(reports[0])
+    assert "something_else" not in str(reports[0])
 
 
 @case("CM-52")

@@ -38,6 +38,19 @@ def test_what_waits_in_a_queue_at_the_end_is_left_for_the_next() -> None:
     assert keys.get_nowait() == "default/b"
 
 
+def test_a_simple_queue_serves_the_next_reader_as_it_served_the_first() -> None:
+    """As after a lost term, when a manager makes its controllers anew."""
+    keys: queue.SimpleQueue[str] = queue.SimpleQueue()
+    stop = Cancel()
+    reading = keys_of(keys, stop)
+    keys.put("default/a")
+    assert next(reading) == "default/a"
+    stop.set()
+    assert [*reading] == []
+    keys.put("default/b")
+    assert next(keys_of(keys, Cancel())) == "default/b"
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_everybody_who_waits_for_a_queue_is_woken_by_the_end(count: int) -> None:
     keys: queue.Queue[str] = queue.Queue()
