@@ -54,10 +54,10 @@ class HealthChecks:
         """Add a check, and return what takes it away again.
 
         Raises:
-            InvalidArgument: The name is empty, holds a slash or is another's, or the check cannot be called.
+            InvalidArgument: The name is empty or another's, or the check cannot be called.
         """
-        if not name or "/" in name:
-            raise InvalidArgument(f"the name of a check is not empty and holds no slash, unlike {name!r}")
+        if not name:
+            raise InvalidArgument("the name of a check must not be empty")
         if not callable(check):
             raise InvalidArgument(f"the check {name} must be callable, not {check!r}")
         with self._lock:

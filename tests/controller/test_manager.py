@@ -631,6 +631,17 @@ def test_probes_say_how_caches_elections_and_controllers_are(
     assert raised == []
 
 
+def test_a_controller_may_have_a_name_with_a_domain_and_probes(kubeprims_client: Client) -> None:
+    probes = Probes("127.0.0.1", 0)
+    manager = ControllerManager(probes=probes)
+    manager.add(Controller("example.com/web", nothing, client=kubeprims_client))
+    with running(manager) as raised:
+        eventually(lambda: ask(probes, "/healthz/example.com/web") == (200, "ok"), TIMEOUT_S, "it has a check")
+        assert ask(probes, "/healthz?verbose&exclude=example.com/web")[1].startswith("[+]example.com/web excluded: ok")
+        assert ask(probes, "/healthz/example.com")[0] == 404
+    assert raised == []
+
+
 @case("CM-16")
 def test_a_manager_counts_the_controllers_that_run(kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
     registry = prometheus_client.CollectorRegistry()
