@@ -232,7 +232,8 @@ class Controller:
         """
         if self._stop.is_set:
             raise LifecycleError(f"controller {self.name} is stopped; it takes no key any more")
-        self._queue.add_after(checked_key(key, of=self.name), after_s)
+        add = self._queue.add if after_s == 0 else partial(self._queue.add_after, delay_s=after_s)
+        add(checked_key(key, of=self.name))
 
     def _check_not_started(self) -> None:
         if self._is_started:
@@ -489,10 +490,8 @@ class Controller:
 def _check(name: object, reconcile: object, workers: object, **times_s: object) -> None:
     if not (isinstance(name, str) and name):
         raise ConfigError(f"must not be empty, and a text, not {name!r}", field="name")
-    if not callable(reconcile):
-        raise ConfigError(f"must be callable, not {reconcile!r}", source=name, field="reconcile")
-    if inspect.iscoroutinefunction(reconcile):
-        raise ConfigError("must be a plain function: nothing awaits a coroutine here", source=name, field="reconcile")
+    if not callable(reconcile) or inspect.iscoroutinefunction(reconcile):
+        raise ConfigError(f"must be callable, and no coroutine, not {reconcile!r}", source=name, field="reconcile")
     if not (isinstance(workers, int) and workers >= 1):
         raise ConfigError(f"must be at least 1, and a whole number, not {workers!r}", source=name, field="workers")
     for field, value in times_s.items():

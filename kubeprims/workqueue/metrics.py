@@ -20,7 +20,9 @@ def _family(name: str, kind: MetricKind, description: str) -> MetricFamily:
 
 DEPTH = _family("depth", MetricKind.GAUGE, "Keys that are to be worked on.")
 ADDS = _family("adds_total", MetricKind.COUNTER, "Keys that came to be worked on.")
-RETRIES = _family("retries_total", MetricKind.COUNTER, "Keys that were to be tried again.")
+RETRIES = _family(
+    "retries_total", MetricKind.COUNTER, "Keys that were to be worked on after a delay: again, as a rule."
+)
 QUEUE_DURATION = _family(
     "queue_duration_seconds", MetricKind.HISTOGRAM, "How long ago a key was added when a worker got it."
 )
@@ -44,7 +46,8 @@ class QueueMetrics:
 
     Source:
         client-go util/workqueue/metrics.go.
-        Same: names, labels and bounds; a key that is added again while a worker has it counts from then.
+        Same: names, labels and bounds; a key that is added again while a worker has it counts from then;
+        whatever is added after a delay is a retry.
         Differs: the two gauges of unfinished work are computed when they are read, where upstream refreshes them every
         half second.
     """

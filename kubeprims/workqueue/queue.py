@@ -103,6 +103,8 @@ class WorkQueue(Generic[K]):
             self._add_after(key, delay_s, priority, self._clock.monotonic())
 
     def _add_after(self, key: K, delay_s: float, priority: int, now_s: float) -> None:
+        if self._figures is not None and not self._machine.is_shut_down:
+            self._figures.retries += 1
         due_s = self._machine.next_due_s
         added = self._machine.add_at(key, now_s + delay_s, now_s=now_s, priority=priority)
         if added is not None:
@@ -291,8 +293,6 @@ class RateLimitingQueue(WorkQueue[K]):
         """Count a failure of a key, and add it once the limiter lets it."""
         with self._lock:
             if not self._machine.is_shut_down:
-                if self._figures is not None:
-                    self._figures.retries += 1
                 now_s = self._clock.monotonic()
                 self._add_after(key, self._rate_limiter.when(key, now_s=now_s), priority, now_s)
 

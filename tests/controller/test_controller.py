@@ -446,7 +446,7 @@ async def reconciles_later(key: ObjectKey, ctx: ReconcileContext) -> None:
         ({"name": ""}, "name: must not be empty"),
         ({"reconcile": 7}, "reconcile: must be callable"),
         ({"name": 7}, "name: must not be empty"),
-        ({"reconcile": reconciles_later}, "reconcile: must be a plain function"),
+        ({"reconcile": reconciles_later}, "reconcile: must be callable, and no coroutine"),
         ({"workers": 0}, "workers: must be at least 1"),
         ({"workers": 1.5}, "workers: must be at least 1"),
         ({"workers": "4"}, "workers: must be at least 1"),

@@ -97,6 +97,22 @@ def test_a_key_that_is_added_while_it_is_worked_on_waits_from_then_as_upstream_c
 
 
 @case("IN-200")
+def test_whatever_is_added_after_a_delay_is_a_retry_as_upstream_counts_it(metrics: PrometheusMetrics) -> None:
+    queue = RateLimitingQueue[str]("web", metrics=metrics, clock=VirtualClock())
+    queue.add("a")
+    assert figure(metrics, "retries_total") == 0
+    queue.add_after("b", 5.0)
+    queue.add_after("c", 0.0)
+    queue.add_rate_limited("d")
+    assert figure(metrics, "retries_total") == 3
+    queue.shut_down()
+    queue.add_after("e", 5.0)
+    queue.add_rate_limited("f")
+    assert figure(metrics, "retries_total") == 3
+    queue.close()
+
+
+@case("IN-200")
 def test_figures_end_with_the_queue_and_none_is_left(metrics: PrometheusMetrics) -> None:
     queue = WorkQueue[str]("web", metrics=metrics)
     queue.add("a")
