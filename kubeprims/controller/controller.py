@@ -202,7 +202,8 @@ class Controller:
         """Have keys reconciled that come from elsewhere; return this controller.
 
         A thread of its own reads them, once the caches are in sync, until there are no more or the controller stops. If
-        that fails, or something comes that is no key, the controller ends with it.
+        that fails, or something comes that is no key, the controller ends with it. What was read and not reconciled by
+        the end is not put back.
 
         Args:
             keys: A ``queue.Queue``, or a ``queue.SimpleQueue`` that nobody else reads; or an iterable, or a function

@@ -23,6 +23,8 @@ from kubeprims.workqueue.rate_limiters import RateLimiter, default_controller_ra
 
 K = TypeVar("K", bound=Hashable)
 
+_NO_KEY = "None is no key: get() returns it once the queue has ended"
+
 
 class WorkQueue(Generic[K]):
     """Keys to be worked on, each by one worker at a time, and once however often it was added meanwhile.
@@ -80,9 +82,14 @@ class WorkQueue(Generic[K]):
         """Have a key worked on; nothing happens if the queue is shut down.
 
         Args:
-            key: What to work on.
+            key: What to work on; not None, which is what :meth:`get` returns at the end.
             priority: Higher is sooner, if the queue's order looks at it.
+
+        Raises:
+            InvalidArgument: The key is None.
         """
+        if key is None:
+            raise InvalidArgument(_NO_KEY)
         with self._lock:
             self._note(self._machine.add(key, now_s=self._clock.monotonic(), priority=priority))
 
@@ -95,8 +102,10 @@ class WorkQueue(Generic[K]):
             priority: Higher is sooner, if the queue's order looks at it.
 
         Raises:
-            InvalidArgument: The delay is negative, infinite or not a number.
+            InvalidArgument: The delay is negative, infinite or not a number, or the key is None.
         """
+        if key is None:
+            raise InvalidArgument(_NO_KEY)
         if not is_delay(delay_s):
             raise InvalidArgument(f"a delay is a number of seconds that is not negative, not {delay_s!r}")
         with self._lock:
@@ -290,7 +299,13 @@ class RateLimitingQueue(WorkQueue[K]):
         self._rate_limiter = default_controller_rate_limiter() if rate_limiter is None else rate_limiter
 
     def add_rate_limited(self, key: K, *, priority: int = 0) -> None:
-        """Count a failure of a key, and add it once the limiter lets it."""
+        """Count a failure of a key, and add it once the limiter lets it.
+
+        Raises:
+            InvalidArgument: The key is None.
+        """
+        if key is None:
+            raise InvalidArgument(_NO_KEY)
         with self._lock:
             if not self._machine.is_shut_down:
                 now_s = self._clock.monotonic()

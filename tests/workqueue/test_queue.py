@@ -295,6 +295,15 @@ def test_a_delay_that_is_none_is_refused(delay_s: float) -> None:
         WorkQueue[str]().add_after("a", delay_s)
 
 
+def test_none_is_no_key() -> None:
+    """It is what get() says at the end: a worker that got it would go home."""
+    queue = RateLimitingQueue[str | None]()
+    for add in (queue.add, lambda key: queue.add_after(key, 1.0), queue.add_rate_limited):
+        with pytest.raises(InvalidArgument, match="None is no key"):
+            add(None)
+    assert (len(queue), queue.delayed, queue.num_requeues(None)) == (0, 0, 0)
+
+
 def test_no_delay_adds_at_once() -> None:
     queue = WorkQueue[str]()
     queue.add_after("a", 0.0)
