@@ -20,7 +20,7 @@ from kubeprims.controller.metrics import ControllerMetrics, ReconcileCounts
 from kubeprims.controller.predicates import Predicate
 from kubeprims.controller.result import NextStep, Outcome, Result, outcome_of_error, outcome_of_result
 from kubeprims.controller.settling import Settling
-from kubeprims.controller.sources import Informer, Watched
+from kubeprims.controller.sources import Informer, Watched, wait_for_sync
 from kubeprims.controller.watchdog import Watchdog
 from kubeprims.errors import (
     CacheSyncTimeout,
@@ -35,7 +35,7 @@ from kubeprims.errors import (
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.meta import GroupVersionKind, ObjectKey
 from kubeprims.metrics import Metrics
-from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from kubeprims.workqueue.order import PriorityOrder
 from kubeprims.workqueue.queue import RateLimitingQueue
 from kubeprims.workqueue.rate_limiters import RateLimiter
@@ -289,23 +289,11 @@ class Controller:
             if self._stop.is_set:
                 watched.informer.remove_event_handler(registration)
         for informer, registration in self._registrations:
-            self._wait_for_sync(informer, deadline)
+            wait_for_sync(informer, deadline, self._stop, timeout_s=self._sync_timeout_s)
             registration.wait_for_sync(max(0.0, deadline.remaining_s()))
             self._check_synced(informer, registration)
             take_back = informer.add_stop_callback(partial(self._cache_stopped, informer))
             self._stop.add_callback(take_back)
-
-    def _wait_for_sync(self, informer: Informer, deadline: Deadline) -> None:
-        """Wait until an informer has synced, or this is stopped."""
-        over = Latch()
-        take_back = [informer.add_sync_callback(over.set), self._stop.add_callback(over.set)]
-        try:
-            over.wait(max(0.0, deadline.remaining_s()), clock=self._clock)
-        finally:
-            for take in take_back:
-                take()
-        if not self._stop.is_set:
-            informer.wait_for_sync(0.0)
 
     def _cache_stopped(self, informer: Informer) -> None:
         """End, unless that has begun: nobody may go on with a cache that nobody keeps. Never blocks."""

@@ -9,11 +9,12 @@ from typing import Protocol
 from kubeprims.cache.indexer import Indexer
 from kubeprims.controller.mapping import MapFunction, checked_keys
 from kubeprims.controller.predicates import Predicate
+from kubeprims.errors import CacheSyncTimeout
 from kubeprims.informer.coverage import Coverage
 from kubeprims.informer.dispatch import HandlerRegistration
 from kubeprims.informer.handlers import Deliver, Notification, Reason
 from kubeprims.meta import ObjectKey
-from kubeprims.threads import Cancel
+from kubeprims.threads import Cancel, Deadline, Latch
 from kubeprims.workqueue.order import LOW_PRIORITY
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,34 @@ class Informer(Protocol):
     def wait_until(self, is_so: Callable[[], bool], timeout_s: float | None = None, *, cancel: Cancel) -> bool:
         """Wait until a condition on the cache holds; False if it did not in time, or was cancelled."""
         ...
+
+
+def wait_for_sync(informer: Informer, deadline: Deadline, stop: Cancel, *, timeout_s: float) -> None:
+    """Wait until an informer has synced, or ``stop`` is set.
+
+    Args:
+        informer: The informer.
+        deadline: How long to wait.
+        stop: Ends the wait.
+        timeout_s: How long it was given in all, in seconds, for the error.
+
+    Raises:
+        CacheSyncTimeout: It did not in time.
+        LifecycleError: It was not started, or has stopped.
+    """
+    over = Latch()
+    take_back = [informer.add_sync_callback(over.set), stop.add_callback(over.set)]
+    try:
+        over.wait(max(0.0, deadline.remaining_s()), clock=deadline.clock)
+    finally:
+        for take in take_back:
+            take()
+    if stop.is_set:
+        return
+    try:
+        informer.wait_for_sync(0.0)
+    except CacheSyncTimeout as late:
+        raise CacheSyncTimeout(late.waiting, timeout_s=timeout_s) from None
 
 
 class AddKey(Protocol):

@@ -30,6 +30,7 @@ from kubeprims.errors import (
 )
 from kubeprims.meta import GroupVersionKind, JSONObject, ObjectKey
 from kubeprims.testing import VirtualClock
+from kubeprims.testing.apiserver.faults import Match, Stall
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from tests.controller.world import TIMEOUT_S, World, config_map
 from tests.parity import case
@@ -417,6 +418,17 @@ def test_a_cache_that_does_not_sync_ends_the_controller_and_is_named(world: Worl
     with pytest.raises((LifecycleError, CacheSyncTimeout), match="v1/secrets"):
         controller.run(stop)
     assert stop.is_set
+
+
+def test_a_cache_that_does_not_sync_in_time_is_named_with_the_time_that_it_had(world: World) -> None:
+    stalled = world.server.faults.add(Stall(), Match(resource="v1/configmaps"), count=None)
+    controller = Controller("test", lambda key, ctx: None, client=world.client, sync_timeout_s=0.05)
+    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
+    world.informers.start()
+    with pytest.raises(CacheSyncTimeout, match=r"not synced after 0.05 s: v1/configmaps in default") as info:
+        controller.run(Cancel())
+    assert info.value.timeout_s == 0.05
+    stalled.release()
 
 
 def test_keys_come_from_elsewhere_too(world: World) -> None:
