@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,8 +15,6 @@ from kubeprims.informer.handlers import Deliver, Notification, Reason
 from kubeprims.meta import ObjectKey
 from kubeprims.threads import Cancel, Deadline, Latch
 from kubeprims.workqueue.order import LOW_PRIORITY
-
-logger = logging.getLogger(__name__)
 
 
 class Informer(Protocol):
@@ -118,10 +115,10 @@ class Watched:
 
     def tell(self, change: Notification) -> None:
         """Add the keys that a change concerns; what is live goes ahead of what was listed or is repeated."""
-        if not self._is_worth_it(change):
+        failures: list[Exception] = []
+        if not self._is_worth_it(change, failures):
             return
         priority = 0 if change.reason is Reason.LIVE else LOW_PRIORITY
-        failures: list[Exception] = []
         for obj in (change.old, change.new):
             try:
                 keys = () if obj is None else checked_keys(self._map(obj), of=self._controller)
@@ -131,13 +128,15 @@ class Watched:
             for key in keys:
                 self._add(key, priority=priority)
         if failures:
-            raise failures[0]  # the informer counts and reports it
+            raise failures[0]  # the informer counts and reports it, and not too often
 
-    def _is_worth_it(self, change: Notification) -> bool:
+    def _is_worth_it(self, change: Notification, failures: list[Exception]) -> bool:
         if self._predicate is None:
             return True
         try:
             return self._predicate(change)
-        except Exception:  # user code: one reconcile too many does no harm, a change that is lost does
-            logger.exception("%s: a predicate failed on %s, which is taken to matter", self._controller, change.key)
+        except Exception as error:  # noqa: BLE001 - user code: one reconcile too many does no harm, a change lost does
+            if not getattr(error, "__notes__", None):  # one and the same may be raised each time
+                error.add_note(f"{self._controller}: a predicate failed on {change.key}, which is taken to matter")
+            failures.append(error)
             return True

@@ -51,7 +51,9 @@ def test_a_predicate_that_fails_loses_no_change(world: World, caplog: pytest.Log
     controller.watches(world.informers.informer(MAPS, namespace="default"), predicate=broken)
     with caplog.at_level(logging.ERROR), world.running(controller):
         eventually(lambda: seen, TIMEOUT_S, "a reconcile")
-    assert "a predicate failed on default/web, which is taken to matter" in caplog.text
+        eventually(
+            lambda: "a predicate failed on default/web, which is taken to matter" in caplog.text, TIMEOUT_S, "a log"
+        )
     assert "no idea" in caplog.text
 
 
@@ -74,6 +76,20 @@ def test_a_map_that_returns_no_keys_is_a_failure_of_the_handler(
     controller.watches(world.informers.informer(MAPS, namespace="default"), map=lambda obj: wrong)  # type: ignore[arg-type, return-value]
     with caplog.at_level(logging.ERROR), world.running(controller):
         eventually(lambda: "failed on default/web" in caplog.text, TIMEOUT_S, "the failure")
+
+
+def test_a_predicate_that_always_fails_does_not_flood_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.server.create_many(MAPS, [config_map(f"web-{number}") for number in range(200)])
+    seen: set[str] = set()
+
+    def broken(change: Notification) -> bool:
+        raise ValueError("no such label")
+
+    controller = world.controller(lambda key, ctx: seen.add(key))
+    controller.watches(world.informers.informer(MAPS, namespace="default"), predicate=broken)
+    with world.running(controller):
+        eventually(lambda: len(seen) == 200, TIMEOUT_S, "each of them")
+    assert 0 < len([record for record in caplog.records if record.exc_info]) < 100
 
 
 def test_a_resync_reconciles_everything_again_unless_a_predicate_says_no(world: World) -> None:
