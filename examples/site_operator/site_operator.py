@@ -120,7 +120,8 @@ def make_manager(
         informers.informer(resource, namespace=namespace)
         for resource in (SITES, DEPLOYMENTS, SERVICES, "v1/configmaps")
     )
-    controller = kp.Controller("sites", Sites(events).reconcile, client=client, workers=4)
+    impatient = client.with_options(timeout_s=10, own_pool=False)  # a server that hangs must not outlast SIGTERM's 30 s
+    controller = kp.Controller("sites", Sites(events).reconcile, client=impatient, workers=4)
     controller.watches(sites).owns(deployments, SITE).owns(services, SITE)
     controller.watches(maps, map=listed_sites)
     manager = kp.ControllerManager(informers=informers, probes=probes)
