@@ -13,6 +13,11 @@ def finalized(name: str) -> JSONObject:
     return {"metadata": {"name": name, "finalizers": [FINALIZER]}}
 
 
+def job(name: str) -> JSONObject:
+    spec = pod("p", restartPolicy="Never")["spec"]
+    return {"metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+
+
 def test_finalizers_hold_an_object(exchange: Exchange) -> None:
     first = exchange.post("configmaps", finalized("a"))
     with exchange.watch(f"configmaps?watch=1&resourceVersion={first.version}") as watch:
@@ -94,6 +99,27 @@ def test_policies_become_finalizers(exchange: Exchange) -> None:
     exchange.delete("configmaps/c", {"kind": "DeleteOptions", "apiVersion": "v1"})
     exchange.post("configmaps", config_map("d"))
     exchange.delete("configmaps/d", {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"})
+
+
+def test_jobs_leave_what_they_own_behind_unless_told_otherwise(exchange: Exchange) -> None:
+    for name, query in (("a", ""), ("b", "?propagationPolicy=Background"), ("c", "?propagationPolicy=Orphan")):
+        exchange.post("batch/v1/jobs", job(name))
+        exchange.delete(f"batch/v1/jobs/{name}{query}")
+    exchange.delete("batch/v1/jobs/a?dryRun=All")
+    exchange.delete("batch/v1/jobs")
+
+
+def test_replication_controllers_do_so_too_and_events_own_nothing(exchange: Exchange) -> None:
+    template: JSONObject = {"metadata": {"labels": {"a": "b"}}, "spec": pod("p")["spec"]}
+    controller: JSONObject = {"metadata": {"name": "a"}, "spec": {"selector": {"a": "b"}, "template": template}}
+    exchange.post("replicationcontrollers", controller)
+    exchange.delete("replicationcontrollers/a")
+    exchange.delete("replicationcontrollers/a")
+    exchange.delete("replicationcontrollers/a?propagationPolicy=Background")
+    for policy in ("Orphan", "Foreground"):
+        exchange.post("events", {"metadata": {"name": "e"}, "involvedObject": {"namespace": exchange.namespace}})
+        exchange.delete(f"events/e?propagationPolicy={policy}")
+        exchange.get("events/e")
 
 
 def test_collections(exchange: Exchange) -> None:

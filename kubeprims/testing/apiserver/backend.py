@@ -15,6 +15,7 @@ from kubeprims.meta import JSONObject
 from kubeprims.sharding import Shard
 from kubeprims.testing.apiserver.binding import Binder
 from kubeprims.testing.apiserver.collector import Collected, Collector
+from kubeprims.testing.apiserver.deletion import deletion_warnings
 from kubeprims.testing.apiserver.encoding import decode_tail, encode
 from kubeprims.testing.apiserver.eviction import Evictor
 from kubeprims.testing.apiserver.kinds import NAMESPACES, Kind
@@ -294,7 +295,8 @@ class Backend:
             listing = self.list(kind, namespace, query)
             self._remover.delete_all(kind, listing.items, options)
         metadata: JSONObject = {"resourceVersion": listing.resource_version}
-        return Answer(200, Listing(self._objects.view(kind), metadata, listing.items).body())
+        body = Listing(self._objects.view(kind), metadata, listing.items).body()
+        return Answer(200, body, deletion_warnings(kind, options))
 
     def create_many(self, kind: Kind, objects: Iterable[JSONObject]) -> int:
         """Create many objects in one step, and return how many.

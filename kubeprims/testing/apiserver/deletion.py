@@ -14,6 +14,14 @@ from kubeprims.testing.apiserver.status import precondition_failed
 _ORPHAN = "orphan"
 _FOREGROUND = "foregroundDeletion"
 _POD_GRACE_DEFAULT_S = 30
+_ORPHANING = frozenset({"jobs.batch", "replicationcontrollers"})
+"""Kinds that leave what they own behind unless a deletion says otherwise, as they did before owners were collected."""
+
+_WITHOUT_DEPENDENTS = frozenset({"events", "events.events.k8s.io"})
+_JOB_WARNING = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 _FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
 
 
@@ -55,18 +63,21 @@ def plan_deletion(obj: JSONObject, kind: Kind, options: DeleteOptions, now: date
     """Return what a deletion does to an object; ``obj`` is left alone.
 
     Pods that run on a node get their grace period; finalizers keep any object; namespaces wait for ``finalize``.
-    ``Orphan`` and ``Foreground`` add the finalizer that a garbage collector would take away.
+    ``Orphan`` and ``Foreground`` add the finalizer that a garbage collector would take away; jobs and replication
+    controllers leave what they own behind unless something else is asked for.
 
     Source:
-        apiserver pkg/registry/rest/delete.go, ``BeforeDelete``, and pkg/registry/generic/registry/store.go.
+        apiserver pkg/registry/rest/delete.go, ``BeforeDelete``, and pkg/registry/generic/registry/store.go,
+        ``deletionFinalizersForGarbageCollection``; kubernetes pkg/registry/batch/job/strategy.go,
+        ``DefaultGarbageCollectionPolicy``.
     """
     metadata = dict(metadata_of(obj))
     changed: JSONObject = {**obj, "metadata": metadata}
     if kind is NAMESPACES:
-        return _plan_namespace(changed, metadata, now)
+        return _plan_namespace(changed, metadata, options, now)
     if kind is PODS:
         return _plan_pod(changed, metadata, options, now)
-    if _set_finalizers(metadata, options):
+    if _set_finalizers(metadata, _policy(metadata, kind, options)):
         first = "deletionTimestamp" not in metadata
         if first:
             _mark(metadata, now, grace_s=0)
@@ -74,8 +85,29 @@ def plan_deletion(obj: JSONObject, kind: Kind, options: DeleteOptions, now: date
     return DeletionPlan(None, remove=True)
 
 
-def _plan_namespace(changed: JSONObject, metadata: JSONObject, now: datetime.datetime) -> DeletionPlan:
+def deletion_warnings(kind: Kind, options: DeleteOptions) -> tuple[str, ...]:
+    """Return what a deletion that is carried out is to be warned of.
+
+    Source:
+        kubernetes pkg/registry/batch/job/storage/storage.go, ``(*REST).Delete``.
+    """
+    return (_JOB_WARNING,) if kind.group_resource == "jobs.batch" and not options.propagation_policy else ()
+
+
+def _policy(metadata: JSONObject, kind: Kind, options: DeleteOptions) -> str:
+    """Return what is to become of dependents; empty for what the object's finalizers say already, or nothing."""
+    if kind.group_resource in _WITHOUT_DEPENDENTS:
+        return ""
+    if options.propagation_policy or not {_ORPHAN, _FOREGROUND}.isdisjoint(finalizers_of(metadata)):
+        return options.propagation_policy
+    return "Orphan" if kind.group_resource in _ORPHANING else ""
+
+
+def _plan_namespace(
+    changed: JSONObject, metadata: JSONObject, options: DeleteOptions, now: datetime.datetime
+) -> DeletionPlan:
     if "deletionTimestamp" not in metadata:
+        _set_finalizers(metadata, options.propagation_policy)
         metadata["deletionTimestamp"] = timestamp(now)
         changed["status"] = {**_mapping(changed, "status"), "phase": "Terminating"}
         return DeletionPlan(changed, remove=False)
@@ -102,7 +134,7 @@ def _plan_pod(
         ordered = datetime.datetime.strptime(text_of(metadata, "deletionTimestamp"), "%Y-%m-%dT%H:%M:%S%z")
         metadata["deletionTimestamp"] = timestamp(ordered + datetime.timedelta(seconds=grace_s - before_s))
         metadata["deletionGracePeriodSeconds"] = grace_s
-    kept = _set_finalizers(metadata, options)
+    kept = _set_finalizers(metadata, options.propagation_policy)
     return DeletionPlan(changed, remove=grace_s == 0 and not kept)
 
 
@@ -125,14 +157,14 @@ def _mark(metadata: JSONObject, now: datetime.datetime, *, grace_s: int) -> None
         metadata["generation"] = generation + 1
 
 
-def _set_finalizers(metadata: JSONObject, options: DeleteOptions) -> bool:
+def _set_finalizers(metadata: JSONObject, policy: str) -> bool:
     """Add or take away the garbage collector's finalizers as the policy says, and return whether any are left."""
     finalizers = finalizers_of(metadata)
-    if options.propagation_policy:
+    if policy:
         finalizers = [name for name in finalizers if name not in {_ORPHAN, _FOREGROUND}]
-    if options.propagation_policy == "Orphan":
+    if policy == "Orphan":
         finalizers.append(_ORPHAN)
-    elif options.propagation_policy == "Foreground":
+    elif policy == "Foreground":
         finalizers.append(_FOREGROUND)
     metadata.pop("finalizers", None)
     if finalizers:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kubeprims.clock import Clock
 from kubeprims.errors import Forbidden
-from kubeprims.testing.apiserver.deletion import check_preconditions, plan_deletion
+from kubeprims.testing.apiserver.deletion import check_preconditions, deletion_warnings, plan_deletion
 from kubeprims.testing.apiserver.encoding import decode_tail
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Kind
@@ -44,10 +44,11 @@ class Remover:
         with self._objects.storage.condition:
             stored = self._objects.get(kind, namespace, name)
             last, removed = self._carry_out(kind, namespace, stored, options)
+        warnings = deletion_warnings(kind, options)
         if removed and not kind.returns_deleted:
             details = {"name": name, "group": kind.group, "kind": kind.resource, "uid": stored.uid}
-            return Answer(200, render_success(details))
-        return Answer(200, self._objects.view(kind).render(last))
+            return Answer(200, render_success(details), warnings)
+        return Answer(200, self._objects.view(kind).render(last), warnings)
 
     def delete_all(self, kind: Kind, selected: Sequence[StoredObject], options: DeleteOptions) -> None:
         """Delete many objects; the lock is held by the caller."""

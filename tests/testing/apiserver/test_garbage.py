@@ -207,3 +207,13 @@ def test_removals_are_seen_by_watches(server: Server) -> None:
         lines = watch.next_batch(0)
     assert lines is not None
     assert [b'"type":"DELETED"' in line for line in lines] == [True]
+
+
+def test_a_job_leaves_its_pods_behind_unless_told_otherwise(server: Server) -> None:
+    for name in ("kept", "cleaned"):
+        job = server.create("batch/v1/jobs", {"metadata": {"name": name}, "spec": GIVEN["job"][1]["spec"]})
+        server.create("v1/pods", {**pod(), **owned(name, job)})
+    server.delete("batch/v1/jobs", "kept")
+    server.delete("batch/v1/jobs", "cleaned", propagation_policy="Background")
+    assert collected(server) == ["v1/pods default/cleaned", "batch/v1/jobs default/kept"]
+    assert owners(server, "kept", "v1/pods") is None
