@@ -153,6 +153,46 @@ def test_services(exchange: Exchange) -> None:
         exchange.post("services", {"metadata": {"name": "d"}, "spec": spec})
 
 
+def test_services_change_their_type(exchange: Exchange) -> None:
+    ports: list[JSONValue] = [{"port": 80}]
+    exchange.post("services", {"metadata": {"name": "a"}, "spec": {"ports": ports, "selector": {"a": "b"}}})
+    specs: list[JSONObject] = [
+        {"type": "NodePort"},
+        {"type": "ClusterIP"},
+        {"type": "LoadBalancer", "loadBalancerClass": "example.com/class"},
+        {"loadBalancerClass": "example.com/other"},
+        {"externalTrafficPolicy": "Local"},
+        {"externalTrafficPolicy": "Cluster"},
+        {"externalTrafficPolicy": "Local"},
+        {"ports": [{"port": 81}]},
+        {"type": "ClusterIP", "ports": [{"port": 80, "nodePort": 32767}]},
+        {"type": "ClusterIP"},
+        {"healthCheckNodePort": 32766},
+        {"loadBalancerClass": "example.com/class"},
+        {"clusterIP": "10.0.0.250"},
+        {"clusterIP": None},
+        {"type": "ExternalName", "externalName": "example.com"},
+    ]
+    for spec in specs:
+        exchange.patch("services/a", {"spec": spec})
+    exchange.post(
+        "services",
+        {"metadata": {"name": "b"}, "spec": {"ports": ports, "type": "LoadBalancer", "loadBalancerClass": "no name"}},
+    )
+
+
+def test_a_status_is_completed(exchange: Exchange) -> None:
+    exchange.post("services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}], "type": "LoadBalancer"}})
+    ingress: list[JSONValue] = [
+        {"ip": "192.0.2.1"},
+        {"hostname": "example.com"},
+        {"ip": "192.0.2.2", "ipMode": "Proxy"},
+    ]
+    exchange.patch("services/a/status", {"status": {"loadBalancer": {"ingress": ingress}}})
+    exchange.post("pods", pod("a"))
+    exchange.put("pods/a/status", pod("a") | {"status": {"phase": "Running"}})
+
+
 def test_other_kinds(exchange: Exchange) -> None:
     exchange.post("secrets", {"metadata": {"name": "a"}, "stringData": {"k": "v"}, "data": {"b": "Yg=="}})
     exchange.post("secrets", {"metadata": {"name": "b"}, "type": "kubernetes.io/tls"})

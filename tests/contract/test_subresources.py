@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubeprims.meta import JSONObject, JSONValue
-from tests.contract.exchange import JSON_PATCH, STRATEGIC_PATCH, Exchange
+from tests.contract.exchange import APPLY_PATCH, JSON_PATCH, STRATEGIC_PATCH, Exchange
 from tests.contract.objects import config_map, definition, deployment, group_of, pod, version, widget
 
 WEB = "apps/v1/deployments/web"
@@ -50,6 +50,40 @@ def test_scale(exchange: Exchange) -> None:
     exchange.get(WEB)
     exchange.get("apps/v1/daemonsets/absent/scale")
     exchange.post(f"{WEB}/scale", scale)
+
+
+def test_a_scale_is_applied(exchange: Exchange) -> None:
+    def scale(replicas: int | None, **metadata: JSONValue) -> JSONObject:
+        names: JSONObject = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web", **metadata}}
+        return names | {"spec": {} if replicas is None else {"replicas": replicas}}
+
+    path = f"{WEB}/scale"
+    exchange.apply(WEB, deployment("web", replicas=1), "author")
+    exchange.apply(path, scale(1), "scaler")
+    exchange.apply(path, scale(2), "scaler")
+    exchange.apply(path, scale(2), "scaler", force=True)
+    exchange.get(WEB)
+    exchange.apply(WEB, deployment("web", replicas=3), "author")
+    exchange.patch(f"{path}?fieldManager=updater", {"spec": {"replicas": 4}})
+    exchange.apply(path, scale(5), "scaler")
+    exchange.apply(path, scale(5, resourceVersion="1"), "scaler", force=True)
+    exchange.apply(path, scale(-5), "scaler", force=True)
+    exchange.apply(path, scale(None), "scaler")
+    exchange.apply(path, scale(4), "scaler")
+    exchange.apply(path, scale(None), "scaler")
+    exchange.get(WEB)
+    exchange.apply(path, deployment("web"), "scaler")
+    exchange.apply("apps/v1/deployments/absent/scale", scale(1, name="absent"), "scaler")
+    exchange.patch(path, scale(1), APPLY_PATCH)
+
+
+def test_who_scales_what_nobody_owns_is_not_recorded(exchange: Exchange) -> None:
+    exchange.apply(WEB, deployment("web"), "author")
+    exchange.patch(f"{WEB}/scale", {"spec": {"replicas": 4}})
+    exchange.get(WEB)
+    exchange.apply(WEB, deployment("web", replicas=2), "author")
+    exchange.patch(f"{WEB}/scale", {"spec": {"replicas": 4}})
+    exchange.get(WEB)
 
 
 def test_pods_are_bound_to_nodes(exchange: Exchange) -> None:

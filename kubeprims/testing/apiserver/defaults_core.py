@@ -33,6 +33,21 @@ def _service_port(port: JSONObject) -> None:
         port["targetPort"] = port["port"]
 
 
+def _service(service: JSONObject) -> None:
+    status = mapping(service, "status")
+    balancer = mapping(status, "loadBalancer")
+    entries = items(balancer, "ingress")
+    if mapping(service, "spec").get("type") == "LoadBalancer" and entries:
+        ingress: list[JSONValue] = [
+            {**entry, "ipMode": "VIP"} if _has_bare_address(entry) else entry for entry in entries
+        ]
+        service["status"] = {**status, "loadBalancer": {**balancer, "ingress": ingress}}
+
+
+def _has_bare_address(entry: JSONObject) -> bool:
+    return bool(entry.get("ip")) and not entry.get("ipMode")
+
+
 def _secret(secret: JSONObject) -> None:
     plain = secret.pop("stringData", None)
     if isinstance(plain, dict) and plain:
@@ -85,13 +100,14 @@ CORE_DEFAULTS: Mapping[str, Defaults] = {
         members={"spec": Defaults(values={"replicas": 1}, members={"template": TEMPLATE})},
     ),
     "services": Defaults(
+        rule=_service,
         members={
             "spec": Defaults(
                 values={"sessionAffinity": "None", "type": "ClusterIP"},
                 rule=_service_spec,
                 members={"ports": Defaults(values={"protocol": "TCP"}, rule=_service_port)},
             )
-        }
+        },
     ),
     "secrets": Defaults(values={"type": "Opaque"}, rule=_secret),
     "nodes": Defaults(rule=_node),

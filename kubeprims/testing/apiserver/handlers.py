@@ -35,6 +35,7 @@ from kubeprims.yaml_text import load_documents
 _ONE_PIECE_BYTES_MAX = 128 * 1024
 # A manager's name may have no more bytes; a user agent is ASCII.
 _MANAGER_LENGTH_MAX = 128
+_UNKNOWN_MANAGER = "unknown"
 _OPTIONS_KINDS: Mapping[Verb, str] = {
     Verb.CREATE: "CreateOptions",
     Verb.UPDATE: "UpdateOptions",
@@ -201,7 +202,8 @@ def _write_options(verb: Verb, call: Call, parameters: Parameters) -> WriteOptio
     options = parse_write_options(parameters, _OPTIONS_KINDS[verb])
     if options.field_manager or (verb is Verb.PATCH and _media_type(call) == APPLY_PATCH):
         return options
-    return replace(options, field_manager=call.user_agent.partition("/")[0][:_MANAGER_LENGTH_MAX])
+    manager = call.user_agent.partition("/")[0][:_MANAGER_LENGTH_MAX]
+    return replace(options, field_manager=manager or _UNKNOWN_MANAGER)
 
 
 def _warning(text: str) -> str:

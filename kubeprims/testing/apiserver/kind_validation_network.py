@@ -18,6 +18,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     duplicate,
     indexed,
     is_address,
+    label_key,
     label_selector,
     labels,
     named,
@@ -29,6 +30,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
 )
 from kubeprims.testing.apiserver.kinds import NameRule
+from kubeprims.testing.apiserver.service_addresses import has_health_check, is_reachable
 from kubeprims.testing.apiserver.status import FieldProblem
 
 _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -69,6 +71,7 @@ def service_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     yield from one_of(spec, "type", "spec", _SERVICE_TYPES)
     yield from _node_port_problems(spec)
     yield from _policy_problems(spec)
+    yield from _balancer_problems(spec, before)
     yield from _cluster_ip_problems(spec)
 
 
@@ -140,15 +143,30 @@ def _node_port_problems(spec: JSONObject) -> Problems:
 
 def _policy_problems(spec: JSONObject) -> Problems:
     policy = text(spec, "externalTrafficPolicy")
-    reachable = text(spec, "type") in {"NodePort", "LoadBalancer"} or (
-        text(spec, "type") == "ClusterIP" and texts(spec, "externalIPs")
-    )
+    reachable = is_reachable(spec)
     if policy and not reachable:
         rule = "may only be set for externally-accessible services"
         yield FieldProblem.invalid("spec.externalTrafficPolicy", policy, rule)
     elif reachable:
         yield from one_of(spec, "externalTrafficPolicy", "spec", ("Cluster", "Local"))
     yield from one_of(spec, "internalTrafficPolicy", "spec", ("Cluster", "Local"))
+
+
+def _balancer_problems(spec: JSONObject, before: JSONObject) -> Problems:
+    check, balancer = spec.get("healthCheckNodePort"), text(spec, "loadBalancerClass")
+    if check and not has_health_check(spec):
+        rule = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        yield FieldProblem.invalid("spec.healthCheckNodePort", check, rule)
+    if text(spec, "type") != "LoadBalancer":
+        if balancer:
+            rule = "may only be used when `type` is 'LoadBalancer'"
+            yield FieldProblem.forbidden("spec.loadBalancerClass", rule)
+        return
+    if text(before, "type") == "LoadBalancer" and balancer != text(before, "loadBalancerClass"):
+        shown = spec.get("loadBalancerClass")
+        yield FieldProblem.invalid("spec.loadBalancerClass", shown, "may not change once set")
+    if balancer:
+        yield from label_key(balancer, "spec.loadBalancerClass")
 
 
 def _cluster_ip_problems(spec: JSONObject) -> Problems:

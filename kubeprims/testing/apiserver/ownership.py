@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.built_in_schemas import built_in_schema
 from kubeprims.testing.apiserver.canonical import canonical
 from kubeprims.testing.apiserver.field_sets import Path
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, Kind
@@ -14,6 +15,7 @@ from kubeprims.testing.apiserver.managed_fields import (
     UPDATE,
     MalformedManagedFields,
     Owner,
+    Ownership,
     Ownerships,
     Write,
     applied,
@@ -23,6 +25,7 @@ from kubeprims.testing.apiserver.managed_fields import (
     write_managed_fields,
 )
 from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.scale import SCALES
 from kubeprims.testing.apiserver.schema import Schema
 from kubeprims.testing.apiserver.stored_forms import as_shown
 from kubeprims.testing.apiserver.typed_values import NotOfType
@@ -31,6 +34,7 @@ MANAGED_FIELDS = "managedFields"
 
 _STATUS: Path = ("f:status",)
 _SPEC: Path = ("f:spec",)
+_REPLICAS: Path = ("f:spec", "f:replicas")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +99,14 @@ class Writing:
             self._record(obj, ())  # what was never tracked is not tracked before the first apply
             return
         new = self._shown(obj)
-        if self.subresource == "scale" and self.kind.scale is not None and not self.kind.custom:
-            new = _without_zero(new, self.kind.scale.replicas)
+        if self.subresource == "scale" and self.kind.scale is not None:
+            replicas = tuple(f"f:{key}" for key in self.kind.scale.replicas)
+            if not any(replicas in ownership.fields for ownership in known):
+                # A scale that nobody owns is one that was never tracked.
+                put_owners(obj, metadata_of(existing)[MANAGED_FIELDS])
+                return
+            if not self.kind.custom:
+                new = _without_zero(new, self.kind.scale.replicas)
         self._record(obj, self._updated(self._shown(existing), new, known))
 
     def apply(self, config: JSONObject, existing: JSONObject | None, *, force: bool) -> JSONObject:
@@ -123,6 +133,48 @@ class Writing:
         self._record(result, owners)
         return result
 
+    def apply_scale(
+        self, config: JSONObject, scale: JSONObject, existing: JSONObject, *, force: bool
+    ) -> tuple[JSONObject, JSONValue]:
+        """Return a scale with ``config`` applied to it, and what the ``managedFields`` of its object are then.
+
+        Args:
+            config: What is applied to the scale.
+            scale: The scale of the object as it is kept.
+            existing: That object.
+            force: Take the number of replicas over from other owners.
+
+        Raises:
+            Conflict: Somebody else owns the number of replicas, which is to change.
+
+        Source:
+            apimachinery pkg/util/managedfields/scalehandler.go.
+        """
+        assert self.kind.scale is not None, "a kind with the subresource says where its numbers are"
+        schema = built_in_schema(SCALES.gvk)
+        assert schema is not None, "the schema of scales is in the file"
+        replicas = tuple(f"f:{key}" for key in self.kind.scale.replicas)
+        known = _owners_of(metadata_of(existing).get(MANAGED_FIELDS))
+        seen = tuple(_of_scale(ownership) for ownership in known if replicas in ownership.fields)
+        live = _bare(scale)
+        if not seen:
+            before = Owner(BEFORE_FIRST_APPLY, UPDATE, SCALES.api_version)
+            seen = updated(Write(owner=before, time=self.time, schema=schema), {"metadata": {}}, live, ())
+        owner = Owner(self.manager, APPLY, SCALES.api_version, self.subresource)
+        write = Write(owner=owner, time="", schema=schema)
+        result, owners = applied(write, live, _bare(config), seen, force=force)
+        after = {ownership.owner: ownership.fields for ownership in owners}
+        kept = tuple(
+            ownership
+            if _of_scale(ownership).owner in after
+            else replace(ownership, fields=ownership.fields - {replicas})
+            for ownership in known
+        )
+        if _REPLICAS in after.get(owner, ()) and all(_of_scale(ownership).owner != owner for ownership in known):
+            own = owner._replace(api_version=self.kind.api_version)
+            kept = (*kept, Ownership(own, frozenset({replicas})))
+        return result, write_managed_fields(ownership for ownership in kept if ownership.fields) or None
+
     @staticmethod
     def _record(obj: JSONObject, owners: Ownerships) -> None:
         put_owners(obj, write_managed_fields(owners) or None)
@@ -141,6 +193,12 @@ def _owners_of(value: JSONValue) -> Ownerships:
         return read_managed_fields(value)
     except MalformedManagedFields:
         return ()
+
+
+def _of_scale(ownership: Ownership) -> Ownership:
+    """Return what an owner of the number of replicas owns of the scale."""
+    owner = ownership.owner._replace(api_version=SCALES.api_version)
+    return replace(ownership, owner=owner, fields=frozenset({_REPLICAS}))
 
 
 def _bare(obj: JSONObject) -> JSONObject:

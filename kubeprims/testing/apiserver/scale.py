@@ -18,6 +18,9 @@ from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.status import FieldProblem, bad_request, invalid, plain_failure
 
 API_VERSION = "autoscaling/v1"
+SCALES = Kind(group="autoscaling", resource="scales", kind="Scale")
+"""The kind of what is written to a scale. It is served as a subresource alone."""
+
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _BARE = {"Exists": "{key}", "DoesNotExist": "!{key}"}
 _LISTING = {"In": "in", "NotIn": "notin"}
@@ -69,6 +72,18 @@ def with_scale(obj: JSONObject, scale: JSONObject, kind: Kind) -> JSONObject:
     own = {key: value for key, value in metadata_of(obj).items() if key not in {"uid", "resourceVersion"}}
     changed: JSONObject = {**obj, "metadata": {**own, **wanted}}
     return _with(changed, _paths(kind).replicas, replicas)
+
+
+def check_conversion(kind: Kind, name: str) -> None:
+    """Refuse to apply the scale of a custom object, which upstream fails at.
+
+    Raises:
+        InternalError: It is one.
+    """
+    if kind.custom:
+        named = f"/{name}; {SCALES.api_version}, Kind={SCALES.kind}"
+        problem = f"request to convert CR to an invalid group/version: {SCALES.api_version}"
+        raise plain_failure(f"failed to convert new object ({named}) to proper version: {problem}")
 
 
 def checked_scale(patched: JSONObject) -> JSONObject:

@@ -21,28 +21,73 @@ ADDRESSES = ipaddress.ip_network("10.0.0.0/16")
 NODE_PORTS = range(30_000, 32_768)
 _HEADLESS = "None"
 _KEPT = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
-_WITH_NODE_PORTS = frozenset({"NodePort", "LoadBalancer"})
+_BALANCER = "LoadBalancer"
+_WITH_NODE_PORTS = frozenset({"NodePort", _BALANCER})
 _EXTERNAL = "ExternalName"
+_HEALTH_CHECK = "healthCheckNodePort"
 
 
 def with_kept_addresses(service: JSONObject, existing: JSONObject) -> JSONObject:
-    """Return what an update makes of a service: where it names no addresses and ports, it keeps those that it has."""
+    """Return what an update makes of a service that it names no addresses and ports for, or gives another type.
+
+    It keeps those that it has; what its new type has no use for, and the update did not change, goes.
+
+    Source:
+        kubernetes pkg/registry/core/service/strategy.go, ``dropTypeDependentFields``.
+    """
     spec, old = dict(mapping(service, "spec")), mapping(existing, "spec")
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
+    _match_addresses(spec, old)
     if _EXTERNAL not in {text(spec, "type"), text(old, "type")}:
         for key in _KEPT:
             if not spec.get(key) and key in old:
                 spec[key] = old[key]
-    elif spec.get("type") == _EXTERNAL and old.get("type") != _EXTERNAL:
-        # What is merely left over from the old type goes.
-        for key in (*_KEPT, "internalTrafficPolicy", "externalTrafficPolicy"):
-            if spec.get(key) == old.get(key):
-                spec.pop(key, None)
     if {text(spec, "type"), text(old, "type")} <= _WITH_NODE_PORTS:
         before = {(port.get("protocol"), port.get("port")): port.get("nodePort") for port in items(old, "ports")}
         spec["ports"] = [_with_old_node_port(port, before) for port in items(spec, "ports")]
-    return {**service, "spec": spec}
+    if has_health_check(spec) and has_health_check(old) and not spec.get(_HEALTH_CHECK) and _HEALTH_CHECK in old:
+        spec[_HEALTH_CHECK] = old[_HEALTH_CHECK]
+    return {**service, "spec": _without_left_overs(spec, old)}
+
+
+def _match_addresses(spec: JSONObject, old: JSONObject) -> None:
+    """Let the first of several addresses follow the one that is changed by itself."""
+    address, addresses = spec.get("clusterIP"), spec.get("clusterIPs")
+    if address and not addresses:
+        spec["clusterIPs"] = [address]
+    elif address != old.get("clusterIP") and isinstance(addresses, list) and addresses == old.get("clusterIPs"):
+        if address:
+            spec["clusterIPs"] = [address, *addresses[1:]]
+        else:
+            del spec["clusterIPs"]
+
+
+def _without_left_overs(spec: JSONObject, old: JSONObject) -> JSONObject:
+    kind, before = text(spec, "type"), text(old, "type")
+    useless: set[str] = set()
+    if kind == _EXTERNAL != before:
+        useless.update((*_KEPT, "internalTrafficPolicy"))
+    if kind != _BALANCER == before:
+        useless.update(("allocateLoadBalancerNodePorts", "loadBalancerClass"))
+    if has_health_check(old) and not has_health_check(spec):
+        useless.add(_HEALTH_CHECK)
+    if is_reachable(old) and not is_reachable(spec):
+        useless.add("externalTrafficPolicy")
+    spec = {key: value for key, value in spec.items() if key not in useless or value != old.get(key)}
+    if before in _WITH_NODE_PORTS and kind not in _WITH_NODE_PORTS and {*_node_ports(spec)} <= {*_node_ports(old)}:
+        ports = ({key: value for key, value in port.items() if key != "nodePort"} for port in items(spec, "ports"))
+        spec["ports"] = [*ports]
+    return spec
+
+
+def is_reachable(spec: JSONObject) -> bool:
+    """Return whether the service of a spec can be reached from outside the cluster."""
+    kind = text(spec, "type")
+    return kind in _WITH_NODE_PORTS or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def has_health_check(spec: JSONObject) -> bool:
+    """Return whether a balancer asks nodes, on a port of its own, whether they have the service of a spec."""
+    return text(spec, "type") == _BALANCER and text(spec, "externalTrafficPolicy") == "Local"
 
 
 def _with_old_node_port(port: JSONObject, before: Mapping[tuple[JSONValue, JSONValue], JSONValue]) -> JSONObject:
@@ -64,6 +109,8 @@ class ServiceAddresses:
             spec = mapping(service, "spec")
             self._addresses.add(text(spec, "clusterIP"))
             self._ports.update(_node_ports(spec))
+            health_check = spec.get(_HEALTH_CHECK)
+            self._ports.update([health_check] if isinstance(health_check, int) else [])
 
     def assign(self, service: JSONObject, existing: JSONObject | None = None) -> JSONObject:
         """Return a service, with its defaults, with addresses and ports: those it asks for, or free ones.
@@ -81,10 +128,20 @@ class ServiceAddresses:
             return service
         self._assign_address(service, spec, old)
         if spec.get("type") == "NodePort" or (
-            spec.get("type") == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+            spec.get("type") == _BALANCER and spec.get("allocateLoadBalancerNodePorts") is not False
         ):
             spec["ports"] = [*self._with_node_ports(service, items(spec, "ports"), {*_node_ports(old)})]
+        if has_health_check(spec):
+            self._assign_health_check(service, spec, old)
         return {**service, "spec": spec}
+
+    def _assign_health_check(self, service: JSONObject, spec: JSONObject, old: JSONObject) -> None:
+        wanted = spec.get(_HEALTH_CHECK)
+        if not isinstance(wanted, int) or not wanted:
+            wanted = spec[_HEALTH_CHECK] = self._free_port(service, f"spec.{_HEALTH_CHECK}")
+        elif wanted != old.get(_HEALTH_CHECK):
+            self._check_port(service, f"spec.{_HEALTH_CHECK}", wanted)
+        self._ports.add(wanted)
 
     def _assign_address(self, service: JSONObject, spec: JSONObject, old: JSONObject) -> None:
         address = text(spec, "clusterIP")
@@ -128,20 +185,19 @@ class ServiceAddresses:
         for position, port in enumerate(ports):
             wanted = port.get("nodePort")
             if not isinstance(wanted, int) or not wanted:
-                wanted = self._free_port(service, position)
+                wanted = self._free_port(service, f"spec.ports[{position}].nodePort")
             elif wanted not in held:
-                self._check_port(service, position, wanted)
+                self._check_port(service, f"spec.ports[{position}].nodePort", wanted)
             self._ports.add(wanted)
             yield {**port, "nodePort": wanted}
 
-    def _free_port(self, service: JSONObject, position: int) -> int:
+    def _free_port(self, service: JSONObject, field: str) -> int:
         found = next((port for port in NODE_PORTS if port not in self._ports), None)
         if found is None:
-            field = f"spec.ports[{position}].nodePort"
             raise _refused(service, FieldProblem(field, "InternalError", "Internal error: range is full"))
         return found
 
-    def _check_port(self, service: JSONObject, position: int, port: int) -> None:
+    def _check_port(self, service: JSONObject, field: str, port: int) -> None:
         rule = ""
         if port not in NODE_PORTS:
             valid = f"{NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
@@ -149,7 +205,7 @@ class ServiceAddresses:
         elif port in self._ports:
             rule = "provided port is already allocated"
         if rule:
-            raise _refused(service, FieldProblem.invalid(f"spec.ports[{position}].nodePort", port, rule))
+            raise _refused(service, FieldProblem.invalid(field, port, rule))
 
 
 def _node_ports(spec: JSONObject) -> Iterator[int]:

@@ -25,6 +25,8 @@ _PHASE_ON_CREATE: Mapping[str, str] = {
     "persistentvolumes": "Pending",
 }
 _NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+# What a client may send but not change.
+_SERVER_OWNED = ("creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields")
 _NOT_CONTENT = frozenset({"kind", "apiVersion", "metadata", "status"})
 
 
@@ -65,6 +67,8 @@ def with_unowned_values(obj: JSONObject, existing: JSONObject, kind: Kind) -> JS
     """Return a changed object with what the server itself puts there: nobody is recorded as its owner."""
     if kind is PODS:
         return with_admitted_values(with_kept_resources(obj, existing))
+    if kind is SERVICES:
+        return with_kept_addresses(obj, existing)
     if kind.group_resource == "daemonsets.apps":
         count_template(obj, existing, is_other=differs(_template(obj), _template(existing)))
     return obj
@@ -83,12 +87,26 @@ def _first_status(obj: JSONObject, kind: Kind) -> JSONObject:
     return status
 
 
+def with_update(obj: JSONObject, existing: JSONObject, kind: Kind, subresource: str) -> JSONObject:
+    """Return what an update stores: the new object, with everything from the old one that it cannot change."""
+    metadata, old = metadata_of(obj), metadata_of(existing)
+    for key in _SERVER_OWNED:
+        metadata.pop(key, None)
+        if key in old:
+            metadata[key] = old[key]
+    match subresource:
+        case "status":
+            return with_status_update(obj, existing, kind)
+        case "finalize":
+            return with_finalize_update(obj, existing)
+        case _:
+            return with_main_update(obj, existing, kind)
+
+
 def with_main_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:
     """Return what an update of the object itself stores: the status stays as it is if it has its own subresource."""
     if kind.has_status:
         obj = _with_part_of(obj, existing, "status")
-    if kind is SERVICES:
-        obj = with_kept_addresses(obj, existing)
     if kind is NAMESPACES:
         # What stands between a namespace and its end is written through `finalize` alone.
         obj = with_finalize_update(existing, obj)
@@ -120,6 +138,9 @@ def with_status_update(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSO
             metadata.pop("labels", None)
             metadata.update({"labels": labels} if (labels := metadata_of(existing).get("labels")) else {})
         result["metadata"] = metadata
+    if kind is PODS and not mapping(result, "status").get("qosClass"):
+        kept = {"qosClass": quality} if (quality := mapping(existing, "status").get("qosClass")) else {}
+        result["status"] = {**mapping(result, "status"), **kept}
     return result
 
 

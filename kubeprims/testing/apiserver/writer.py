@@ -35,7 +35,7 @@ from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.queries import WriteOptions, parse_revision
 from kubeprims.testing.apiserver.received import check_type_names, strange_fields, with_owners_once
 from kubeprims.testing.apiserver.registry import Registry
-from kubeprims.testing.apiserver.scale import checked_scale, scale_of, with_scale
+from kubeprims.testing.apiserver.scale import SCALES, check_conversion, checked_scale, scale_of, with_scale
 from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
 from kubeprims.testing.apiserver.schema_validation import schema_problems
 from kubeprims.testing.apiserver.service_addresses import ServiceAddresses
@@ -54,20 +54,16 @@ from kubeprims.testing.apiserver.status import (
 )
 from kubeprims.testing.apiserver.strategy import (
     differs,
-    with_finalize_update,
     with_first_values,
-    with_main_update,
     with_own_name,
-    with_status_update,
     with_unowned_values,
+    with_update,
 )
 
 NO_OPTIONS = WriteOptions(field_manager="kubeprims.testing")
 """What goes with a write that no request asked for."""
 
 _GENERATED_NAME_TRIES = 8
-# What a client may send but not change.
-_SERVER_OWNED = ("creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +224,8 @@ class Writer:
         media_type = media_type_of(content_type, custom=kind.custom)
         options.check_patch(is_apply=media_type == APPLY_PATCH)
         request = self._request(target, options)
+        if media_type == APPLY_PATCH and target.subresource == "scale":
+            return self._apply_scale(target, parse_configuration(SCALES, target.name, body), request)
         if media_type == APPLY_PATCH:
             return self._apply(target, parse_configuration(target.kind, target.name, body), request)
         apply = parse_patch(media_type, body, request.writing.schema)
@@ -285,15 +283,34 @@ class Writer:
 
     def _scale(self, target: Target, change: Callable[[JSONObject], JSONObject], request: _Request) -> Answer:
         """Write the number of replicas that a scale asks for, and answer with the scale that follows from it."""
-        whole = replace(target, subresource="")
         with self._objects.storage.condition:
             stored = self._objects.get(target.kind, target.namespace, target.name)
             current = decode_tail(stored.tail)
             scaled = with_scale(current, change(scale_of(current, target.kind)), target.kind)
-            uid = text_of(metadata_of(scaled), "uid")
-            if uid and uid != stored.uid:
-                raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
-            written = self._write(whole, stored, scaled, request)
+            return self._write_scaled(target, stored, scaled, request)
+
+    def _apply_scale(self, target: Target, config: JSONObject, request: _Request) -> Answer:
+        """Apply a scale to an object: it has to be there."""
+        schema = self._registry.schema(SCALES)
+        check_configuration(SCALES, config, schema)
+        with self._objects.storage.condition:
+            stored = self._objects.get(target.kind, target.namespace, target.name)
+            current = decode_tail(stored.tail)
+            scale = scale_of(current, target.kind)
+            force = bool(request.options.force)
+            scale, owners = request.writing.apply_scale(config, scale, current, force=force)
+            check_conversion(target.kind, target.name)
+            scaled = with_scale(current, scale, target.kind)
+            put_owners(scaled, owners)
+            return self._write_scaled(target, stored, scaled, request, is_owned=True)
+
+    def _write_scaled(
+        self, target: Target, stored: StoredObject, scaled: JSONObject, request: _Request, *, is_owned: bool = False
+    ) -> Answer:
+        uid = text_of(metadata_of(scaled), "uid")
+        if uid and uid != stored.uid:
+            raise conflict(target.kind, target.name, _uid_rule(target, uid, stored.uid))
+        written = self._write(replace(target, subresource=""), stored, scaled, request, is_owned=is_owned)
         return request.answer(200, encode(scale_of(decode_tail(written.tail), target.kind)))
 
     def _received(self, target: Target, body: bytes | JSONObject, request: _Request | None = None) -> JSONObject:
@@ -425,7 +442,7 @@ class Writer:
         kind, existing = target.kind, decode_tail(stored.tail)
         self._check_version(target, metadata_of(obj), stored)
         owners = metadata_of(obj).get(MANAGED_FIELDS)
-        obj = _merged(target, obj, existing)
+        obj = with_update(obj, existing, kind, target.subresource)
         if is_owned:
             put_owners(obj, owners)
         else:
@@ -469,22 +486,6 @@ class Writer:
             raise modified(target.kind, target.name)
         metadata["resourceVersion"] = str(stored.revision)
         metadata.setdefault("uid", stored.uid)
-
-
-def _merged(target: Target, obj: JSONObject, existing: JSONObject) -> JSONObject:
-    """Return what is stored: the new object, with everything from the old one that this request cannot change."""
-    metadata, old = metadata_of(obj), metadata_of(existing)
-    for key in _SERVER_OWNED:
-        metadata.pop(key, None)
-        if key in old:
-            metadata[key] = old[key]
-    match target.subresource:
-        case "status":
-            return with_status_update(obj, existing, target.kind)
-        case "finalize":
-            return with_finalize_update(obj, existing)
-        case _:
-            return with_main_update(obj, existing, target.kind)
 
 
 def _content(obj: JSONObject) -> JSONObject:

@@ -240,6 +240,13 @@ def test_only_json_is_offered(server: APIServer, accept: str, code: int) -> None
     assert call(server, "GET", MAPS, headers={"accept": accept})[0] == code
 
 
+def test_who_does_not_say_who_it_is_is_unknown(server: APIServer) -> None:
+    _, created = call(server, "POST", MAPS, config_map("one", a="1"))
+    metadata = created["metadata"]
+    assert isinstance(metadata, dict)
+    assert [entry["manager"] for entry in cast("list[JSONObject]", metadata["managedFields"])] == ["unknown"]
+
+
 # Who may.
 
 

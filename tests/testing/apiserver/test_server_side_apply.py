@@ -11,7 +11,7 @@ from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.objects import Answer
 from kubeprims.testing.apiserver.queries import WriteOptions
 from tests.testing.apiserver.backends import Server, load, part
-from tests.testing.apiserver.given_objects import workload
+from tests.testing.apiserver.given_objects import GIVEN, workload
 
 CONFIG_MAPS = "v1/configmaps"
 DEPLOYMENTS = "apps/v1/deployments"
@@ -133,3 +133,30 @@ def test_a_patch_that_does_not_fit_is_told_why(
     with pytest.raises(error, match=message):
         patch(server, body, content_type)
     assert server.get(DEPLOYMENTS, "d") == before
+
+
+def scale(replicas: int) -> JSONObject:
+    names: JSONObject = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}}
+    return {**names, "spec": {"replicas": replicas}}
+
+
+def test_a_scale_is_applied_to_an_object_that_is_there(server: Server) -> None:
+    with pytest.raises(NotFound):
+        apply(server, scale(3), subresource="scale")
+    server.create(DEPLOYMENTS, {"metadata": {"name": "d"}, **GIVEN["deployment"][1]})
+    with pytest.raises(Conflict, match=r"spec\.replicas"):
+        apply(server, scale(3), subresource="scale")
+    answer = load(apply(server, scale(3), subresource="scale", force=True).body)
+    assert (answer["kind"], answer["spec"]) == ("Scale", {"replicas": 3})
+    found = server.get(DEPLOYMENTS, "d")
+    assert part(found, "spec", "replicas") == 3
+    entries = part(found, "metadata", "managedFields")
+    assert isinstance(entries, list)
+    assert {"f:spec": {"f:replicas": {}}} in [entry["fieldsV1"] for entry in entries if entry["manager"] == "m"]
+
+
+def test_an_object_that_nobody_owns_has_a_scale_that_was_there_before(server: Server) -> None:
+    server.create(DEPLOYMENTS, {"metadata": {"name": "d"}, **GIVEN["deployment"][1]})
+    server.patch(DEPLOYMENTS, "d", {"metadata": {"managedFields": [{}]}})
+    with pytest.raises(Conflict, match="before-first-apply"):
+        apply(server, scale(3), subresource="scale")

@@ -121,3 +121,28 @@ def test_an_address_that_is_none_is_left_to_the_validation() -> None:
     odd: JSONObject = {"metadata": {"name": "s"}, "spec": {"type": "ClusterIP", "clusterIP": "odd"}}
     assert part(ServiceAddresses([]).assign(odd), "spec", "clusterIP") == "odd"
     assert service_addresses.with_kept_addresses(odd, odd)["spec"] == {**odd["spec"], "clusterIPs": ["odd"]}  # type: ignore[dict-item] # JSON
+
+
+def test_a_new_type_drops_what_the_old_one_was_given(server: Server) -> None:
+    server.create(SERVICES, named("s", service(type="LoadBalancer", externalTrafficPolicy="Local")))
+    local = server.get(SERVICES, "s")["spec"]
+    assert isinstance(local, dict)
+    assert local["healthCheckNodePort"] == 30001
+    moved = server.patch(SERVICES, "s", {"spec": {"type": "ClusterIP"}})["spec"]
+    assert isinstance(moved, dict)
+    given = {"healthCheckNodePort", "externalTrafficPolicy", "allocateLoadBalancerNodePorts"}
+    assert not given & {*moved}
+    assert "nodePort" not in str(moved)
+    wanted: JSONObject = {"spec": {"type": "ClusterIP", "ports": [{"port": 80, "nodePort": 31000}]}}
+    server.patch(SERVICES, "s", {"spec": {"type": "NodePort"}})
+    with pytest.raises(Invalid, match="may not be used when `type` is 'ClusterIP'"):
+        server.patch(SERVICES, "s", wanted)
+
+
+def test_a_port_for_health_checks_is_taken_once(server: Server) -> None:
+    balanced = service(type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=31000)
+    server.create(SERVICES, named("s", balanced))
+    kept = server.patch(SERVICES, "s", {"spec": {"healthCheckNodePort": None}})
+    assert part(kept, "spec", "healthCheckNodePort") == 31000
+    with pytest.raises(Invalid, match=r"spec\.healthCheckNodePort: Invalid value: 31000: provided port is already"):
+        server.create(SERVICES, named("t", balanced))

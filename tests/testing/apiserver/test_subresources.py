@@ -9,7 +9,7 @@ import pytest
 from kubeprims.errors import BadRequest, Conflict, InternalError, Invalid, NotFound, StatusError, TooManyRequests
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.kinds import BUILT_IN_BY_NAME, Kind, ScalePaths
-from kubeprims.testing.apiserver.scale import scale_of, with_scale
+from kubeprims.testing.apiserver.scale import check_conversion, scale_of, with_scale
 from tests.testing.apiserver.backends import JSON_PATCH, MERGE_PATCH, Server, failure, load, part
 from tests.testing.apiserver.given_objects import GIVEN, pod
 
@@ -274,3 +274,9 @@ def test_several_budgets_are_not_supported(server: Server) -> None:
     server.create(BUDGETS, {"metadata": {"name": "none"}, "spec": {"minAvailable": 1}})
     with pytest.raises(InternalError, match="more than one PodDisruptionBudget"):
         evict(server)
+
+
+def test_the_scale_of_a_custom_object_cannot_be_applied() -> None:
+    check_conversion(BUILT_IN_BY_NAME["apps", "v1", "deployments"], "d")
+    with pytest.raises(InternalError, match="request to convert CR to an invalid group/version: autoscaling/v1"):
+        check_conversion(CUSTOM, "w")

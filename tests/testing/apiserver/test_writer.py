@@ -457,13 +457,14 @@ def test_a_status_update_changes_the_status_alone(widgets: Server) -> None:
         subresource="status",
     )
     assert updated["spec"] == created["spec"]
-    assert updated["status"] == {"phase": "Running"}
+    assert updated["status"] == {"phase": "Running", "qosClass": "BestEffort"}
     assert part(updated, "metadata", "labels") == {"x": "y"}
     assert part(updated, "metadata", "ownerReferences") == [owner]
     kept = widgets.update(PODS, "p", {"metadata": {"name": "p"}, **POD, "status": {"phase": "Failed"}})
-    assert kept["status"] == {"phase": "Running"}
+    assert kept["status"] == updated["status"]
     widgets.create(PODS, {"metadata": {"name": "q"}, **POD})
-    assert widgets.update(PODS, "q", {"metadata": {"name": "q"}, **POD}, subresource="status")["status"] == {}
+    emptied = widgets.update(PODS, "q", {"metadata": {"name": "q"}, **POD}, subresource="status")
+    assert emptied["status"] == {"qosClass": "BestEffort"}
 
 
 def test_a_subresource_of_nothing_is_not_found(server: Server) -> None:
