@@ -141,8 +141,19 @@ def test_the_system_clock_goes_forward_and_knows_the_calendar() -> None:
     assert clock.wall().tzinfo is not None
     assert repr(clock) == "SystemClock()"
     condition = threading.Condition()
+
+    def notify() -> None:
+        with condition:
+            condition.notify_all()
+
     with condition:
         assert clock.wait(condition, 0.001) is False
+    for forever_s in (math.inf, 1e12):
+        timer = threading.Timer(0.01, notify)
+        with condition:
+            timer.start()
+            assert clock.wait(condition, forever_s) is True
+        timer.join()
 
 
 @pytest.mark.parametrize("timeout_s", [threading.TIMEOUT_MAX * 2, 1e300])

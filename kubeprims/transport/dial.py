@@ -23,6 +23,7 @@ from kubeprims.transport.tunnel import HEAD, Handshake, TunnelRefused, handshake
 _ATTEMPT_S_MIN = 2.0
 _CLOSE_S_MAX = 1.0
 _HEAD_BYTES_MAX = 64 << 10
+_KEEP_ALIVE_S_MAX = 32_767.0  # Linux takes no more
 _KEEP_ALIVE_OPTIONS = ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL")  # macOS names the first one otherwise
 _NOT_PERMITTED = "the address policy does not permit it"
 
@@ -350,7 +351,7 @@ def _share(limit: Deadline, attempts: int) -> Deadline:
 
 
 def _set_options(sock: socket.socket, keep_alive_s: float) -> None:
-    seconds = max(1, round(keep_alive_s))
+    seconds = max(1, round(min(keep_alive_s, _KEEP_ALIVE_S_MAX)))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name in _KEEP_ALIVE_OPTIONS:

@@ -21,6 +21,7 @@ OUTPUT_BYTES_MAX = 1 << 20
 
 _EXIT_S_MAX = 5.0
 _CHUNK_BYTES = 64 << 10
+_POLL_S_MAX = 86_400.0  # the system counts milliseconds, and not for ever
 
 
 class ProgramError(KubeprimsError):
@@ -88,11 +89,12 @@ def _read(process: subprocess.Popen[bytes], stdout: int, *, deadline: Deadline, 
     with _exit_of(process) as exited, _Bell(cancel) as bell:
         poll = _poll_of(stdout, exited, bell.fileno())
         while True:
-            ready = {file for file, _ in poll.poll(max(0.0, deadline.remaining_s()) * 1000)}
+            remaining_s = min(max(0.0, deadline.remaining_s()), _POLL_S_MAX)
+            ready = {file for file, _ in poll.poll(remaining_s * 1000)}
             if bell.fileno() in ready:
                 message = "was ended, since nobody waits for it any more"
                 raise ProgramError(message)
-            if not ready:
+            if not ready and deadline.has_passed:
                 message = "did not end in time, and was ended"
                 raise ProgramError(message)
             if stdout in ready:
@@ -110,15 +112,19 @@ def _read(process: subprocess.Popen[bytes], stdout: int, *, deadline: Deadline, 
 
 @contextlib.contextmanager
 def _exit_of(process: subprocess.Popen[bytes]) -> Generator[int]:
-    """Give a descriptor that has something to read once the program has ended; -1 where the system knows none."""
-    if not hasattr(os, "pidfd_open"):  # pragma: no cover - other systems: the end of the output is all there is
-        yield -1
-        return
-    descriptor = os.pidfd_open(process.pid)
+    """Give a descriptor that has something to read once the program has ended; -1 where there is none.
+
+    The end of the output is all there is then: on other systems, on kernels before 5.3, and where a sandbox forbids it.
+    """
+    descriptor = -1
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(process.pid)
     try:
         yield descriptor
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _poll_of(*descriptors: int) -> select.poll:

@@ -316,8 +316,15 @@ def _oidc_renewal(
     config: TransportConfig, auth_provider: AuthProvider, *, clock: Clock, look_up: LookUp, environ: Mapping[str, str]
 ) -> Renewal:
     def open_road(server: str, options: TLSOptions) -> Transport:
-        # Neither the cluster's proxy nor its middleware: they are for the cluster.
-        road = TransportConfig(server=server, tls=options, user_agent=config.user_agent, warning_handler=drop_warnings)
+        # Neither the cluster's proxy nor its middleware: they are for the cluster. The address policy is for whatever
+        # a kubeconfig names.
+        road = TransportConfig(
+            server=server,
+            tls=options,
+            address_policy=config.address_policy,
+            user_agent=config.user_agent,
+            warning_handler=drop_warnings,
+        )
         return Transport(road, clock=clock, look_up=look_up, environ=environ)
 
     settings = read_settings(auth_provider, config.user_origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,17 @@ def test_a_token_file_that_is_gone_or_empty_leaves_the_last_token_and_one_line_a
     clock.advance(50)
     assert tokens.value() == "Bearer two"
     assert len(caplog.records) == 2
+
+
+def test_a_pipe_in_place_of_a_token_file_holds_nobody_up(path: Path) -> None:
+    clock = VirtualClock()
+    tokens = TokenFile(str(path), clock=clock)
+    path.unlink()
+    os.mkfifo(path)
+    clock.advance(50)
+    assert tokens.value() == "Bearer one"
+    with pytest.raises(ConfigError, match="is not a regular file"):
+        TokenFile(str(path), clock=clock)
 
 
 @case("IM-165")

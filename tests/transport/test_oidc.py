@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import pathlib
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,11 @@ from kubeprims.errors import Cancelled, ConfigError, CredentialError, DeadlineEx
 from kubeprims.testing import APIServer, User
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Cancel, Deadline
+from kubeprims.transport.addresses import AddressPolicy
 from kubeprims.transport.auth import Credentials
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.credential import RENEWAL_INTERVAL_S
+from kubeprims.transport.dial import Address
 from kubeprims.transport.kubeconfig import AuthProvider
 from kubeprims.transport.message import Headers, Request
 from kubeprims.transport.oidc import ANSWER_BYTES_MAX, OIDC_LEEWAY_S, OIDCProvider
@@ -441,6 +444,21 @@ def test_the_proxy_of_the_environment_leads_to_the_provider(api: APIServer) -> N
         with Transport(config, clock=VirtualClock(), environ={"HTTPS_PROXY": proxy.url}) as road:
             assert road.round_trip(get()).status == 200
     assert proxy.seen == [f"CONNECT {provider.issuer.removeprefix('https://').removesuffix('/realm')}"] * 2
+
+
+def test_the_address_policy_counts_on_the_way_to_the_provider(api: APIServer, provider: IdentityProvider) -> None:
+    named = settings(provider, idp_issuer_url="https://idp.test/realm")
+    made = Transport(
+        TransportConfig(
+            server=api.url,
+            tls=TLSOptions(ca_data=api.ca_pem or b""),
+            credentials=Credentials(auth_provider=AuthProvider(name="oidc", config=tuple(named.items()))),
+            address_policy=AddressPolicy.of(deny=["169.254.0.0/16"]),
+        ),
+        look_up=lambda _host, port: [Address(socket.AF_INET, ("169.254.169.254", port))],
+    )
+    with made as road, pytest.raises(CredentialError, match="the address policy does not permit it"):
+        road.round_trip(get())
 
 
 # Settings.

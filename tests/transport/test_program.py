@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import pathlib
 import pty
@@ -105,6 +107,21 @@ else:
         assert run(code) == b"done\n"
     finally:
         os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_a_system_that_does_not_watch_processes_does_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert run("print('done')") == b"done\n"
+    with pytest.raises(ProgramError, match="did not end in time"):
+        run("import signal; signal.pause()", timeout_s=0.2)
+
+
+def test_a_time_limit_may_be_for_ever() -> None:
+    for timeout_s in (math.inf, 1e12):
+        assert run("print('done')", timeout_s=timeout_s) == b"done\n"
 
 
 def test_it_is_ended_when_nobody_waits_any_more() -> None:

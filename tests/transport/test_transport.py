@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import logging
+import math
 import socket
 import ssl
 import threading
@@ -633,3 +634,12 @@ def test_the_log_tells_each_request_without_a_credential(caplog: pytest.LogCaptu
 def test_a_configuration_that_cannot_be_loaded_leaves_nothing_open() -> None:
     with pytest.raises(ConfigError, match="certificate-authority"):
         Transport(TransportConfig(server="https://a", tls=TLSOptions(ca_file="/no")), clock=SystemClock())
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e12])
+def test_times_may_be_for_ever(seconds: float) -> None:
+    times = {"dial_timeout_s": seconds, "keep_alive_s": seconds, "idle_timeout_s": seconds}
+    with serve(Asked()) as server, Transport(config(server, **times)) as transport:
+        for _ in range(2):
+            assert transport.round_trip(get()).read() == b"ok"
+        assert server.connections == 1
