@@ -272,12 +272,14 @@ class ResourceReader:
 
         Raises:
             WaitTimeout: The object was not so in time; says how it was last seen.
+            InvalidArgument: The resource is seen from all namespaces; and as for every verb.
             Cancelled: It was cancelled.
             KubeprimsError: The first look failed, or the server refuses a later one for good.
 
         Source:
             client-go tools/watch/until.go, ``UntilWithSync``.
         """
+        self._target.object_path(name, cancel=cancel)  # one object: a name in all namespaces may be many
         return Waiter(self, self._api.clock, name, condition, timeout_s=timeout_s, cancel=cancel).run()
 
     def open_list(

@@ -9,7 +9,7 @@ import pytest
 
 from kubeprims.client import conditions
 from kubeprims.client.client import Client
-from kubeprims.client.options import ListOptions, WatchOptions
+from kubeprims.client.options import ALL_NAMESPACES, ListOptions, WatchOptions
 from kubeprims.client.waiter import Waiter
 from kubeprims.client.watch import WatchStream
 from kubeprims.errors import (
@@ -159,6 +159,15 @@ def test_what_a_condition_raises_is_raised_and_bad_arguments_are_refused(client:
     for name, timeout_s in (("", 1.0), ("a/b", 1.0), ("a", 0.0), ("a", float("inf"))):
         with pytest.raises(InvalidArgument):
             maps.wait_for(name, conditions.exists(), timeout_s=timeout_s)
+
+
+def test_an_object_that_is_waited_for_is_in_one_namespace(server: APIServer, client: Client) -> None:
+    server.create("v1/configmaps", session.config_map("a"), namespace="default")
+    everywhere = client.resource("v1/configmaps", ALL_NAMESPACES)
+    with pytest.raises(InvalidArgument, match="say which one"):
+        everywhere.wait_for("a", conditions.exists(), timeout_s=WAIT_S)
+    node = client.resource("v1/nodes", ALL_NAMESPACES)
+    assert node.wait_for("a", conditions.deleted()) is None
 
 
 Step = Sequence[JSONObject] | KubeprimsError
