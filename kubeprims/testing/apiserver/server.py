@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from kubeprims.clock import Clock, Rng, SystemClock
-from kubeprims.errors import ConfigError, LifecycleError
+from kubeprims.errors import ConfigError, InvalidArgument, LifecycleError
 from kubeprims.meta import GroupVersionResource, JSONObject
 from kubeprims.testing.apiserver.access_log import AccessLog
 from kubeprims.testing.apiserver.auth import Authenticator, User
@@ -333,8 +333,10 @@ class APIServer:
 
         Raises:
             NotFound: There is no such object, or no such resource.
+            InvalidArgument: The resource lives in namespaces, and none is named.
         """
-        return _decode(self.backend.get(self._kind(resource), namespace, name))
+        kind = self._kind(resource)
+        return _decode(self.backend.get(kind, _namespace(kind, namespace), name))
 
     def list(self, resource: str, *, namespace: str = "", label_selector: str = "") -> Sequence[JSONObject]:
         """Return the objects of a resource; an empty namespace is all of them.
@@ -350,10 +352,17 @@ class APIServer:
     def create(self, resource: str, obj: JSONObject, *, namespace: str = "") -> JSONObject:
         """Create an object, and return it as stored.
 
+        Args:
+            resource: Such as ``v1/pods`` or ``apps/v1/deployments``.
+            obj: The object.
+            namespace: Its namespace, unless the object says it; empty for a cluster-scoped object.
+
         Raises:
             StatusError: As a request would be answered.
+            InvalidArgument: The resource lives in namespaces, and none is named.
         """
-        return _decode(self.backend.create(self._kind(resource), namespace, obj).body)
+        kind = self._kind(resource)
+        return _decode(self.backend.create(kind, _namespace(kind, namespace, obj), obj).body)
 
     def create_many(self, resource: str, objects: Iterable[JSONObject]) -> int:
         """Create many objects fast, and return how many; each names its namespace, and keeps its status.
@@ -368,10 +377,10 @@ class APIServer:
 
         Raises:
             StatusError: As a request would be answered.
+            InvalidArgument: As for :meth:`create`.
         """
-        metadata = obj.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
-        answer = self.backend.update(self._kind(resource), namespace, str(name or ""), obj, subresource=subresource)
+        kind, name = self._kind(resource), _own(obj, "name")
+        answer = self.backend.update(kind, _namespace(kind, namespace, obj), name, obj, subresource=subresource)
         return _decode(answer.body)
 
     def patch(
@@ -381,10 +390,12 @@ class APIServer:
 
         Raises:
             StatusError: As a request would be answered.
+            InvalidArgument: As for :meth:`get`.
         """
+        kind = self._kind(resource)
         answer = self.backend.patch(
-            self._kind(resource),
-            namespace,
+            kind,
+            _namespace(kind, namespace),
             name,
             json.dumps(patch).encode(),
             content_type="application/merge-patch+json",
@@ -397,8 +408,10 @@ class APIServer:
 
         Raises:
             StatusError: As a request would be answered.
+            InvalidArgument: As for :meth:`get`.
         """
-        self.backend.delete(self._kind(resource), namespace, name, options)
+        kind = self._kind(resource)
+        self.backend.delete(kind, _namespace(kind, namespace), name, options)
 
     def freeze_watch(self, resource: str = "") -> FrozenWatches:
         """Have the watches of a resource stay open and say nothing, bookmarks included, until they are thawed.
@@ -427,3 +440,21 @@ class APIServer:
 
 def _decode(body: bytes) -> JSONObject:
     return cast("JSONObject", json.loads(body))
+
+
+def _namespace(kind: Kind, namespace: str, obj: JSONObject | None = None) -> str:
+    """Return the namespace that an object is in: without one it would not be found, whatever there is.
+
+    Raises:
+        InvalidArgument: The kind lives in namespaces, and none is named.
+    """
+    found = namespace or ("" if obj is None else _own(obj, "namespace"))
+    if kind.namespaced and not found:
+        raise InvalidArgument(f"{kind.gvr} live in namespaces: say which one")
+    return found if kind.namespaced else ""
+
+
+def _own(obj: JSONObject, field: str) -> str:
+    metadata = obj.get("metadata")
+    value = metadata.get(field) if isinstance(metadata, dict) else None
+    return value if isinstance(value, str) else ""

@@ -22,7 +22,7 @@ import pytest
 
 import kubeprims.testing
 from kubeprims.clock import SystemClock
-from kubeprims.errors import AlreadyExists, ConfigError, LifecycleError, NotFound, Unauthorized
+from kubeprims.errors import AlreadyExists, ConfigError, InvalidArgument, LifecycleError, NotFound, Unauthorized
 from kubeprims.meta import JSONObject
 from kubeprims.testing import APIServer, User, VirtualClock
 from kubeprims.testing.apiserver import faults
@@ -498,3 +498,17 @@ def test_ten_thousand_pods_are_listed_faster_than_any_client_reads_them(
         [sys.executable, str(script), str(server.port)], capture_output=True, check=True, timeout=50, text=True
     )
     assert float(done.stdout) > 100e6
+
+
+def test_an_object_without_a_request_is_in_the_namespace_that_it_says_or_that_is_named(server: APIServer) -> None:
+    created = server.create("v1/configmaps", {"metadata": {"name": "a", "namespace": "kube-system"}})
+    assert server.update("v1/configmaps", created) == created
+    assert server.get("v1/configmaps", "a", namespace="kube-system") == created
+    for call_without in (
+        lambda: server.create("v1/configmaps", {"metadata": {"name": "b"}}),
+        lambda: server.get("v1/configmaps", "a"),
+        lambda: server.patch("v1/configmaps", "a", {}),
+        lambda: server.delete("v1/configmaps", "a"),
+    ):
+        with pytest.raises(InvalidArgument, match="v1/configmaps live in namespaces: say which one"):
+            call_without()
