@@ -216,6 +216,36 @@ def test_other_kinds(exchange: Exchange) -> None:
     exchange.post("coordination.k8s.io/v1/leases", {"metadata": {"name": "d"}, "spec": {"renewTime": "soon"}})
 
 
+def test_rules_of_other_kinds(exchange: Exchange) -> None:
+    names: JSONObject = {"name": "a"}
+    target: JSONObject = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"}
+    cpu: JSONObject = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    metrics: list[JSONValue] = [{"type": "Resource", "resource": cpu}]
+    scaling: JSONObject = {"scaleTargetRef": target, "minReplicas": 0, "maxReplicas": 3, "metrics": metrics}
+    exchange.post("autoscaling/v2/horizontalpodautoscalers", {"metadata": names, "spec": scaling})
+    annotated: JSONObject = {"name": "a", "annotations": {"kubernetes.io/ingress.class": "x"}}
+    backend: JSONObject = {"service": {"name": "a", "port": {"number": 80}}}
+    for name in ("x", "y"):
+        spec: JSONObject = {"ingressClassName": name, "defaultBackend": backend}
+        exchange.post("networking.k8s.io/v1/ingresses", {"metadata": annotated, "spec": spec})
+    exchange.patch("networking.k8s.io/v1/ingresses/a", {"spec": {"ingressClassName": "z"}})
+    ports: list[JSONObject] = [{"port": "x", "endPort": 9}, {"endPort": 9}, {"port": 9, "endPort": 8}]
+    for port in (*ports, {"port": 8, "endPort": 9}):
+        egress: list[JSONValue] = [{"ports": [port]}]
+        policy: JSONObject = {"podSelector": {}, "egress": egress}
+        exchange.post("networking.k8s.io/v1/networkpolicies", {"metadata": names, "spec": policy})
+    taints: list[JSONValue] = [{"key": "a", "value": "b", "effect": "NoSchedule"}] * 2
+    exchange.post("/api/v1/nodes", {"metadata": {"name": exchange.namespace}, "spec": {"taints": taints}})
+    exchange.post("/api/v1/nodes", {"metadata": {"name": exchange.namespace}, "spec": {"providerID": "x://1"}})
+    exchange.patch(f"/api/v1/nodes/{exchange.namespace}", {"spec": {"providerID": "x://2"}})
+    exchange.delete(f"/api/v1/nodes/{exchange.namespace}")
+    sets: JSONObject = {"selector": SELECTOR, "template": TEMPLATE, "serviceName": "a"}
+    exchange.post("apps/v1/statefulsets", {"metadata": names, "spec": sets})
+    exchange.patch("apps/v1/statefulsets/a", {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 2}}}})
+    exchange.patch("apps/v1/statefulsets/a", {"spec": {"updateStrategy": {"type": "OnDelete"}}})
+    exchange.patch("apps/v1/statefulsets/a", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}})
+
+
 def test_access_rules(exchange: Exchange) -> None:
     roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles"
     exchange.post(

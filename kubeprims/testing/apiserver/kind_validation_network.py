@@ -44,6 +44,7 @@ _WILDCARD_RULE = (
     r"regex used for validation is '\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 _CONTROLLER = re.compile(r"[^/]+/.+")
 
 
@@ -224,9 +225,13 @@ def endpoint_slice_problems(obj: JSONObject, old: JSONObject | None) -> Problems
         yield FieldProblem.invalid("addressType", None, "field is immutable")
 
 
-def ingress_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+def ingress_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules an ingress breaks."""
     spec = mapping(obj, "spec")
+    annotation = mapping(mapping(obj, "metadata"), "annotations").get(_CLASS_ANNOTATION)
+    if old is None and annotation is not None and spec.get("ingressClassName") not in {None, annotation}:
+        broken = "must match `ingressClassName` when both are specified"
+        yield FieldProblem.invalid(f"annotations.{_CLASS_ANNOTATION}", annotation, broken)
     if not items(spec, "rules") and "defaultBackend" not in spec:
         yield FieldProblem.invalid("spec", None, "either `defaultBackend` or `rules` must be specified")
     if "defaultBackend" in spec:
@@ -298,11 +303,26 @@ def network_policy_problems(obj: JSONObject, _old: JSONObject | None) -> Problem
             for place, item in indexed(rule, "ports", field):
                 yield from one_of(item, "protocol", place, ("TCP", "UDP", "SCTP"))
                 yield from port(item.get("port"), f"{place}.port")
+                yield from _last_port_problems(item, f"{place}.endPort")
             for place, peer in indexed(rule, key, field):
                 yield from _peer_problems(peer, place)
     for position, kind in enumerate(texts(spec, "policyTypes")):
         if kind not in {"Ingress", "Egress"}:
             yield FieldProblem.unsupported(f"spec.policyTypes[{position}]", kind, ("Ingress", "Egress"))
+
+
+def _last_port_problems(item: JSONObject, field: str) -> Problems:
+    first, last = item.get("port"), number(item, "endPort")
+    if last is None:
+        return
+    if first is None:
+        yield FieldProblem.invalid(field, last, "may not be specified when `port` is not specified")
+    elif not isinstance(first, int):
+        yield FieldProblem.invalid(field, last, "may not be specified when `port` is non-numeric")
+    else:
+        if last < first:
+            yield FieldProblem.invalid(field, last, "must be greater than or equal to `port`")
+        yield from port_number(last, field)
 
 
 def _peer_problems(peer: JSONObject, field: str) -> Problems:

@@ -140,6 +140,10 @@ def autoscaler_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
     yield from _target_problems(mapping(spec, "scaleTargetRef"), "spec.scaleTargetRef")
     for field, metric in indexed(spec, "metrics", "spec"):
         yield from _metric_problems(metric, field)
+    metrics = items(spec, "metrics")
+    if least == 0 and metrics and not any(metric.get("type") in {"Object", "External"} for metric in metrics):
+        rule = "must specify at least one Object or External metric to support scaling to zero replicas"
+        yield FieldProblem.forbidden("spec.metrics", rule)
     if most == 0:
         yield FieldProblem.required("spec.maxReplicas", "")
     elif most < 0:
@@ -316,8 +320,24 @@ def revision_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
         yield FieldProblem.invalid("data", obj.get("data"), IMMUTABLE)
 
 
-def node_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
+def node_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a node breaks."""
-    for field, taint in indexed(mapping(obj, "spec"), "taints", "metadata"):
-        yield from label_key(text(taint, "key"), f"{field}.key")
+    spec = mapping(obj, "spec")
+    seen: set[tuple[str, str]] = set()
+    for field, taint in indexed(spec, "taints", "metadata"):
+        key, effect = text(taint, "key"), text(taint, "effect")
+        yield from label_key(key, f"{field}.key")
         yield from one_of(taint, "effect", field, TAINT_EFFECTS)
+        if (key, effect) in seen:
+            yield _same_taint(taint, field)
+        seen.add((key, effect))
+    provider = "" if old is None else text(mapping(old, "spec"), "providerID")
+    if provider and provider != text(spec, "providerID"):
+        yield FieldProblem.invalid("spec.providerID", None, "field cannot be modified once set")
+
+
+def _same_taint(taint: JSONObject, field: str) -> FieldProblem:
+    names = {"Key": "key", "Value": "value", "Effect": "effect"}
+    shown: JSONObject = {**{name: text(taint, key) for name, key in names.items()}, "TimeAdded": taint.get("timeAdded")}
+    rule = "taints must be unique by key and effect pair"
+    return FieldProblem(field, "FieldValueDuplicate", f"Duplicate value: {quoted(shown)}: {rule}")

@@ -176,6 +176,12 @@ def stateful_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
         rolling, path = mapping(strategy, "rollingUpdate"), "spec.updateStrategy.rollingUpdate"
         yield from non_negative(rolling, path, "partition")
         yield from share(rolling, "maxUnavailable", path)
+        if text(strategy, "type") == "OnDelete" and "rollingUpdate" in strategy:
+            shown: JSONObject = {
+                "Partition": rolling.get("partition", 0),
+                "MaxUnavailable": rolling.get("maxUnavailable"),
+            }
+            yield FieldProblem.invalid(path, shown, "only allowed for updateStrategy 'RollingUpdate'")
     else:
         rule = f"Invalid value: {_go_strategy(strategy)}: must be 'RollingUpdate' or 'OnDelete'"
         yield FieldProblem("spec.updateStrategy", "FieldValueInvalid", rule)
