@@ -201,6 +201,24 @@ def test_versions_show_the_same_objects(exchange: Exchange) -> None:
     exchange.delete(f"{group}/v1beta1/widgets/a")
 
 
+def test_what_the_stored_version_does_not_know_is_lost(exchange: Exchange) -> None:
+    stored: JSONObject = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"a": {"type": "string", "default": "x"}}}},
+    }
+    free: JSONObject = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    versions: list[JSONValue] = [version("v1", stored), version("v2", free, storage=False)]
+    exchange.define(definition(exchange.namespace, versions=versions))
+    group = group_of(exchange.namespace)
+    old, new = f"{group}/v1/widgets", f"{group}/v2/widgets"
+    written: JSONObject = {"apiVersion": f"{group}/v2", "kind": "Widget", "metadata": {"name": "a"}}
+    exchange.post(new, written | {"spec": {"b": 1}, "more": True})
+    exchange.get(f"{old}/a")
+    exchange.patch(f"{new}/a", {"spec": {"a": "y", "b": 2}})
+    exchange.patch(f"{old}/a", {"spec": {"b": 3}})
+    exchange.get(f"{new}/a")
+
+
 def test_patches_of_custom_resources(exchange: Exchange) -> None:
     exchange.define(definition(exchange.namespace))
     path = f"{group_of(exchange.namespace)}/v1/widgets"

@@ -137,6 +137,14 @@ def test_collections(exchange: Exchange) -> None:
     exchange.delete("configmaps", {"preconditions": {"uid": "x"}})
 
 
+def test_a_page_of_a_collection(exchange: Exchange) -> None:
+    for name in ("a", "b", "c"):
+        exchange.post("configmaps", config_map(name, labels={"made": "here"}))
+    exchange.delete("configmaps?limit=1&labelSelector=made%3Dhere")
+    exchange.get("configmaps?labelSelector=made%3Dhere")
+    exchange.delete("configmaps?limit=5&labelSelector=made%3Dhere")
+
+
 def test_a_namespace_goes_by_finalize(exchange: Exchange) -> None:
     name = f"{exchange.namespace}-2"
     exchange.post("/api/v1/namespaces", {"metadata": {"name": name}})

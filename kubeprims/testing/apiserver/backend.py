@@ -294,7 +294,7 @@ class Backend:
         with self._storage.condition, self._storage.rehearsal(is_wanted=options.dry_run):
             listing = self.list(kind, namespace, query)
             self._remover.delete_all(kind, listing.items, options)
-        metadata: JSONObject = {"resourceVersion": listing.resource_version}
+        metadata = listing.metadata
         body = Listing(self._objects.view(kind), metadata, listing.items).body()
         return Answer(200, body, deletion_warnings(kind, options))
 

@@ -17,6 +17,7 @@ from kubeprims.testing.apiserver.kind import Kind, PrinterColumn, ScalePaths, Se
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from kubeprims.testing.apiserver.kinds_core import SCALE, status_of
 from kubeprims.testing.apiserver.metadata import timestamp
+from kubeprims.testing.apiserver.schema import Schema
 
 # In the order in which upstream lists them, which is not that of the built-in kinds.
 _VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -120,7 +121,17 @@ def _kind(crd: JSONObject, version: JSONObject) -> Kind:
         deprecation=_deprecation(crd, version),
         schema=custom_schema(raw),
         definition=raw,
+        storage_schema=_storage_schema(crd, raw),
     )
+
+
+def _storage_schema(crd: JSONObject, raw: JSONObject) -> Schema | None:
+    """Return the schema of the version that objects are stored in, if it says something else than ``raw``."""
+    for version in mappings_at(crd, "spec", "versions"):
+        other = mapping_at(version, "schema", "openAPIV3Schema")
+        if version.get("storage") is True and other != raw:
+            return custom_schema(other)
+    return None
 
 
 def _deprecation(crd: JSONObject, version: JSONObject) -> str:

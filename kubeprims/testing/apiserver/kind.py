@@ -127,6 +127,7 @@ class Kind:
         printer_columns: What its definition adds to tables; empty for a built-in kind.
         schema: What its definition says of its objects; None for a built-in kind.
         definition: The same, as it was written.
+        storage_schema: What its definition says of objects as they are stored, if that is in another version.
     """
 
     group: str = ""
@@ -154,6 +155,7 @@ class Kind:
     deprecation: str = field(default="", repr=False)
     schema: Schema | None = field(default=None, repr=False, compare=False)
     definition: JSONObject | None = field(default=None, repr=False, compare=False)
+    storage_schema: Schema | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # A frozen dataclass has no other way to derive a default from another field.

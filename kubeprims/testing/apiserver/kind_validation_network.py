@@ -229,7 +229,7 @@ def ingress_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules an ingress breaks."""
     spec = mapping(obj, "spec")
     annotation = mapping(mapping(obj, "metadata"), "annotations").get(_CLASS_ANNOTATION)
-    if old is None and annotation is not None and spec.get("ingressClassName") not in {None, annotation}:
+    if old is None and annotation is not None and spec.get("ingressClassName") not in (None, annotation):
         broken = "must match `ingressClassName` when both are specified"
         yield FieldProblem.invalid(f"annotations.{_CLASS_ANNOTATION}", annotation, broken)
     if not items(spec, "rules") and "defaultBackend" not in spec:

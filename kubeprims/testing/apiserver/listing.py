@@ -89,6 +89,7 @@ class Listing:
     """A list, taken at one revision; rendering it costs only joins of bytes.
 
     Attributes:
+        metadata: What it says of itself.
         resource_version: The version of the list.
         continue_token: What the next page is asked for with; empty on the last one.
         content_length: The size of the JSON text, in bytes.
@@ -96,6 +97,7 @@ class Listing:
     """
 
     def __init__(self, view: View, metadata: JSONObject, items: Sequence[StoredObject]) -> None:
+        self.metadata = metadata
         self.resource_version = str(metadata["resourceVersion"])
         self.continue_token = str(metadata.get("continue", ""))
         self.items = items

@@ -14,6 +14,8 @@ from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.pod_resources import with_kept_resources, with_pod_resources
 from kubeprims.testing.apiserver.pod_status import first_pod_status
+from kubeprims.testing.apiserver.pruning import pruned
+from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
 from kubeprims.testing.apiserver.service_addresses import with_kept_addresses
 from kubeprims.testing.apiserver.template_count import count_template
 
@@ -166,6 +168,15 @@ def content_changed(obj: JSONObject, existing: JSONObject, kind: Kind) -> bool:
         {key: value for key, value in obj.items() if key not in ignored},
         {key: value for key, value in existing.items() if key not in ignored},
     )
+
+
+def as_kept(obj: JSONObject, kind: Kind) -> JSONObject:
+    """Return a custom object as it is read once it is stored: what the version of the store does not know is lost.
+
+    Nothing is converted but the name of the version.
+    """
+    schema = kind.storage_schema
+    return obj if schema is None else with_schema_defaults(pruned(obj, schema), schema)
 
 
 def differs(value: JSONValue, other: JSONValue) -> bool:

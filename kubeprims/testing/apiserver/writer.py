@@ -53,6 +53,7 @@ from kubeprims.testing.apiserver.status import (
     unmet,
 )
 from kubeprims.testing.apiserver.strategy import (
+    as_kept,
     differs,
     with_first_values,
     with_own_name,
@@ -186,7 +187,7 @@ class Writer:
                     namespaces.add(target.namespace)
                 if addresses is not None:
                     obj = addresses.assign(obj)
-                renders[key] = state_of(kind, target.namespace, obj)
+                renders[key] = state_of(kind, target.namespace, as_kept(obj, kind))
             self._objects.storage.write_new(table, list(renders.values()))
         return len(renders)
 
@@ -378,7 +379,7 @@ class Writer:
             raise already_exists(target.kind, name, is_going=is_going)
         if target.kind is SERVICES:
             obj = self._service_addresses().assign(obj)
-        stored = self._objects.put(target.kind, target.namespace, obj)
+        stored = self._objects.put(target.kind, target.namespace, as_kept(obj, target.kind))
         self._serve(target.kind, obj)
         return stored
 
@@ -464,7 +465,8 @@ class Writer:
             return stored._replace(tail=encode_tail(obj, kind))
         if kind is SERVICES:
             obj = self._service_addresses().assign(obj, existing)
-        if differs(without_times(_content(obj)), without_times(existing)):
+        obj = as_kept(obj, kind)
+        if differs(without_times(_without(obj, "kind", "apiVersion")), without_times(existing)):
             stored = self._objects.put(kind, target.namespace, obj)
             self._serve(kind, obj)
         return stored
@@ -486,10 +488,6 @@ class Writer:
             raise modified(target.kind, target.name)
         metadata["resourceVersion"] = str(stored.revision)
         metadata.setdefault("uid", stored.uid)
-
-
-def _content(obj: JSONObject) -> JSONObject:
-    return _without(obj, "kind", "apiVersion")
 
 
 def _without(obj: JSONObject, *keys: str) -> JSONObject:
