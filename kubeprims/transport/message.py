@@ -129,8 +129,8 @@ class Request:
         deadline: The point in time that nothing of this request outlives, its answer's body included. Never unless
             given.
         cancel: Ends the request at once when it is set.
-        is_watch: Its answer goes on for as long as the server likes: no rate limit counts it, and a change of
-            certificates ends it.
+        is_watch: Its answer goes on for as long as the server likes: no rate limit counts it. As any answer that lasts,
+            it is cut off some time after another client certificate is shown.
         may_retry: Whether the transport may send it again after a failure, where that is safe. Who has a backoff of
             its own wants to see each failure.
     """
