@@ -18,8 +18,8 @@ from kubeprims.client.options import ALL_NAMESPACES, NamespaceOption
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.errors import InvalidArgument, LifecycleError, StopTimeout
 from kubeprims.informer.dispatch import HandlerErrorCallback
+from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.lease import InformerLease
-from kubeprims.informer.machine import ResourceMemory
 from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
 from kubeprims.informer.options import InformerOptions
 from kubeprims.informer.reflector import ListerWatcher

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import KubeprimsError
-from kubeprims.informer.machine import ReflectorOptions, ResourceMemory
+from kubeprims.informer.learnt import ResourceMemory
+from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.refetch import Refetcher
 from kubeprims.informer.reflector import ListerWatcher, Reflector

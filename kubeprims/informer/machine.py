@@ -35,6 +35,8 @@ marker                                     has worked (*)
 watch-list: anything else                  sleep, begin anew (*)
 list: page 2 or later expired              at once, once: the whole list in one page
 list: a token that came before             sleep, list (*)
+list: a whole one breaks off amid its      sleep, begin anew; twice, or out of time: lists come in pages from then on,
+answer                                     at no version if there is none yet, for "0" has none (*)
 list: anything else                        sleep, begin anew
 watch ends after 1 s or more               at once: watch from the last version
 watch ends within 1 s, with events         at once: watch from the last version; again in a row: sleep, watch (*)
@@ -54,7 +56,8 @@ probe: anything else                       at once: watch from the last version
 goes on from it: a restarted API server is not hit by a list of every resource from every client. client-go asks
 again at once as long as each watch brings an event, and each page a token: a proxy that cuts every watch after its
 first bytes, or a list that leads back to itself, would make it spin. It waits for ever for a watch-list that something
-on the way swallows (k/k#140890), and falls back to lists for failures that have nothing to do with watch-lists. And it
+on the way swallows (k/k#140890), and falls back to lists for failures that have nothing to do with watch-lists. A list
+that takes longer than a server gives a request (60 s) it asks for again and again as it was, and never has it. And it
 does not notice that a server was restored from a backup: the server takes a version from its future, and then stays
 silent (k/k#107457).
 
@@ -72,6 +75,7 @@ from kubeprims.backoff import Backoff, BackoffPolicy
 from kubeprims.clock import Rng
 from kubeprims.errors import (
     ConfigError,
+    DeadlineExceeded,
     DecodeError,
     KubeprimsError,
     ResourceExpired,
@@ -91,6 +95,7 @@ from kubeprims.informer.failures import (
     is_version_unavailable,
     is_watch_list_refused,
 )
+from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.meta import compare_resource_versions
 
 VERY_SHORT_WATCH_S = 1.0
@@ -109,6 +114,9 @@ WATCH_LIST_TIMEOUT_S = 60.0
 
 WATCH_LISTS_INCOMPLETE_MAX = 3
 """After so many in a row that broke off, lists are asked for."""
+
+CUT_LISTS_MAX = 2
+"""After so many whole lists that broke off amid their answer, lists are asked for in pages."""
 
 BOOKMARKS_EXPECTED_AFTER = 2
 IDLE_S = 75.0
@@ -167,24 +175,6 @@ class ReflectorOptions:
                 raise ConfigError(f"must not be negative, not {value!r}", field=name)
 
 
-class ResourceMemory:
-    """What was learnt of how a server serves one resource; whoever watches the same resource may share it.
-
-    Attributes:
-        has_watch_list: False once a watch-list did not work and a list did.
-        bookmarks: How many bookmarks came in watches since one of them last went silent.
-
-    Concurrency:
-        Any number of reflectors, each on its thread: what one of them writes too late costs another a request.
-    """
-
-    __slots__ = ("bookmarks", "has_watch_list")
-
-    def __init__(self) -> None:
-        self.has_watch_list = True
-        self.bookmarks = 0
-
-
 class ReflectorMachine:
     """Decides what a reflector does next; see the module's theory of operation.
 
@@ -210,6 +200,7 @@ class ReflectorMachine:
         self._version_sent: str | None = None
         self._version_unavailable = False
         self._is_paginated = False
+        self._cut_lists = 0
         self._page_expired = False
         self._tokens: set[str] = set()
         self._is_streamed = False
@@ -303,8 +294,13 @@ class ReflectorMachine:
         self._is_streamed = False
         return self._replace(resource_version)
 
-    def on_list_failed(self, error: KubeprimsError) -> Effect:
-        """A page could not be fetched, or not be understood."""
+    def on_list_failed(self, error: KubeprimsError, *, was_answered: bool = False) -> Effect:
+        """A page could not be fetched, or not be understood.
+
+        Args:
+            error: What went wrong.
+            was_answered: Whether the answer had begun to come in by then.
+        """
         assert self._phase is Phase.LISTING, self._phase
         page = self._page
         assert page is not None
@@ -316,6 +312,9 @@ class ReflectorMachine:
             # client-go reflector.go list(): only a failed list gives up the last seen version.
             self._version_unavailable = True
             return self._list()
+        is_whole = page.first and (page.limit is None or page.resource_version == "0")  # "0": caches heed no limit
+        if was_answered and is_whole and is_broken_stream(error):
+            self._cut_lists += CUT_LISTS_MAX if isinstance(error, DeadlineExceeded) else 1
         if is_watch_list_refused(error):
             self._prefers_lists = False  # lists work no better: it says nothing about watch-lists
         return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
@@ -328,6 +327,7 @@ class ReflectorMachine:
         self._must_probe = False
         self._incomplete = 0
         self._empty_watches = 0
+        self._cut_lists = self._cut_lists if self._cut_lists >= CUT_LISTS_MAX else 0
         self._quiet_s = 0.0
         if not self._is_streamed:
             return self._watch()
@@ -443,9 +443,10 @@ class ReflectorMachine:
 
     def _list(self) -> ListPage:
         self._page_expired = False
-        version = None if self._version_unavailable else self.last_resource_version or "0"
+        must_page = self._cut_lists >= CUT_LISTS_MAX
+        version = None if self._version_unavailable else self.last_resource_version or (None if must_page else "0")
         limit = self._options.page_size
-        if limit is None and (version in {None, "0"} or self._is_paginated):
+        if limit is None and (version in {None, "0"} or self._is_paginated or must_page):
             limit = PAGE_SIZE
         self._version_sent = version
         return self._list_from(ListPage(version, limit))

@@ -19,7 +19,8 @@ from kubeprims.informer.effects import Effect, Follow, ListPage, Probe, Replace,
 from kubeprims.informer.expected_type import ExpectedType
 from kubeprims.informer.failures import is_watch_list_refused
 from kubeprims.informer.initial_events import InitialEvents
-from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions, ResourceMemory
+from kubeprims.informer.learnt import ResourceMemory
+from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
 from kubeprims.informer.status import ErrorCallback, ReflectorState, ReflectorStatus
 from kubeprims.meta import GroupVersionKind
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
@@ -194,14 +195,16 @@ class Reflector:
         options = ListOptions(
             resource_version=page.resource_version, limit=page.limit, continue_token=page.continue_token
         )
+        was_answered = False
         try:
             with self._lister_watcher.list(options, cancel=cancel) as listed:
+                was_answered = True
                 self._records.extend(self._kept(listed))
                 resource_version, continue_token = listed.resource_version, listed.continue_token
         except KubeprimsError as error:
             self._check_cancel(cancel, error)
             self._records, self._malformed = [], []  # not held while waiting: the next try starts over
-            return self._machine.on_list_failed(error)
+            return self._machine.on_list_failed(error, was_answered=was_answered)
         self._heard()
         return self._machine.on_page(resource_version=resource_version, continue_token=continue_token)
 

@@ -28,7 +28,7 @@ from kubeprims.informer.events import InformerEvents
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.filtering import Predicate, filtered
 from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, from_any
-from kubeprims.informer.machine import ResourceMemory
+from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.metrics import InformerMetrics
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
 from kubeprims.informer.options import QUEUES, InformerOptions

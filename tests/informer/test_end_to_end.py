@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterator
 
@@ -210,6 +211,19 @@ def test_a_server_that_stalls_does_not_hold_stop_up(
         assert fault.wait_for_hits(1, timeout_s=TIMEOUT_S)
         informers.stop(timeout_s=1.0)
     server.faults.clear()
+
+
+def test_a_list_that_keeps_breaking_off_is_asked_for_in_pages(server: APIServer, client: Client) -> None:
+    Churn(server).steps(30)
+    server.faults.add(Truncate(after_bytes=500), Match(verb="list", resource="v1/pods"), count=2)
+    options = InformerOptions(reflector=dataclasses.replace(QUICK, watch_list=False))
+    with SharedInformerFactory(client, options=options) as informers:
+        informer, mirror = mirrored(informers)
+        informers.start()
+        informers.wait_for_cache_sync(TIMEOUT_S)
+        assert_converges(informer, mirror, lambda: truth(server))
+    lists = [entry.query for entry in server.requests if "watch" not in entry.query]
+    assert lists == ["resourceVersion=0&limit=500", "resourceVersion=0&limit=500", "limit=500"]
 
 
 def test_events_held_back_by_the_server_arrive_once_it_goes_on(

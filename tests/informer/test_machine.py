@@ -11,6 +11,7 @@ from kubeprims.errors import (
     ConfigError,
     ConnectError,
     ConnectionLost,
+    DeadlineExceeded,
     DecodeError,
     Forbidden,
     InternalError,
@@ -391,3 +392,73 @@ def test_a_list_whose_pages_lead_back_to_an_earlier_one_ends_by_an_error() -> No
     assert (sleep.delay_s, str(sleep.error)) == (0.8, "the list does not end: its pages lead back to an earlier one")
     assert endless.on_slept() == ListPage("0", 500)
     assert endless.on_page(resource_version="10", continue_token="A") == ListPage(None, 500, "A")
+
+
+LATE = DeadlineExceeded("the deadline has passed")
+
+
+def test_a_list_that_takes_longer_than_a_request_may_is_asked_for_in_pages_from_then_on() -> None:
+    big = machine()
+    assert big.start() == ListPage("0", 500)
+    assert big.on_list_failed(LATE, was_answered=True) == Sleep(0.8, LATE)
+    assert big.on_slept() == ListPage(None, 500)
+    assert big.on_page(resource_version="10", continue_token="C1") == ListPage(None, 500, "C1")
+    assert listed(big) == Watch("10", 300.0)
+    big.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    assert big.on_slept() == ListPage("10", 500)
+
+
+def test_a_relist_that_takes_longer_than_a_request_may_is_asked_for_in_pages_at_its_version() -> None:
+    big = watching("10")
+    big.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+    assert big.on_slept() == ListPage("10", None)
+    big.on_list_failed(LATE, was_answered=True)
+    assert big.on_slept() == ListPage("10", 500)
+
+
+def test_a_list_is_asked_for_in_pages_once_two_of_them_broke_off_amid_their_answer() -> None:
+    cut, lost = machine(), ConnectionLost("reset")
+    cut.start()
+    cut.on_list_failed(lost, was_answered=True)
+    assert cut.on_slept() == ListPage("0", 500)
+    cut.on_list_failed(lost, was_answered=True)
+    assert cut.on_slept() == ListPage(None, 500)
+
+
+def test_a_list_that_came_in_the_meantime_ends_the_count_of_those_that_broke_off() -> None:
+    cut, lost = machine(), ConnectionLost("reset")
+    cut.start()
+    for version in ("10", "20"):
+        cut.on_list_failed(lost, was_answered=True)
+        cut.on_slept()
+        listed(cut, version)
+        cut.on_watch_ended(EXPIRED, lasted_s=0.0, now_s=0.0)
+        assert cut.on_slept() == ListPage(version, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "was_answered"),
+    [
+        (LATE, False),
+        (ConnectError("refused"), False),
+        (DecodeError("no list"), True),
+        (Forbidden("no", code=403), True),
+    ],
+)
+def test_what_says_nothing_of_the_length_of_a_list_leaves_it_whole(
+    error: KubeprimsError, *, was_answered: bool
+) -> None:
+    failing = machine()
+    failing.start()
+    for _ in range(3):
+        failing.on_list_failed(error, was_answered=was_answered)
+        assert failing.on_slept() == ListPage("0", 500)
+
+
+def test_a_page_that_breaks_off_says_nothing_of_the_length_of_the_list() -> None:
+    paged = machine()
+    paged.start()
+    for _ in range(3):
+        paged.on_page(resource_version="10", continue_token="C1")
+        paged.on_list_failed(LATE, was_answered=True)
+        assert paged.on_slept() == ListPage("0", 500)

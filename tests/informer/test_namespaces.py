@@ -12,7 +12,8 @@ import pytest
 from kubeprims.cache.indexer import Indexer
 from kubeprims.errors import ConfigError, Forbidden, InvalidArgument, LifecycleError, WaitTimeout
 from kubeprims.informer.feed import FeedParts
-from kubeprims.informer.machine import ReflectorOptions, ResourceMemory
+from kubeprims.informer.learnt import ResourceMemory
+from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.namespaces import (
     NAMESPACES_MAX,
     ByNamespace,

@@ -78,9 +78,9 @@ class DoesNotWait(ReflectorMachine):
 class GivesUpNoVersion(ReflectorMachine):
     """Lists at the same version for ever, though it has expired or is too large."""
 
-    def on_list_failed(self, error: KubeprimsError) -> Effect:
+    def on_list_failed(self, error: KubeprimsError, *, was_answered: bool = False) -> Effect:
         self._version_unavailable = True
-        effect = super().on_list_failed(error)
+        effect = super().on_list_failed(error, was_answered=was_answered)
         self._version_unavailable = False
         return effect
 
