@@ -13,6 +13,7 @@ from itertools import product
 from typing import NamedTuple, cast
 
 from kubeprims.errors import InvalidArgument, UnknownIndex
+from kubeprims.errors.foreign import text_of
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.field_path import parse_field_path, texts_at
 from kubeprims.objects.record import ObjectRecord
@@ -100,7 +101,7 @@ class Index:
         try:
             return IndexEntry(tuple(dict.fromkeys(map(_checked_value, _checked_values(self._function(obj))))))
         except Exception as error:  # noqa: BLE001 - user code: a bad index function costs its index, not the informer
-            return IndexEntry((), f"{type(error).__name__}: {error}")
+            return IndexEntry((), text_of(error))
 
     def place(self, key: str, entry: IndexEntry) -> None:
         """Put a key under the values of its entry, and under no others."""

@@ -50,9 +50,9 @@ def checked_limit(limit: int) -> int:
     """Return a limit.
 
     Raises:
-        InvalidArgument: It leaves no room at all.
+        InvalidArgument: It leaves no room at all, or is no whole number: infinity is no bound, and NaN none either.
     """
-    if limit < 1:
+    if not isinstance(limit, int) or limit < 1:
         raise InvalidArgument(f"buffer_limit must be 1 or more, not {limit!r}")
     return limit
 

@@ -18,6 +18,7 @@ from kubeprims.client.options import ALL_NAMESPACES, NamespaceOption
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.errors import InvalidArgument, LifecycleError, StopTimeout
 from kubeprims.informer.dispatch import HandlerErrorCallback
+from kubeprims.informer.handlers import check_callbacks
 from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.lease import InformerLease
 from kubeprims.informer.namespaces import ByNamespace, NamedNamespaces
@@ -143,7 +144,9 @@ class SharedInformerFactory:
 
         Raises:
             ConfigError: The concurrency is not positive, or the jitter is negative.
+            InvalidArgument: A callback is not callable.
         """
+        check_callbacks(on_error=on_error, on_handler_error=on_handler_error)
         self._client = client
         self._name = name
         self._options = options or InformerOptions()
@@ -357,9 +360,11 @@ class SharedInformerFactory:
         Raises:
             CacheSyncTimeout: Some do not in time; the error names each, with its last failure.
             Cancelled: The wait was cancelled; names them as well.
-            LifecycleError: One was stopped meanwhile.
+            LifecycleError: One was stopped meanwhile, or the factory was before.
         """
         with self._lock:
+            if self._stopped:
+                raise LifecycleError("the factory has stopped: its caches are kept by nobody any more")
             informers = [entry.informer for entry in self._pinned() if entry.is_started]
         wait_for_informers(informers, clock=self._clock, timeout_s=timeout_s, cancel=cancel)
 

@@ -119,9 +119,7 @@ def from_functions(on_add: OnAdd | None, on_update: OnUpdate | None, on_delete: 
     functions = {"on_add": on_add, "on_update": on_update, "on_delete": on_delete}
     if all(function is None for function in functions.values()):
         raise InvalidArgument("an event handler needs at least one of on_add, on_update, on_delete, on_event")
-    for name, function in functions.items():
-        if function is not None:
-            check_callable(name, function)
+    check_callbacks(**functions)
 
     def tell(change: Change, reason: Reason) -> None:  # noqa: ARG001 - what every form is called with
         _, _, old, new, _ = change
@@ -176,6 +174,17 @@ def from_any(
     if on_event is not None:
         return from_event(on_event)
     return from_functions(*functions)
+
+
+def check_callbacks(**callbacks: object) -> None:
+    """Refuse callbacks, by their names, that cannot be called; None is none.
+
+    Raises:
+        InvalidArgument: One cannot.
+    """
+    for name, callback in callbacks.items():
+        if callback is not None:
+            check_callable(name, callback)
 
 
 def check_callable(name: str, value: object) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import cast
 
 from kubeprims.errors import DecodeError, InvalidArgument
+from kubeprims.errors.foreign import text_of
 from kubeprims.meta import JSONObject, ObjectKey
 from kubeprims.objects.codec import default_codec
 from kubeprims.objects.content import decode_content, encode_content
@@ -107,7 +108,7 @@ class Intake:
         try:
             result = cast("object", transform(obj))  # whatever it promises
         except Exception as error:  # noqa: BLE001 - user code: a bad transform costs the object, not the informer
-            return _malformed(record, f"the transform raised {type(error).__name__}: {error}")
+            return _malformed(record, f"the transform raised {text_of(error)}")
         if not isinstance(result, dict):
             return _malformed(record, f"the transform returned {type(result).__name__}, not a dictionary")
         try:

@@ -67,6 +67,7 @@ answer is then to begin anew.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -165,14 +166,16 @@ class ReflectorOptions:
     backoff: BackoffPolicy = BackoffPolicy()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
-        if self.page_size is not None and self.page_size < 1:
-            raise ConfigError(f"must be 1 or more, not {self.page_size!r}", field="page_size")
-        if self.watch_list_timeout_s <= 0:
-            raise ConfigError(f"must be positive, not {self.watch_list_timeout_s!r}", field="watch_list_timeout_s")
-        for name in ("watch_timeout_min_s", "internal_error_budget_s"):
-            value: float = getattr(self, name)
-            if value < 0:
-                raise ConfigError(f"must not be negative, not {value!r}", field=name)
+        page_size = self.page_size
+        rules = (
+            ("page_size", page_size is None or (isinstance(page_size, int) and page_size >= 1), "must be 1 or more"),
+            ("watch_list_timeout_s", self.watch_list_timeout_s > 0, "must be positive"),
+            ("watch_timeout_min_s", 0 <= self.watch_timeout_min_s < math.inf, "must be finite, and not negative"),
+            ("internal_error_budget_s", self.internal_error_budget_s >= 0, "must not be negative"),
+        )
+        for name, holds, rule in rules:
+            if not holds:
+                raise ConfigError(f"{rule}, not {getattr(self, name)!r}", field=name)
 
 
 class ReflectorMachine:

@@ -73,6 +73,8 @@ class InformerOptions:
         if not is_resync_period(self.resync_period_s):
             rule = f"must be 0 (never) or at least {RESYNC_PERIOD_MIN_S:g} s"
             raise ConfigError(f"{rule}, not {self.resync_period_s!r}", field="resync_period_s")
+        if self.shard is not None and not isinstance(self.shard, Shard):
+            raise InvalidArgument(f"shard must be a Shard, not {self.shard!r}")
         self.make_intake()  # checks the rest
 
     def make_intake(self) -> Intake:

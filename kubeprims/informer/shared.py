@@ -21,13 +21,22 @@ from kubeprims.errors import (
     StopTimeout,
     WaitTimeout,
 )
+from kubeprims.errors.foreign import text_of
 from kubeprims.informer.buffer import BUFFER_LIMIT, BufferPolicy
 from kubeprims.informer.coverage import Coverage
 from kubeprims.informer.dispatch import HandlerErrorCallback, HandlerRegistration
 from kubeprims.informer.events import InformerEvents
 from kubeprims.informer.feed import Feed, FeedParts, ReflectorFeed
 from kubeprims.informer.filtering import Predicate, filtered
-from kubeprims.informer.handlers import Deliver, OnAdd, OnDelete, OnUpdate, ResourceEventHandler, from_any
+from kubeprims.informer.handlers import (
+    Deliver,
+    OnAdd,
+    OnDelete,
+    OnUpdate,
+    ResourceEventHandler,
+    check_callbacks,
+    from_any,
+)
 from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.metrics import InformerMetrics
 from kubeprims.informer.namespaces import ByNamespace, NamespacesFeed
@@ -103,8 +112,9 @@ class SharedInformer:
             rng: The chance to live by.
 
         Raises:
-            InvalidArgument: An index function is not callable.
+            InvalidArgument: An index function or a callback is not callable.
         """
+        check_callbacks(on_error=on_error, on_handler_error=on_handler_error)
         self.name = name
         self.indexer = Indexer(indexers or {})
         self._options = options or InformerOptions()
@@ -455,7 +465,7 @@ class SharedInformer:
     def _thread_died(self, error: BaseException) -> None:
         """A thread ended by an error, which nobody foresaw: stop, so that nobody trusts a dead cache."""
         logger.critical("informer %s died", self.name, exc_info=error)
-        failure = error if isinstance(error, KubeprimsError) else KubeprimsError(f"{type(error).__name__}: {error}")
+        failure = error if isinstance(error, KubeprimsError) else KubeprimsError(text_of(error))
         self._death = failure
         self._signal_stop()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from kubeprims.errors import DecodeError, InvalidArgument
-from kubeprims.informer.handlers import ResourceEventHandler, check_callable
+from kubeprims.informer.handlers import ResourceEventHandler, check_callbacks
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 
@@ -89,9 +89,7 @@ def typed_handler(
     functions = {"on_add": on_add, "on_update": on_update, "on_delete": on_delete}
     if all(function is None for function in functions.values()):
         raise InvalidArgument("a typed handler needs at least one of on_add, on_update, on_delete")
-    for name, function in functions.items():
-        if function is not None:
-            check_callable(name, function)
+    check_callbacks(**functions)
     return _TypedHandler(model, on_add, on_update, on_delete)
 
 

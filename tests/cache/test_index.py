@@ -63,6 +63,11 @@ def test_values_are_distinct_and_in_order() -> None:
     assert entry_of(returning(value for value in "ba")) == IndexEntry(("b", "a"))
 
 
+class Textless(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
 def test_an_index_function_that_raises_or_returns_nonsense_is_an_error_of_its_entry() -> None:
     def raising(obj: Unstructured) -> Iterable[str]:
         raise KeyError("spec")
@@ -71,7 +76,11 @@ def test_an_index_function_that_raises_or_returns_nonsense_is_an_error_of_its_en
         yield "a"
         raise KeyError("spec")
 
+    def raising_without_text(obj: Unstructured) -> Iterable[str]:
+        raise Textless
+
     assert entry_of(raising) == entry_of(raising_late) == IndexEntry((), "KeyError: 'spec'")
+    assert entry_of(raising_without_text) == IndexEntry((), "Textless, whose text cannot be had")
     for nonsense in ("text", None, [1], [None], [()], [("a", 1)], [["a"]]):
         entry = entry_of(returning(nonsense))
         assert entry.values == ()

@@ -379,6 +379,21 @@ def test_namespaces_that_make_no_sense_are_refused_at_the_call(
             call(resource, **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["on_error", "on_handler_error"])
+def test_a_callback_that_cannot_be_called_is_refused_before_there_is_an_informer(client: Client, name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"{name} must be callable, not 7"):
+        SharedInformerFactory(client, **{name: 7})  # type: ignore[arg-type]
+
+
+def test_a_factory_that_has_stopped_waits_for_no_sync(informers: SharedInformerFactory) -> None:
+    informers.informer("v1/pods")
+    informers.start()
+    informers.wait_for_cache_sync(TIMEOUT_S)
+    informers.stop()
+    with pytest.raises(LifecycleError, match="the factory has stopped"):
+        informers.wait_for_cache_sync(TIMEOUT_S)
+
+
 # -- starting ---------------------------------------------------------------------------------------------------------
 
 

@@ -101,6 +101,17 @@ def test_a_transform_that_fails_costs_the_object_and_says_why(
     assert WEB[4].startswith(bad.raw)
 
 
+def test_a_transform_that_raises_what_has_no_text_costs_the_object_alone() -> None:
+    class Textless(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    def explode(obj: JSONObject) -> JSONObject:
+        raise Textless
+
+    assert refused(Intake(transform=explode)(WEB)).detail == "the transform raised Textless, whose text cannot be had"
+
+
 def test_what_is_not_json_never_reaches_the_transform() -> None:
     broken: ObjectRecord = ("a", "", "1", (), b'{"metadata":{"name":"a"},"spec":nonsense}')
     bad = refused(Intake(transform=lambda obj: obj)(broken))

@@ -420,6 +420,8 @@ def test_whichever_call_of_a_handler_fails_the_others_and_its_own_next_ones_are_
     [
         ({"policy": "drop"}, "policy must be one of coalesce, block, raise, not 'drop'"),
         ({"buffer_limit": 0}, "buffer_limit must be 1 or more, not 0"),
+        ({"buffer_limit": float("inf")}, "buffer_limit must be 1 or more, not inf"),
+        ({"buffer_limit": float("nan")}, "buffer_limit must be 1 or more, not nan"),
         ({"filter": "app=web"}, "filter must be callable"),
         ({"resync_period_s": -1.0}, "a resync period is 0"),
         ({"resync_period_s": float("nan")}, "a resync period is 0"),

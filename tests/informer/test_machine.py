@@ -327,9 +327,13 @@ def test_a_failed_list_is_reported_and_tried_again() -> None:
     ("name", "value"),
     [
         ("page_size", 0),
+        ("page_size", float("inf")),
         ("watch_timeout_min_s", -1.0),
+        ("watch_timeout_min_s", float("inf")),
         ("watch_list_timeout_s", 0.0),
+        ("watch_list_timeout_s", float("nan")),
         ("internal_error_budget_s", -1.0),
+        ("internal_error_budget_s", float("nan")),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(name: str, value: float) -> None:

@@ -210,6 +210,7 @@ def test_nothing_asked_for_makes_an_intake_that_nobody_need_call() -> None:
         ({"strip": "status"}, InvalidArgument),
         ({"storage": "zip"}, InvalidArgument),
         ({"transform": 7}, InvalidArgument),
+        ({"shard": 7}, InvalidArgument),
         ({"resync_period_s": 0.5}, ConfigError),
     ],
 )

@@ -613,6 +613,12 @@ def test_a_handler_in_no_form_or_a_wrong_one_is_refused(rig: Rig, arguments: dic
     rig.informer.start()
 
 
+@pytest.mark.parametrize("name", ["on_error", "on_handler_error"])
+def test_a_callback_that_cannot_be_called_is_refused_where_it_is_given(name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"{name} must be callable, not 7"):
+        SharedInformer(FakeListerWatcher(), name="v1/pods", **{name: 7})  # type: ignore[arg-type]
+
+
 def test_a_bug_in_the_informer_ends_it_visibly(rig: Rig) -> None:
     class Broken(FakeListerWatcher):
         def list(self, options: object, *, cancel: object) -> None:  # type: ignore[override]
