@@ -246,11 +246,13 @@ class HandlerRegistration:
             begun_s = self._clock.monotonic()
             self._deliver_batch(batch)
             self._count(batch, begun_s)
+        was_batch = batch is not None
+        del batch  # as in _deliver_batch
         if self._resync_at.has_passed:  # asked after each batch, for a busy handler never idles
             self._resync_at = Deadline.after(self.resync_period_s, clock=self._clock)
             self._replay(self)
         self._report_overflow()
-        return batch is not None
+        return was_batch
 
     def wait_for_work(self) -> bool:
         """Wait until there is something to deliver or a resync is due; return False once closed."""
@@ -264,16 +266,21 @@ class HandlerRegistration:
 
     def _deliver_batch(self, batch: Batch) -> None:
         tell, reason = self._tell, batch.reason
-        for change in batch.changes:
-            if self._closed:
-                return
-            try:
-                tell(change, reason)
-            except Exception as error:  # noqa: BLE001 - user code: one bad handler must not stop the informer
-                self._failed(change.key, error)
-        if batch.ends_initial_list:
-            self._has_synced = True
-            self._synced_or_closed.set()
+        try:
+            for change in batch.changes:
+                if self._closed:
+                    return
+                try:
+                    tell(change, reason)
+                except Exception as error:  # noqa: BLE001 - user code: one bad handler must not stop the informer
+                    self._failed(change.key, error)
+            if batch.ends_initial_list:
+                self._has_synced = True
+                self._synced_or_closed.set()
+        finally:
+            # Every error leads to this frame, by its traceback, and last_error is kept: without this, so would be all
+            # that came with it, perhaps every object there was.
+            del batch
 
     def _failed(self, key: str, error: Exception) -> None:
         self._errors += 1

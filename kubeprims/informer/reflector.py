@@ -247,6 +247,7 @@ class Reflector:
         now_s = self._clock.monotonic()
         if gathered.is_complete:
             return self._watch_ended(error, lasted_s, now_s)
+        gathered.take_objects()  # not held while waiting: who keeps the error, whose traceback leads here, keeps them
         if is_watch_list_refused(error):
             logger.info("%s: no watch-list, listing instead: %s", self.name, error)
         return self._machine.on_watch_list_ended(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import random
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pytest
 
 from kubeprims.cache.indexer import Indexer
 from kubeprims.client.options import ListOptions, WatchOptions
-from kubeprims.errors import Cancelled, ResourceExpired
+from kubeprims.errors import Cancelled, ConnectionLost, ResourceExpired
 from kubeprims.informer.machine import ReflectorOptions
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.reflector import Reflector
@@ -40,10 +41,11 @@ def item(number: int) -> bytes:
 
 
 class Everything:
-    """Serves the same pods each time, in bytes of their own, and measures."""
+    """Serves the same pods each time, in bytes of their own, and measures; may break off shortly before their end."""
 
-    def __init__(self, passes: int) -> None:
+    def __init__(self, passes: int, *, cuts: int = 0) -> None:
         self._passes = passes
+        self._cuts = cuts
         self._codec = StdlibCodec()
         self.cancel = Cancel()
         self.steady_bytes = 0
@@ -61,6 +63,7 @@ class Everything:
             token.encode()
         )
         for number in range(begin, end):
+            self._cut(number)
             yield (b"," if number > begin else b"") + item(number)
         yield b"]}"
 
@@ -76,6 +79,7 @@ class Everything:
 
     def batches(self) -> Iterator[Sequence[WatchEvent]]:
         for begin in range(0, PODS, 40):
+            self._cut(begin)
             lines = (b'{"type":"ADDED","object":%b}' % item(number) for number in range(begin, begin + 40))
             yield [self._codec.split_event(line) for line in lines]
         mark = '{"k8s.io/initial-events-end":"true"}'
@@ -83,6 +87,11 @@ class Everything:
         yield [self._codec.split_event(f'{{"type":"BOOKMARK","object":{{"metadata":{metadata}}}}}'.encode())]
         self._measure()
         raise ResourceExpired("too old", code=410, reason="Expired")
+
+    def _cut(self, number: int) -> None:
+        if self._cuts and number >= PODS * 9 // 10:
+            self._cuts -= 1
+            raise ConnectionLost("cut")
 
     def _measure(self) -> None:
         """Note the peak since the last time, and start over from what is held for good."""
@@ -105,9 +114,14 @@ class AtOnce(VirtualClock):
         return False
 
 
+@pytest.mark.parametrize("cuts", [0, 2])
 @pytest.mark.parametrize("watch_list", [False, True])
-def test_reading_everything_again_holds_at_most_half_as_much_again(*, watch_list: bool) -> None:
-    server, indexer = Everything(passes=3), Indexer()
+def test_reading_everything_again_holds_at_most_half_as_much_again(
+    caplog: pytest.LogCaptureFixture, *, watch_list: bool, cuts: int
+) -> None:
+    """Whatever broke off before."""
+    caplog.set_level(logging.ERROR)  # what is captured here keeps each failure, and the buffers that it was met in
+    server, indexer = Everything(passes=3, cuts=cuts), Indexer()
     reflector = Reflector(
         server,
         Pipeline(indexer).source(),

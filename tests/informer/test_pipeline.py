@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubeprims.cache.delta_fifo import DeltaType
 from kubeprims.cache.indexer import Indexer
-from kubeprims.informer.buffer import BufferPolicy
+from kubeprims.cache.store import Change
+from kubeprims.informer.buffer import Batch, BufferPolicy
 from kubeprims.informer.dispatch import HandlerRegistration
-from kubeprims.informer.handlers import Notification, from_event
+from kubeprims.informer.handlers import Notification, Reason, from_event
 from kubeprims.informer.options import QUEUES
 from kubeprims.informer.pipeline import Pipeline
 from kubeprims.informer.source import Intake, Source
@@ -84,6 +88,27 @@ def synced(rig: Rig, *records: ObjectRecord, version: int = 10) -> Source:
     source.replace(records, str(version), [])
     rig.news()
     return source
+
+
+def test_an_error_that_is_kept_does_not_keep_all_that_the_handler_was_told_with_it() -> None:
+    class Changes(list[Change]):
+        """What weak references can refer to."""
+
+    def fail(notification: Notification) -> None:
+        raise RuntimeError(notification.key)
+
+    rig = Rig()
+    failing = rig.handler(fail)
+    objects = [record("a", 1), record("b", 2)]
+    changes = Changes(Change(DeltaType.ADDED, each[KEY], None, each) for each in objects)
+    kept = weakref.ref(changes)
+    failing.push(Batch(changes, Reason.INITIAL))
+    del changes
+    while failing.deliver_next():
+        pass
+    assert (failing.errors, str(failing.last_error)) == (2, "b")
+    gc.collect()
+    assert kept() is None
 
 
 # -- several sources ------------------------------------------------------------------------------------------------
