@@ -14,8 +14,8 @@ from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.feed import FeedParts, ReflectorFeed
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ListerWatcher
+from kubeprims.informer.source import oldest
 from kubeprims.informer.status import ReflectorState, ReflectorStatus
-from kubeprims.meta import compare_resource_versions
 from kubeprims.threads import Cancel
 
 logger = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ def combined(
     total.listed = sum(status.listed for status in statuses)
     errors = [status.last_error for status in statuses if status.last_error is not None]
     total.last_error = errors[-1] if errors else None
-    total.resource_version = _oldest([status.resource_version for status in statuses])
+    total.resource_version = oldest([status.resource_version for status in statuses])
     contacts = [status.last_contact_s for status in statuses]
     known = [contact_s for contact_s in contacts if contact_s is not None]
     total.last_contact_s = min(known) if len(known) == len(contacts) and known else None
@@ -235,15 +235,6 @@ def combined(
 def _combined_state(states: set[ReflectorState], idle: ReflectorState) -> ReflectorState:
     worst_first = (ReflectorState.WAITING, ReflectorState.LISTING, ReflectorState.NEW, ReflectorState.WATCHING)
     return next((state for state in worst_first if state in states), idle)
-
-
-def _oldest(versions: Iterable[str]) -> str:
-    oldest: str | None = None
-    for version in versions:
-        order = None if oldest is None else compare_resource_versions(version, oldest)
-        if oldest is None or not version or (oldest and order is not None and order < 0):
-            oldest = version
-    return oldest or ""
 
 
 def _too_many(count: int) -> str:

@@ -28,7 +28,7 @@ from kubeprims.informer.event_counts import EventCounts
 from kubeprims.informer.handlers import Reason
 from kubeprims.informer.known import KnownInNamespace
 from kubeprims.informer.options import QUEUES, MakeQueue
-from kubeprims.informer.source import Intake, Source, is_older
+from kubeprims.informer.source import Intake, Source, is_older, oldest
 from kubeprims.informer.telling import is_alive, worth_telling
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import KEY
@@ -156,6 +156,11 @@ class Pipeline:
             self._has_synced = True
             self._push(Batch((), Reason.INITIAL, ends_initial_list=True))
         self._on_synced()
+
+    @property
+    def resource_version(self) -> str:
+        """The version up to which the cache has everything; of several sources, the oldest."""
+        return oldest([source.resource_version for source in self._sources])
 
     def has_reached(self, resource_version: str, namespace: str | None = None) -> bool:
         """Return whether the cache is at least as new as a version: that of a namespace, or of each source.

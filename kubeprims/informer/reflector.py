@@ -291,11 +291,11 @@ class Reflector:
     def _replace(self, resource_version: str) -> Effect:
         records, self._records = self._records, []
         malformed, self._malformed = self._malformed, []
+        self.status.last_error = None  # before anybody hears of the list
         self._sink.replace(records, resource_version, malformed)
         self.status.refetched_version = ""
         effect = self._machine.on_replaced()
         self.status.resource_version = self._machine.last_resource_version
-        self.status.last_error = None
         return effect
 
     # -- watching ---------------------------------------------------------------------------------------------------

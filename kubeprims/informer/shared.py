@@ -268,7 +268,7 @@ class SharedInformer:
     @property
     def last_sync_resource_version(self) -> str:
         """The version of the cache; empty before the first list. Of several namespaces, the oldest."""
-        return self._feed.status.resource_version
+        return self._pipeline.resource_version
 
     @property
     def staleness_s(self) -> float:

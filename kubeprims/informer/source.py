@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kubeprims.cache.delta_fifo import DeltaQueue
@@ -253,3 +253,13 @@ def is_older(version: str, other: str) -> bool:
     """Return whether a version is known to be older than another."""
     order = compare_resource_versions(version, other)
     return order is not None and order < 0
+
+
+def oldest(versions: Iterable[str]) -> str:
+    """Return the oldest of some versions; an empty one, which is older than all, and for none of them."""
+    oldest: str | None = None
+    for version in versions:
+        order = None if oldest is None else compare_resource_versions(version, oldest)
+        if oldest is None or not version or (oldest and order is not None and order < 0):
+            oldest = version
+    return oldest or ""

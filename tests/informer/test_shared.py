@@ -613,6 +613,19 @@ def test_a_handler_in_no_form_or_a_wrong_one_is_refused(rig: Rig, arguments: dic
     rig.informer.start()
 
 
+def test_who_hears_that_an_informer_has_synced_finds_its_version_and_no_earlier_failure(rig: Rig) -> None:
+    rig.source.put("a")
+    rig.source.fail_lists(Forbidden("not yet", code=403))
+    found: list[tuple[str, object]] = []
+    rig.informer.add_sync_callback(
+        lambda: found.append((rig.informer.last_sync_resource_version, rig.informer.last_error))
+    )
+    rig.informer.start()
+    rig.next_try()
+    synced(rig)
+    assert found == [("1", None)]
+
+
 @pytest.mark.parametrize("name", ["on_error", "on_handler_error"])
 def test_a_callback_that_cannot_be_called_is_refused_where_it_is_given(name: str) -> None:
     with pytest.raises(InvalidArgument, match=f"{name} must be callable, not 7"):
