@@ -35,8 +35,7 @@ marker                                     has worked (*)
 watch-list: anything else                  sleep, begin anew (*)
 list: page 2 or later expired              at once, once: the whole list in one page
 list: a token that came before             sleep, list (*)
-list: a whole one breaks off amid its      sleep, begin anew; twice, or out of time: lists come in pages from then on,
-answer                                     at no version if there is none yet, for "0" has none (*)
+list: breaks off amid an answer            sleep, begin anew; twice, or out of time: in pages from then on (*)
 list: anything else                        sleep, begin anew
 watch ends after 1 s or more               at once: watch from the last version
 watch ends within 1 s, with events         at once: watch from the last version; again in a row: sleep, watch (*)
@@ -76,7 +75,6 @@ from kubeprims.backoff import Backoff, BackoffPolicy
 from kubeprims.clock import Rng
 from kubeprims.errors import (
     ConfigError,
-    DeadlineExceeded,
     DecodeError,
     KubeprimsError,
     ResourceExpired,
@@ -97,12 +95,12 @@ from kubeprims.informer.failures import (
     is_watch_list_refused,
 )
 from kubeprims.informer.learnt import ResourceMemory
+from kubeprims.informer.paging import Paging
 from kubeprims.meta import compare_resource_versions
 
 VERY_SHORT_WATCH_S = 1.0
 """A watch that ends before this without an event was none: k/k#104171 answers so to a version that it has not."""
 
-PAGE_SIZE = 500
 PAGES_MAX = 100_000
 """More pages than this are no list: 50 million objects of the default page size."""
 
@@ -115,9 +113,6 @@ WATCH_LIST_TIMEOUT_S = 60.0
 
 WATCH_LISTS_INCOMPLETE_MAX = 3
 """After so many in a row that broke off, lists are asked for."""
-
-CUT_LISTS_MAX = 2
-"""After so many whole lists that broke off amid their answer, lists are asked for in pages."""
 
 BOOKMARKS_EXPECTED_AFTER = 2
 IDLE_S = 75.0
@@ -202,8 +197,7 @@ class ReflectorMachine:
         self._page: ListPage | None = None
         self._version_sent: str | None = None
         self._version_unavailable = False
-        self._is_paginated = False
-        self._cut_lists = 0
+        self._paging = Paging(options.page_size)
         self._page_expired = False
         self._tokens: set[str] = set()
         self._is_streamed = False
@@ -288,8 +282,7 @@ class ReflectorMachine:
             return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
         if continue_token:
             self._tokens.add(continue_token)
-            if page.first and page.resource_version == "0":
-                self._is_paginated = True  # no watch cache behind this server: unpaged lists would hit etcd
+            self._paging.goes_on(page)
             self._page = ListPage(None, page.limit, continue_token)
             return self._page
         if self._prefers_lists:
@@ -315,9 +308,8 @@ class ReflectorMachine:
             # client-go reflector.go list(): only a failed list gives up the last seen version.
             self._version_unavailable = True
             return self._list()
-        is_whole = page.first and (page.limit is None or page.resource_version == "0")  # "0": caches heed no limit
-        if was_answered and is_whole and is_broken_stream(error):
-            self._cut_lists += CUT_LISTS_MAX if isinstance(error, DeadlineExceeded) else 1
+        if was_answered:
+            self._paging.broke_off(error)
         if is_watch_list_refused(error):
             self._prefers_lists = False  # lists work no better: it says nothing about watch-lists
         return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
@@ -330,7 +322,7 @@ class ReflectorMachine:
         self._must_probe = False
         self._incomplete = 0
         self._empty_watches = 0
-        self._cut_lists = self._cut_lists if self._cut_lists >= CUT_LISTS_MAX else 0
+        self._paging.complete()
         self._quiet_s = 0.0
         if not self._is_streamed:
             return self._watch()
@@ -446,13 +438,9 @@ class ReflectorMachine:
 
     def _list(self) -> ListPage:
         self._page_expired = False
-        must_page = self._cut_lists >= CUT_LISTS_MAX
-        version = None if self._version_unavailable else self.last_resource_version or (None if must_page else "0")
-        limit = self._options.page_size
-        if limit is None and (version in {None, "0"} or self._is_paginated or must_page):
-            limit = PAGE_SIZE
-        self._version_sent = version
-        return self._list_from(ListPage(version, limit))
+        page = self._paging.first_page(self.last_resource_version, version_unavailable=self._version_unavailable)
+        self._version_sent = page.resource_version
+        return self._list_from(page)
 
     def _list_from(self, page: ListPage) -> ListPage:
         self._phase = Phase.LISTING

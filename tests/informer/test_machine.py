@@ -457,12 +457,3 @@ def test_what_says_nothing_of_the_length_of_a_list_leaves_it_whole(
     for _ in range(3):
         failing.on_list_failed(error, was_answered=was_answered)
         assert failing.on_slept() == ListPage("0", 500)
-
-
-def test_a_page_that_breaks_off_says_nothing_of_the_length_of_the_list() -> None:
-    paged = machine()
-    paged.start()
-    for _ in range(3):
-        paged.on_page(resource_version="10", continue_token="C1")
-        paged.on_list_failed(LATE, was_answered=True)
-        assert paged.on_slept() == ListPage("0", 500)
