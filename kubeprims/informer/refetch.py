@@ -26,7 +26,8 @@ from kubeprims.threads import Cancel
 logger = logging.getLogger(__name__)
 
 REFETCH_BACKOFF = BackoffPolicy(base_s=1.0, factor=2.0, cap_s=300.0, jitter=1.0)
-"""The waits before each round; they start over with every object that was not known to be wrong before."""
+"""The waits before each round; they start over with every object that was not known to be wrong before, but while there
+are more than a round has: then it is no accident, and to ask for each new one at once would be a steady load."""
 
 ROUND_KEYS_MAX = 20
 """How many objects are asked for in one round."""
@@ -115,7 +116,7 @@ class Refetcher:
         dirty = self._sink.dirty()
         known = [key for key in self._waiting if key in dirty]
         fresh = dirty.keys() - set(known)
-        if fresh:
+        if not dirty or (fresh and len(dirty) <= ROUND_KEYS_MAX):
             self._backoff.reset()
         self._waiting = [*known, *sorted(fresh)]
         return self._backoff.next_delay_s(now_s=self._clock.monotonic()) if dirty else None

@@ -149,6 +149,20 @@ def test_the_waits_grow_to_a_bound_and_start_over_with_another_object() -> None:
     assert rig.round() == 2.0
 
 
+def test_a_transform_that_fails_on_everything_is_no_steady_load_however_much_is_made_anew() -> None:
+    rig, delays = Rig(*(f"prod/{number}" for number in range(ROUND_KEYS_MAX + 1))), []
+    rig.server.objects = {f"prod/{number}": malformed(f"prod/{number}") for number in range(ROUND_KEYS_MAX + 20)}
+    for number in range(6):
+        rig.sink.mark(f"prod/{ROUND_KEYS_MAX + 1 + number}")
+        delays.append(rig.round())
+    assert delays == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    rig.server.objects.clear()
+    while rig.round() is not None:
+        pass
+    rig.sink.mark("prod/new")
+    assert rig.round() == 1.0
+
+
 def test_a_server_that_is_not_well_is_asked_once_a_round() -> None:
     rig = Rig("prod/a", "prod/b")
     rig.server.error = InternalError("no", code=500)
