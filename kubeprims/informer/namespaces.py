@@ -159,11 +159,12 @@ class NamespacesFeed:
         self._progress.note()
 
     def _follow(self, names: frozenset[str], cancel: Cancel) -> None:
-        self._excess = None
+        told, self._excess = self._excess, None
         if len(names) > NAMESPACES_MAX:
             # Some of them would be a view that looks whole and is not: it stays as it is.
             self._excess = ConfigError(_too_many(len(names)), source=self._parts.name, field="namespaces")
-            logger.error("%s", self._excess)
+            if told is None:
+                self._failed(self._excess)
             return
         for name in sorted(self._followed.keys() - names):
             self._leave(name)
@@ -179,6 +180,16 @@ class NamespacesFeed:
         # Only now that every source is made, so that no reflector's list passes for the whole first list.
         for followed in fresh:
             self._start(followed)
+
+    def _failed(self, error: KubeprimsError) -> None:
+        self._left.failures += 1
+        logger.error("%s", error)
+        if self._parts.on_error is None:
+            return
+        try:
+            self._parts.on_error(error, 0.0)
+        except Exception:  # user code: reporting a failure must not add one
+            logger.exception("%s: on_error failed", self._parts.name)
 
     def _start(self, followed: _Followed) -> None:
         name = f"reflector of {followed.feed.source.namespace}"

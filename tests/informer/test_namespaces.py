@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import pytest
 
 from kubeprims.cache.indexer import Indexer
-from kubeprims.errors import ConfigError, Forbidden, InvalidArgument, LifecycleError, WaitTimeout
+from kubeprims.errors import ConfigError, Forbidden, InvalidArgument, KubeprimsError, LifecycleError, WaitTimeout
 from kubeprims.informer.feed import FeedParts
 from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.machine import ReflectorOptions
@@ -67,15 +67,21 @@ class View:
     def __init__(self, namespaces: Namespaces) -> None:
         self.clock = VirtualClock()
         self.sources: defaultdict[str, FakeListerWatcher] = defaultdict(FakeListerWatcher)
+        self.errors: list[KubeprimsError] = []
         self.informer = SharedInformer(
             ByNamespace(self._source, namespaces),
             name="v1/pods",
             options=LISTING,
             clock=self.clock,
             rng=random.Random(1),
+            on_error=self._on_error,
         )
         self.recorder = Recorder()
         self.informer.add_event_handler(on_event=self.recorder.on_event)
+
+    def _on_error(self, error: KubeprimsError, delay_s: float) -> None:
+        self.errors.append(error)
+        raise RuntimeError("mine")
 
     def _source(self, namespace: str) -> ListerWatcher:
         return self.sources[namespace]
@@ -212,8 +218,13 @@ def test_more_namespaces_than_the_limit_leave_the_view_as_it_is_and_say_so(views
     assert isinstance(view.informer.last_error, ConfigError)
     assert f"{NAMESPACES_MAX + 1} namespaces are more than the {NAMESPACES_MAX}" in str(view.informer.last_error)
     assert view.keys == ["a/1"]
+    namespaces.choose(*(f"ns-{number}" for number in range(NAMESPACES_MAX + 2)))
+    eventually(lambda: "202" in str(view.informer.last_error), TIMEOUT_S, "the informer looks again")
     namespaces.choose("a")
     eventually(lambda: view.informer.last_error is None, TIMEOUT_S, "all is well again")
+    (told,) = view.errors  # once, however the namespaces change meanwhile
+    assert isinstance(told, ConfigError)
+    assert view.informer.status.failures == 1
 
 
 def test_stop_ends_every_reflector(views: Views) -> None:
