@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from kubeprims.cache.store import Change
 from kubeprims.errors import InvalidArgument
@@ -52,7 +52,7 @@ def checked_limit(limit: int) -> int:
     Raises:
         InvalidArgument: It leaves no room at all, or is no whole number: infinity is no bound, and NaN none either.
     """
-    if not isinstance(limit, int) or limit < 1:
+    if not isinstance(cast("object", limit), int) or limit < 1:
         raise InvalidArgument(f"buffer_limit must be 1 or more, not {limit!r}")
     return limit
 

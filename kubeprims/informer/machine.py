@@ -70,6 +70,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import cast
 
 from kubeprims.backoff import Backoff, BackoffPolicy
 from kubeprims.clock import Rng
@@ -163,7 +164,11 @@ class ReflectorOptions:
     def __post_init__(self) -> None:
         page_size = self.page_size
         rules = (
-            ("page_size", page_size is None or (isinstance(page_size, int) and page_size >= 1), "must be 1 or more"),
+            (
+                "page_size",
+                page_size is None or (isinstance(cast("object", page_size), int) and page_size >= 1),
+                "must be 1 or more",
+            ),
             ("watch_list_timeout_s", self.watch_list_timeout_s > 0, "must be positive"),
             ("watch_timeout_min_s", 0 <= self.watch_timeout_min_s < math.inf, "must be finite, and not negative"),
             ("internal_error_budget_s", self.internal_error_budget_s >= 0, "must not be negative"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, cast
 
 from kubeprims.cache.delta_fifo import DeltaFIFO, DeltaQueue, KnownObjects
 from kubeprims.cache.real_fifo import RealFIFO
@@ -73,7 +73,7 @@ class InformerOptions:
         if not is_resync_period(self.resync_period_s):
             rule = f"must be 0 (never) or at least {RESYNC_PERIOD_MIN_S:g} s"
             raise ConfigError(f"{rule}, not {self.resync_period_s!r}", field="resync_period_s")
-        if self.shard is not None and not isinstance(self.shard, Shard):
+        if not isinstance(cast("object", self.shard), Shard | None):
             raise InvalidArgument(f"shard must be a Shard, not {self.shard!r}")
         self.make_intake()  # checks the rest
 
