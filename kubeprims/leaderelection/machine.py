@@ -16,7 +16,7 @@ a thread, a socket or a clock. The duties of a driver are these:
 5. A term lasts until ``leads_until_s`` of the newest ``StartTerm`` or ``ExtendTerm`` by the driver's own clock, and
    not a moment longer, even if the machine could not be told the time. An ``EndTerm`` for an involuntary reason ends
    it at once; for a voluntary one, the work is told to end while the lock is still renewed, and the term is over when
-   the work is, or with ``Ended``.
+   the work is, or with an ``EndTerm`` for an involuntary reason, or with ``Ended``.
 6. After ``Ended``, drop a request that is still under way.
 
 Safety rests on one inequality. A leader's work is told to end when ``renew_deadline_s`` has passed since it *sent* the
@@ -433,6 +433,8 @@ class ElectionMachine:
         """Return the thing to do next; none while a request is under way."""
         if self.phase is Phase.LEADING and now.clock_s >= self._leads_until_s:
             return self._end_term(EndReason.DEADLINE, now)
+        if self.phase is Phase.DRAINING and self._is_voluntary and now.clock_s >= self._leads_until_s:
+            return self._lose_while_draining(EndReason.DEADLINE, now)  # others may lead soon, however long the drain
         if self._request is not None:
             return ()
         match self.phase:

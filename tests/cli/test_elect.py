@@ -106,6 +106,18 @@ def test_a_signal_during_a_request_or_a_release_ends_it_in_time(
     fault.release()
 
 
+def test_a_command_that_takes_its_time_to_end_is_killed_once_the_lock_is_not_renewed_any_more(
+    elect: Elect, kubeprims_apiserver: APIServer
+) -> None:
+    process = elect("--grace", "1h", "--", "sh", "-c", "trap '' TERM; echo runs; while :; do sleep 0.1; done")
+    wait_until_it_runs(process)
+    fault = kubeprims_apiserver.faults.add(Stall(), Match(resource="leases"), count=None)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) == 4, "its hour to end counts only while nobody else may lead"
+    kubeprims_apiserver.faults.clear()
+    fault.release()
+
+
 @case("LE-A39")
 def test_a_second_signal_ends_it_at_once(elect: Elect) -> None:
     process = elect("--grace", "1h", "--", "sh", "-c", "trap '' TERM; echo runs; while :; do sleep 0.1; done")

@@ -668,6 +668,19 @@ def test_a_lock_that_is_lost_while_the_work_ends_is_not_renewed_and_not_released
     ]
 
 
+def test_a_term_is_lost_at_its_deadline_also_while_its_work_ends() -> None:
+    candidate = leader()
+    candidate.stop()
+    while candidate.now_s < 10.0:
+        candidate.waited() if candidate.request is None else candidate.fail()
+    assert candidate.told[-1] == EndTerm(EndReason.DEADLINE), "the work must not go on until the end of the drain"
+    assert candidate.wait == Wait(30.0)
+    candidate.returned()
+    candidate.answer()
+    candidate.answer()
+    assert candidate.ended == Ended(has_led=True, reason=EndReason.DEADLINE, is_drained=True, is_released=True)
+
+
 @case("LE-REL4")
 def test_a_release_that_conflicts_is_tried_again() -> None:
     candidate = leader()

@@ -186,7 +186,12 @@ class UpstreamElection:
         if self._loop == "drain":
             if self._is_drained or now.clock_s >= self._drain_until_s:
                 return self._after_drain(now)
-            return (Wait(self._drain_until_s),)
+            if self._reason is not EndReason.STOPPED:
+                return (Wait(self._drain_until_s),)
+            if now.clock_s < self._deadline_s:
+                return (Wait(min(self._deadline_s, self._drain_until_s)),)
+            self._reason = EndReason.DEADLINE
+            return (EndTerm(self._reason), *self._next(now))
         if now.clock_s < self._next_at_s:
             return (Wait(min(self._next_at_s, self._deadline_s if self._loop == "renew" else math.inf)),)
         return self._attempt(now)

@@ -147,9 +147,12 @@ class Judge:
         """The work has ended."""
         self.unsettled_s = self._world.monotonic()
         term = self._held.get(candidate.number)
-        if term is not None:
-            term.is_working = False
-            term.is_over = term.is_over or term.reason is not None
+        if term is None:
+            return
+        if not term.is_over and term.reason is not None:
+            self._check_late(term, "its work goes on")  # it may, while the lock is renewed
+        term.is_working = False
+        term.is_over = term.is_over or term.reason is not None
 
     def ended(self, candidate: Candidate, effect: Ended) -> None:
         """The process ends."""
@@ -184,12 +187,16 @@ class Judge:
         if term is None:
             self._find(candidate, f"ends no term: {reason}")
             return
-        if not candidate.is_catching_up and term.reason is None:
-            late_s = self._world.monotonic() - candidate.clock.world_s(term.until_s)
-            if late_s > _SLACK_S:
-                self._find(candidate, f"tells its work {late_s:.3f} s after the end of its term")
+        if term.reason is None:
+            self._check_late(term, "tells its work")
         term.reason = reason
         term.is_over = term.is_over or not reason.is_voluntary or not term.is_working
+
+    def _check_late(self, term: HeldTerm, what: str) -> None:
+        """Find fault with who is told of the end of a term when that has passed, or not at all."""
+        late_s = self._world.monotonic() - term.candidate.clock.world_s(term.until_s)
+        if late_s > _SLACK_S and not term.candidate.is_catching_up:
+            self._find(term.candidate, f"{what} {late_s:.3f} s after the end of its term")
 
     def _be_alone(self, term: HeldTerm, verb: str) -> None:
         """Find fault with another term that is open."""
