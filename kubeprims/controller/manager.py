@@ -447,9 +447,8 @@ class ControllerManager:
         is_drained = not overran and not any(
             isinstance(member.error, StopTimeout) for group, member in self._roster.members if group is Group.LEADER
         )
-        self._release(is_drained=is_drained, deadline=deadline)
+        failures = self._release(is_drained=is_drained, deadline=deadline)
         overran += self._stop_group(Group.ALWAYS, deadline)
-        failures: list[BaseException] = []
         try:
             if self._informers is not None:
                 self._informers.stop(max(0.0, deadline.remaining_s()))
@@ -478,13 +477,18 @@ class ControllerManager:
                 failures.append(ended(Event(What.ENDED, member.name, member.error)))
         return failures
 
-    def _release(self, *, is_drained: bool, deadline: Deadline) -> None:
+    def _release(self, *, is_drained: bool, deadline: Deadline) -> list[BaseException]:
         terms, self._terms = self._terms, {}
+        failures: list[BaseException] = []
         for term in terms.values():
-            if is_drained:
-                term.release(max(0.0, deadline.remaining_s()))
-            else:
+            if not is_drained:
                 logger.error("the lock is not released: the leader's work has not ended")
+                continue
+            try:
+                term.release(max(0.0, deadline.remaining_s()))
+            except BaseException as error:  # noqa: BLE001 - raised once everything has been stopped
+                failures.append(error)
+        return failures
 
     def _stop_group(self, group: Group, deadline: Deadline) -> list[str]:
         return stop_all([member for other, member in self._roster.members if other is group], deadline)

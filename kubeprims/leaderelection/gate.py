@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Unpack
 
 from kubeprims.clock import Clock, Rng
+from kubeprims.errors import StopTimeout
 from kubeprims.leaderelection.config import ElectionConfig
 from kubeprims.leaderelection.effects import Ended
 from kubeprims.leaderelection.elector import TOLERANCE_S, ElectionSettings, LeaderElector
@@ -16,6 +18,8 @@ from kubeprims.metrics import Metrics
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 
 _LAST_RUN_S = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class GateTerm:
@@ -54,7 +58,11 @@ class GateTerm:
         self._term.check(needs_s)
 
     def release(self, timeout_s: float) -> bool:
-        """End it, now that its work has ended; return whether others may begin at once."""
+        """End it, now that its work has ended; return whether others may begin at once.
+
+        Raises:
+            KubeprimsError: What its election has died of: a callback that failed.
+        """
         return self._release(timeout_s)
 
 
@@ -161,6 +169,11 @@ class _Run:
     def _contend(self) -> None:
         try:
             self._result = self.elector.run()
+        except StopTimeout as error:
+            # The term was lost, and the manager waits for its work by a limit of its own; meanwhile the lock runs out.
+            logger.warning(
+                "the work of the leader of %s takes long to end", self.elector.name, exc_info=error.__cause__
+            )
         finally:
             self._decided.set()
 

@@ -10,8 +10,8 @@ import pytest
 
 from kubeprims.client.client import Client
 from kubeprims.controller.gate import LeaderGate, LeaderTerm
-from kubeprims.controller.manager import ControllerManager, ManagerOptions
-from kubeprims.errors import ConfigError, LeadershipLost
+from kubeprims.controller.manager import ControllerManager, Group, ManagerOptions
+from kubeprims.errors import ConfigError, LeaderCallbackError, LeadershipLost
 from kubeprims.leaderelection.gate import ElectionGate
 from kubeprims.leaderelection.health import ElectionHealth
 from kubeprims.leaderelection.record import LeaderElectionRecord
@@ -149,6 +149,48 @@ def test_a_manager_that_rejoins_leads_again_with_a_larger_token(
         assert manager.is_leading
     assert raised == []
     assert tokens == sorted(set(tokens))
+    assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def test_a_listener_that_fails_does_not_keep_a_manager_from_stopping_everything(
+    kubeprims_client: Client, clock: VirtualClock
+) -> None:
+    def fail(_identity: str) -> None:
+        raise RuntimeError("cannot listen")
+
+    log: list[str] = []
+    gate = ElectionGate(a_lock("leases", kubeprims_client, "me"), on_new_leader=fail, clock=clock, rng=Constant())
+    manager = ControllerManager(gate=gate)
+    manager.add(Work("always", log), name="always", group=Group.ALWAYS)
+    manager.add(Work("work", log), name="work")
+    with running(manager) as raised:
+        eventually(lambda: "+work" in log, TIMEOUT_S)
+    assert log == ["+always", "+work", "-work", "-always"]
+    (error,) = raised
+    assert isinstance(error, LeaderCallbackError)
+    assert str(error.__cause__) == "cannot listen"
+
+
+def test_a_manager_may_wait_longer_for_its_work_than_the_election(
+    kubeprims_client: Client, kubeprims_apiserver: APIServer, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    gate = ElectionGate(a_lock("leases", kubeprims_client, "me"), drain_timeout_s=1.0, clock=clock, rng=Constant())
+    manager = ControllerManager(gate=gate, options=ManagerOptions(rejoin=True))
+    work = Work("work", log)
+    work.may_end.clear()
+    manager.add_factory("work", lambda: work)
+    with running(manager) as raised:
+        eventually(lambda: log == ["+work"], TIMEOUT_S)
+        kubeprims_apiserver.delete(LEASES, "web", namespace="default")
+        clock.advance(2.0)
+        assert work.is_stopping.wait(TIMEOUT_S)
+        clock.advance(1.0)
+        eventually(lambda: "takes long to end" in caplog.text, TIMEOUT_S, "the election has waited")
+        assert log == ["+work"]
+        work.may_end.set()
+        eventually(lambda: log == ["+work", "-work", "+work"], TIMEOUT_S)
+    assert raised == []
     assert holder(kubeprims_apiserver, LEASES) == ""
 
 
