@@ -218,7 +218,7 @@ class LeaderElector:
             stop: Ends it; so does :meth:`stop`.
 
         Raises:
-            LifecycleError: It was run before.
+            LifecycleError: It was run before, or another elector runs with this lock.
             LeaderCallbackError: A callback failed; what it raised is the cause.
             StopTimeout: The work has not ended in time; the lock was not released.
         """
@@ -226,16 +226,17 @@ class LeaderElector:
             if self._is_started or os.getpid() != self._pid:
                 raise LifecycleError(f"the elector of {self.name} runs once, in the process that made it")
             self._is_started = True
-        client = self._lock.client.with_options(
-            timeout_s=self.config.request_timeout_s,
-            user_agent_suffix=USER_AGENT_SUFFIX,
-            rate_limit=_NO_LIMIT,
-            own_pool=True,
-        )
-        with client, told(stop, self.stop):
-            self._lock = self._lock.with_client(client)
-            self._requests = Requests(self._lock, clock=self._clock, on_outcome=self._on_outcome)
-            self._contend()
+        with self._lock.claim.held(self._lock.describe()):
+            client = self._lock.client.with_options(
+                timeout_s=self.config.request_timeout_s,
+                user_agent_suffix=USER_AGENT_SUFFIX,
+                rate_limit=_NO_LIMIT,
+                own_pool=True,
+            )
+            with client, told(stop, self.stop):
+                self._lock = self._lock.with_client(client)
+                self._requests = Requests(self._lock, clock=self._clock, on_outcome=self._on_outcome)
+                self._contend()
         return self._outcome()
 
     def _record_event(self, text: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from kubeprims.client.client import Client
@@ -83,8 +85,13 @@ class ResourceLock(Protocol):
         ...
 
     @property
+    def claim(self) -> Claim:
+        """What keeps two elections from going on in the same name."""
+        ...
+
+    @property
     def has_generated_identity(self) -> bool:
-        """Whether the identity was made up for this lock, so that nobody else can have it."""
+        """Whether the identity was made up for this lock, in this process, so that nobody else can have it."""
         ...
 
     def describe(self) -> str:
@@ -131,6 +138,41 @@ class ResourceLock(Protocol):
     def watched(self) -> Watched | None:
         """Return how to see the lock change, which takes the verbs ``list`` and ``watch``; None: it is two objects."""
         ...
+
+
+class Claim:
+    """Keeps two elections from going on with one lock, and so in one name.
+
+    A name that was made up belongs to the process that did so: after a fork, all of its children have it.
+
+    Concurrency:
+        Any thread.
+    """
+
+    __slots__ = ("_made_up_in", "_taken")
+
+    def __init__(self, *, is_made_up: bool) -> None:
+        self._made_up_in = os.getpid() if is_made_up else None
+        self._taken = threading.Lock()
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether the name was made up, in this process."""
+        return self._made_up_in == os.getpid()
+
+    @contextmanager
+    def held(self, what: str) -> Generator[None]:
+        """Be the only election meanwhile.
+
+        Raises:
+            LifecycleError: There is one already.
+        """
+        if not self._taken.acquire(blocking=False):
+            raise LifecycleError(f"the lock {what} has an elector that runs; each candidate needs a lock of its own")
+        try:
+            yield
+        finally:
+            self._taken.release()
 
 
 def make_identity() -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
 from kubeprims.leaderelection.effects import Observation
-from kubeprims.leaderelection.lock import Held, Recorder, Watched, Written, check_identity, make_identity
+from kubeprims.leaderelection.lock import Claim, Held, Recorder, Watched, Written, check_identity, make_identity
 from kubeprims.leaderelection.lock_kinds import ConfigMapKind, EndpointsKind, LeaseKind, LockKind
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.meta import ObjectKey, check_path_segment
@@ -68,7 +68,7 @@ class ObjectLock:
     Attributes:
         client: The server that it is on.
         identity: What this candidate writes as the holder.
-        has_generated_identity: Whether that was made up for this lock.
+        claim: What keeps two elections from going on in that name.
         recorder: Takes the events of the lock; None: they go nowhere.
 
     Concurrency:
@@ -107,11 +107,16 @@ class ObjectLock:
             check_path_segment(name, what="the name of a lock"),
         )
         self.client = client
-        self.has_generated_identity = identity is None
+        self.claim = Claim(is_made_up=identity is None)
         self.identity = make_identity() if identity is None else check_identity(identity)
         self._object = LockObject(self._kind, client, key, labels or {})
         self.recorder = recorder
         self._held: Held[Unstructured] = Held()
+
+    @property
+    def has_generated_identity(self) -> bool:
+        """Whether the identity was made up for this lock, in this process."""
+        return self.claim.is_made_up
 
     @property
     def lock_object(self) -> LockObject:
@@ -133,7 +138,7 @@ class ObjectLock:
             labels=known.labels,
             recorder=self.recorder,
         )
-        other.has_generated_identity = self.has_generated_identity
+        other.claim = self.claim
         return other
 
     def get(self, *, timeout_s: float | None = None, cancel: Cancel | None = None) -> Observation:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from kubeprims.client.client import Client
 from kubeprims.errors import ConfigError, NotFound
 from kubeprims.leaderelection.effects import Observation
-from kubeprims.leaderelection.lock import UNKNOWN_LEADER, Held, Written
+from kubeprims.leaderelection.lock import UNKNOWN_LEADER, Claim, Held, Written
 from kubeprims.leaderelection.locks import ObjectLock, emit
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.objects.unstructured import Unstructured
@@ -34,7 +34,7 @@ class MultiLock:
 
     Attributes:
         identity: What this candidate writes as the holder: the primary's.
-        has_generated_identity: Whether that was made up.
+        claim: What keeps two elections from going on in that name.
 
     Concurrency:
         As :class:`~kubeprims.leaderelection.lock.ResourceLock`.
@@ -62,10 +62,15 @@ class MultiLock:
             rule = f"must be the same for both objects, not {primary.identity!r} and {secondary.identity!r}"
             raise ConfigError(rule, field="identity")
         self.identity = primary.identity
-        self.has_generated_identity = has_generated_identity
+        self.claim = Claim(is_made_up=has_generated_identity)
         self._primary = primary
         self._secondary = secondary
         self._held: Held[_Pair] = Held()
+
+    @property
+    def has_generated_identity(self) -> bool:
+        """Whether the identity was made up, in this process."""
+        return self.claim.is_made_up
 
     @property
     def client(self) -> Client:
@@ -78,11 +83,9 @@ class MultiLock:
 
     def with_client(self, client: Client) -> Self:
         """Return the same lock by way of another client; it has read and written nothing yet."""
-        return type(self)(
-            self._primary.with_client(client),
-            self._secondary.with_client(client),
-            has_generated_identity=self.has_generated_identity,
-        )
+        other = type(self)(self._primary.with_client(client), self._secondary.with_client(client))
+        other.claim = self.claim
+        return other
 
     def get(self, *, timeout_s: float | None = None, cancel: Cancel | None = None) -> Observation:
         """Read both objects: who holds both holds the lock.

@@ -599,6 +599,31 @@ def test_a_forked_child_does_not_lead_and_does_not_run(
         assert len(list(kubeprims_apiserver.requests)) == before
 
 
+@case("LE-A38")
+@pytest.mark.parametrize("kind", ["leases", "configmapsleases"])
+def test_a_name_that_was_made_up_before_a_fork_is_not_unique_after_it(kind: str, kubeprims_client: Client) -> None:
+    lock = a_lock(kind, kubeprims_client, None)
+    child = os.fork()
+    if child == 0:
+        candidate = LeaderElector(lock, on_started_leading=lambda _: None)
+        os._exit(1 if lock.has_generated_identity or candidate.config.identity_is_unique else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "its siblings have the same name"
+    assert LeaderElector(lock, on_started_leading=lambda _: None).config.identity_is_unique
+
+
+@pytest.mark.parametrize("kind", ["leases", "configmapsleases"])
+def test_two_electors_do_not_run_with_one_lock_at_a_time(
+    kind: str, heard: Heard, clock: VirtualClock, kubeprims_client: Client
+) -> None:
+    lock = a_lock(kind, kubeprims_client, None)
+    with running(elector(lock, heard, clock)):
+        heard.wait_for("started")
+        with pytest.raises(LifecycleError, match="the lock default/web has an elector that runs"):
+            elector(lock, heard, clock).run()
+    with running(elector(lock, heard, clock)):
+        heard.wait_for("started", 2)
+
+
 @case("LE-CFG6", "LE-CFG7", "LE-CFG11")
 @pytest.mark.parametrize(
     ("field", "value"),
