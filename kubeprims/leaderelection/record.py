@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ ANNOTATION_CHARS_MAX = 4096
 
 COUNT_MAX = 2**31 - 1
 """The most that the API takes for a duration, and for a number of transitions."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +147,9 @@ def annotation_text(record: LeaderElectionRecord) -> str:
 
 def _text(fields: Mapping[str, JSONValue], name: str) -> str:
     value = fields.get(name)
-    return value if isinstance(value, str) else ""
+    # Half a surrogate pair, which only an escape in an annotation can bring, has no UTF-8 to be written back in: as in
+    # Go, it is replaced.
+    return _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else ""
 
 
 def _count(fields: Mapping[str, JSONValue], name: str) -> int:

@@ -197,3 +197,11 @@ def test_a_record_of_the_official_python_client_is_read() -> None:
 def test_what_is_no_record_is_refused(text: str) -> None:
     with pytest.raises(DecodeError, match="control-plane"):
         record_from_annotation(text)
+
+
+@case("LE-A27")
+def test_half_a_character_is_replaced_so_that_what_is_kept_can_be_written_back() -> None:
+    text = r'{"holderIdentity":"\ud83d\ude00","strategy":"\ud800x","preferredHolder":"y\udfff"}'
+    record = record_from_annotation(text)
+    assert record == LeaderElectionRecord(holder_identity="\U0001f600", strategy="\ufffdx", preferred_holder="y\ufffd")
+    assert annotation_text(record).encode("utf-8")
