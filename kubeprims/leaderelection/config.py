@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from kubeprims.errors import ConfigError
+from kubeprims.leaderelection.record import COUNT_MAX
 
 JITTER_FACTOR = 1.2
 """A candidate waits ``retry_period_s`` and up to this many times more."""
@@ -58,11 +59,14 @@ class ElectionConfig:
     def __post_init__(self) -> None:
         for name in ("lease_duration_s", "renew_deadline_s", "retry_period_s", "foreign_duration_max_s"):
             value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
+            if not (_is_number(value) and value > 0 and math.isfinite(value)):
                 raise ConfigError(f"must be a positive number of seconds, not {value!r}", field=name)
-        if not 0 <= self.drain_timeout_s < math.inf:
+        if not (_is_number(self.drain_timeout_s) and 0 <= self.drain_timeout_s < math.inf):
             rule = f"must be a number of seconds that is not negative, not {self.drain_timeout_s!r}"
             raise ConfigError(rule, field="drain_timeout_s")
+        if self.written_duration_s > COUNT_MAX:
+            rule = f"must be at most {COUNT_MAX} s, which is the most that the API takes, not {self.lease_duration_s!r}"
+            raise ConfigError(rule, field="lease_duration_s")
         if self.foreign_duration_max_s < self.lease_duration_s:
             rule = f"must be at least lease_duration_s, not {self.foreign_duration_max_s!r}"
             raise ConfigError(rule, field="foreign_duration_max_s")
@@ -92,3 +96,7 @@ class ElectionConfig:
     def request_timeout_s(self) -> float:
         """How long one request may take."""
         return max(1.0, self.renew_deadline_s / 2)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

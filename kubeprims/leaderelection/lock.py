@@ -184,13 +184,13 @@ def make_identity() -> str:
     return f"{platform.node() or 'localhost'}_{uuid.uuid4()}"
 
 
-def check_identity(identity: str) -> str:
+def check_identity(identity: object) -> str:
     """Return what can stand for a candidate.
 
     Raises:
-        ConfigError: It is empty, or stands for nobody.
+        ConfigError: It is empty, or stands for nobody, or is no text.
     """
-    if not identity or identity == UNKNOWN_LEADER:
+    if not isinstance(identity, str) or not identity or identity == UNKNOWN_LEADER:
         raise ConfigError(f"must name one candidate and no other, not {identity!r}", field="identity")
     return identity
 

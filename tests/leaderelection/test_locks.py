@@ -596,9 +596,9 @@ def test_what_cannot_be_a_lock_is_refused_when_it_is_made(lock: type[ObjectLock]
     for namespace, name in (("", NAME), (NAMESPACE, ""), ("a/b", NAME), (NAMESPACE, "a/b"), ("..", NAME)):
         with pytest.raises(InvalidArgument, match="of a lock may not be empty"):
             lock(kubeprims_client, namespace=namespace, name=name)
-    for identity in ("", UNKNOWN_LEADER):
+    for identity in ("", UNKNOWN_LEADER, 4711):
         with pytest.raises(ConfigError, match="identity: must name one candidate and no other"):
-            lock(kubeprims_client, namespace=NAMESPACE, name=NAME, identity=identity)
+            lock(kubeprims_client, namespace=NAMESPACE, name=NAME, identity=identity)  # type: ignore[arg-type]
 
 
 def test_identities_are_made_up_of_the_machines_name_and_what_nobody_else_has(kubeprims_client: Client) -> None:
