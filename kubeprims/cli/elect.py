@@ -3,17 +3,21 @@
 Exit codes: that of the command, if it ended by itself; 0 if the election was ended by a signal and the command
 followed; 3 if the term was lost; 4 if the command did not end when it was told to, and was killed; 1 and 2 as for all
 commands.
+
+The command runs in a process group of its own. Signals go to all of it, and the lock is kept until nothing of it runs,
+also if the command ends by itself and leaves something behind.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import signal
 import sys
 from dataclasses import dataclass
 
 from kubeprims.cli.duration import parse_duration_s
 from kubeprims.cli.options import INTERRUPTED, Subparsers, add_cluster_options, add_namespace_options, open_client
+from kubeprims.cli.process_group import ProcessGroup, either
 from kubeprims.clock import SystemClock
 from kubeprims.errors import InvalidArgument, NotFound
 from kubeprims.leaderelection.config import LEASE_DURATION_S, RENEW_DEADLINE_S, RETRY_PERIOD_S, ElectionConfig
@@ -24,7 +28,7 @@ from kubeprims.leaderelection.lock import ResourceLock
 from kubeprims.leaderelection.observed import ObservedLock
 from kubeprims.leaderelection.resource_lock import RESOURCE_LOCKS, resource_lock
 from kubeprims.leaderelection.term import Term
-from kubeprims.threads import Cancel, Deadline, ThreadGroup
+from kubeprims.threads import Cancel
 
 LOST = 3
 """The exit code when the term was lost."""
@@ -128,42 +132,27 @@ class _Child:
     lost_grace_s: float
     exit_code: int = 0
     was_killed: bool = False
-    _process: subprocess.Popen[bytes] | None = None
+    _group: ProcessGroup | None = None
 
     def kill(self) -> None:
         """End it by force."""
-        if self._process is not None:
-            self._process.kill()
+        if self._group is not None:
+            self._group.tell(signal.SIGKILL)
 
     def work(self, term: Term) -> None:
-        """Run it until it ends, or the term does."""
-        # In a session of its own: a Ctrl-C is for the election, which then tells the command.
-        process = self._process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - the user's own
-        ended = Cancel()
-
-        def reap() -> None:
-            process.wait()
-            ended.set()
-
-        reaper = ThreadGroup("command")
-        reaper.spawn(reap, name="wait")
-        _either(ended, term.stopped).wait()
-        if ended.is_set:
-            self.exit_code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-        else:
-            process.terminate()
-            _either(ended, term.lost).wait(self.grace_s)
-            if not ended.is_set and not (term.lost.is_set and ended.wait(self.lost_grace_s)):
-                self.was_killed = True
-                process.kill()
-        reaper.join(Deadline.after(_REAP_S))
-
-
-def _either(first: Cancel, second: Cancel) -> Cancel:
-    """Return what is set with the first of two; both end soon."""
-    either = Cancel(first)
-    second.add_callback(either.set)
-    return either
+        """Run it until it ends, or the term does; nothing that it has started is left behind."""
+        group = self._group = ProcessGroup(self.command)
+        either(group.ended, term.stopped).wait()
+        has_ended = group.ended.is_set
+        if has_ended:
+            self.exit_code = group.exit_code
+        group.tell(signal.SIGTERM)
+        is_gone = group.wait_gone(self.grace_s, term.lost)
+        if not (is_gone or (term.lost.is_set and group.wait_gone(self.lost_grace_s, Cancel()))):
+            self.was_killed = not has_ended
+            group.tell(signal.SIGKILL)
+            group.wait_gone(_REAP_S, Cancel())
+        group.close(_REAP_S)
 
 
 def _explain(lock: ResourceLock, config: ElectionConfig, cancel: Cancel) -> None:

@@ -82,6 +82,30 @@ def test_a_command_that_does_not_end_is_killed(elect: Elect, kubeprims_apiserver
     assert holder(kubeprims_apiserver, LEASES) == "", "it has ended, if by force"
 
 
+@pytest.mark.parametrize("how", ["told", "by itself", "killed"])
+def test_what_a_command_has_started_ends_before_the_lock_is_released(
+    how: str, elect: Elect, kubeprims_apiserver: APIServer
+) -> None:
+    trap = "trap '' TERM; " if how == "killed" else ""
+    end = "exit 7" if how == "by itself" else "wait"
+    process = elect("--grace", "200ms" if trap else "1h", "--", "sh", "-c", f"{trap}sleep 1000 & echo $!; {end}")
+    assert process.stdout is not None
+    started = int(process.stdout.readline())
+    if how != "by itself":
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) == {"told": 0, "by itself": 7, "killed": 4}[how]
+    assert not is_running(started)
+    assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"  # whoever inherits orphans may never ask for their exit codes
+
+
 def test_a_command_ends_with_the_term(elect: Elect, kubeprims_client: Client, kubeprims_apiserver: APIServer) -> None:
     process = elect("--", "sh", "-c", "echo runs; exec sleep 100")
     wait_until_it_runs(process)

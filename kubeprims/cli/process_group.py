@@ -1,0 +1,95 @@
+"""A command with all that it starts: told and ended as one, for a shell that dies leaves what it runs behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from kubeprims.threads import Cancel, Deadline, ThreadGroup
+
+_LOOK_S = 0.05
+_PROC = Path("/proc")
+
+
+class ProcessGroup:
+    """A running command, and whatever it has started that has not gone into a group of its own.
+
+    Attributes:
+        ended: Set once the command itself has ended.
+
+    Concurrency:
+        Any thread.
+    """
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        """Run a command, in a session of its own: a Ctrl-C does not reach it.
+
+        Raises:
+            OSError: It cannot be run.
+        """
+        self.ended = Cancel()
+        self._process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own
+        self._reaper = ThreadGroup("command")
+        self._reaper.spawn(self._reap, name="wait")
+
+    def _reap(self) -> None:
+        self._process.wait()
+        self.ended.set()
+
+    @property
+    def exit_code(self) -> int:
+        """How the command has ended, as a shell says it: 128 and the signal's number if one has ended it."""
+        code = self._process.returncode
+        return code if code >= 0 else 128 - code
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal to all of them; those that are gone, or another user's, hear nothing."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any of them runs; the dead do not, even if nobody has asked for their exit codes."""
+        try:
+            os.killpg(self._process.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        if not (_PROC / "self").exists():
+            return True
+        return any(self._is_living_member(path) for path in _PROC.glob("[0-9]*/stat"))
+
+    def _is_living_member(self, stat: Path) -> bool:
+        try:
+            state, _, group = stat.read_bytes().rpartition(b")")[2].split()[:3]  # see proc(5): the name may hold spaces
+        except OSError:
+            return False  # it has gone since
+        return int(group) == self._process.pid and state not in {b"Z", b"X"}
+
+    def wait_gone(self, timeout_s: float, until: Cancel) -> bool:
+        """Wait until none of them runs (True), or ``timeout_s`` seconds have passed, or ``until`` is set (False)."""
+        deadline = Deadline.after(timeout_s)
+        while self.is_running:
+            remaining_s = deadline.remaining_s()
+            if remaining_s <= 0 or until.is_set:
+                return False
+            if self.ended.is_set:
+                until.wait(min(remaining_s, _LOOK_S))  # nobody says when the rest has gone
+            else:
+                either(self.ended, until).wait(remaining_s)
+        return True
+
+    def close(self, timeout_s: float) -> None:
+        """Wait until the thread that waits for the command has ended."""
+        self._reaper.join(Deadline.after(timeout_s))
+
+
+def either(first: Cancel, second: Cancel) -> Cancel:
+    """Return what is set with the first of two; both end soon."""
+    found = Cancel(first)
+    second.add_callback(found.set)
+    return found
