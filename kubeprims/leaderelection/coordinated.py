@@ -39,7 +39,7 @@ class LeaseCandidate:
     Source:
         client-go tools/leaderelection/leasecandidate.go, ``LeaseCandidate``.
         Same: it is made if it is missing, renewed every five minutes, and whenever the server pings it.
-        Differs: a watch rather than an informer: there is one object.
+        Differs: a watch rather than an informer: there is one object; one that is there gets this one's versions.
     """
 
     def __init__(  # noqa: PLR0913 - options, all by keyword
@@ -93,7 +93,7 @@ class LeaseCandidate:
             except KubeprimsError as error:
                 if not stop.is_set:
                     logger.warning("the candidate %s is not heard: %s", self.name, error)
-                    stop.wait(RETRY_S, clock=self._clock)
+            stop.wait(RETRY_S, clock=self._clock)  # also after a watch that has ended: some end at once, each time
 
     def _renew(self, stop: Cancel) -> Unstructured:
         """Make the candidate, or say that it is still there."""
@@ -104,6 +104,9 @@ class LeaseCandidate:
             api_version = self._resource.gvr.api_version
             made: JSONObject = {"apiVersion": api_version, "kind": "LeaseCandidate", "metadata": {"name": self.name}}
             return self._resource.create({**made, "spec": spec}, cancel=stop)
+        found = body.get("spec")
+        # An earlier process may have left it, of another version: the server would pick by that.
+        body["spec"] = {**(found if isinstance(found, dict) else {}), **self._spec}
         return self._write_renewal(body, stop)
 
     def _write_renewal(self, body: JSONObject, stop: Cancel) -> Unstructured:

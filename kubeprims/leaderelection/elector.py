@@ -445,8 +445,11 @@ def _checked_config(config: ElectionConfig, lock: ResourceLock) -> ElectionConfi
     """Return the settings as this lock needs them.
 
     Raises:
-        ConfigError: The lock holds whole seconds, and the renew deadline leaves no room for that.
+        ConfigError: The lock holds whole seconds, and the renew deadline leaves no room for that; or it is none that
+            the server gives away.
     """
+    if config.coordinated and not isinstance(lock, LeaseLock):
+        raise ConfigError(f"needs a LeaseLock: the server gives away nothing else, not {lock!r}", field="coordinated")
     if not isinstance(lock, LeaseLock) and config.renew_deadline_s <= config.retry_period_s + _SECOND_S:
         rule = (
             f"must be more than a second above retry_period_s, {config.retry_period_s:g} s, for a lock that is no "

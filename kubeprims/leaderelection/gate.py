@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Unpack
 
 from kubeprims.clock import Clock, Rng
-from kubeprims.errors import StopTimeout
+from kubeprims.errors import ConfigError, StopTimeout
 from kubeprims.leaderelection.config import ElectionConfig
 from kubeprims.leaderelection.effects import Ended
 from kubeprims.leaderelection.elector import TOLERANCE_S, ElectionSettings, LeaderElector
@@ -104,8 +104,11 @@ class ElectionGate:
             settings: Single settings, over those of ``config``.
 
         Raises:
-            ConfigError: A setting breaks a rule.
+            ConfigError: A setting breaks a rule, or is the manager's to decide: ``rejoin``, ``keep_leading``.
         """
+        for field in ("rejoin", "keep_leading"):
+            if settings.get(field, getattr(config, field, False)):
+                raise ConfigError("is the manager's to decide: a gate gives one term after the other", field=field)
 
         def make(work: Callable[[Term], None]) -> LeaderElector:
             return LeaderElector(

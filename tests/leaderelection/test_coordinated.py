@@ -12,7 +12,7 @@ from kubeprims.errors import ConfigError
 from kubeprims.leaderelection.coordinated import LeaseCandidate, is_pinged
 from kubeprims.meta import JSONObject
 from kubeprims.testing import APIServer, VirtualClock
-from kubeprims.testing.apiserver.faults import Match, server_error
+from kubeprims.testing.apiserver.faults import EndWatch, Match, server_error
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 from tests.parity import case
 from tests.waiting import eventually
@@ -92,6 +92,10 @@ def exists(server: APIServer) -> bool:
     return bool(server.list(RESOURCE, namespace="default"))
 
 
+def asked_to_watch(server: APIServer) -> int:
+    return [request.verb for request in server.requests].count("watch")
+
+
 @case("LE-CO7")
 def test_it_is_made_with_its_versions_and_the_time(server: APIServer, kubeprims_client: Client) -> None:
     with running(a_candidate(kubeprims_client)):
@@ -121,9 +125,12 @@ def test_a_ping_is_answered_by_a_later_time_however_the_clocks_stand(
 
 
 def test_it_is_made_again_when_it_is_deleted(server: APIServer, kubeprims_client: Client) -> None:
-    with running(a_candidate(kubeprims_client)):
+    clock = VirtualClock()
+    with running(a_candidate(kubeprims_client, clock)):
         eventually(lambda: server.faults.open_watches, TIMEOUT_S, "a watch")
         server.delete(RESOURCE, "me", namespace="default")
+        assert clock.wait_for_waiters()
+        clock.advance(1.0)
         eventually(lambda: exists(server), TIMEOUT_S, "another one")
 
 
@@ -134,6 +141,33 @@ def test_one_that_is_there_is_renewed(server: APIServer, kubeprims_client: Clien
     clock.advance(60.0)
     with running(a_candidate(kubeprims_client, clock)):
         eventually(lambda: spec(server)["renewTime"] == "2026-01-01T00:01:00.000000Z", TIMEOUT_S)
+
+
+def test_one_that_an_earlier_process_left_gets_this_ones_versions(server: APIServer, kubeprims_client: Client) -> None:
+    left: JSONObject = {"leaseName": "web", "binaryVersion": "1.36.0", "emulationVersion": "1.35.0", "more": 1}
+    made: JSONObject = {"apiVersion": "example.com/v1beta1", "kind": "LeaseCandidate", "metadata": {"name": "me"}}
+    server.create(RESOURCE, {**made, "spec": left}, namespace="default")
+    with running(a_candidate(kubeprims_client)):
+        eventually(lambda: "renewTime" in spec(server), TIMEOUT_S, "a renewal")
+    assert spec(server) == {
+        "leaseName": "web",
+        "binaryVersion": "1.37.0",
+        "emulationVersion": "1.36.0",
+        "strategy": "OldestEmulationVersion",
+        "renewTime": "2026-01-01T00:00:00.000000Z",
+        "more": 1,
+    }
+
+
+def test_watches_that_end_at_once_cost_a_renewal_a_second(server: APIServer, kubeprims_client: Client) -> None:
+    clock = VirtualClock()
+    server.faults.add(EndWatch(), Match(resource="leasecandidates"), count=None)
+    with running(a_candidate(kubeprims_client, clock)):
+        for watches in range(1, 4):
+            eventually(lambda count=watches: asked_to_watch(server) >= count, TIMEOUT_S)  # type: ignore[misc]
+            assert clock.wait_for_waiters(), "the candidate does not wait"
+            assert asked_to_watch(server) == watches
+            clock.advance(1.0)
 
 
 def test_a_server_that_refuses_is_asked_again(server: APIServer, kubeprims_client: Client) -> None:

@@ -647,6 +647,18 @@ def test_a_lock_of_whole_seconds_needs_room_for_one(
     elector(a_lock("leases", kubeprims_client, ME), heard, clock, **times)
 
 
+@pytest.mark.parametrize("kind", ["configmaps", "leases", "configmapsleases"])
+def test_the_server_gives_leases_away_and_no_other_lock(
+    kind: str, heard: Heard, clock: VirtualClock, kubeprims_client: Client
+) -> None:
+    lock = a_lock(kind, kubeprims_client, ME)
+    if kind == "leases":
+        assert elector(lock, heard, clock, coordinated=True).config.coordinated
+        return
+    with pytest.raises(ConfigError, match="coordinated: needs a LeaseLock"):
+        elector(lock, heard, clock, coordinated=True)
+
+
 def test_its_own_bug_ends_it_and_is_raised(
     heard: Heard, clock: VirtualClock, kubeprims_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:

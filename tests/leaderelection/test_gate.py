@@ -12,6 +12,7 @@ from kubeprims.client.client import Client
 from kubeprims.controller.gate import LeaderGate, LeaderTerm
 from kubeprims.controller.manager import ControllerManager, Group, ManagerOptions
 from kubeprims.errors import ConfigError, LeaderCallbackError, LeadershipLost
+from kubeprims.leaderelection.config import ElectionConfig
 from kubeprims.leaderelection.gate import ElectionGate
 from kubeprims.leaderelection.health import ElectionHealth
 from kubeprims.leaderelection.record import LeaderElectionRecord
@@ -203,3 +204,13 @@ def test_an_election_that_has_not_begun_is_well(kubeprims_client: Client, clock:
 def test_settings_that_leave_no_margin_are_refused_when_it_is_made(kubeprims_client: Client) -> None:
     with pytest.raises(ConfigError, match="lease_duration_s"):
         ElectionGate(a_lock("leases", kubeprims_client, "me"), lease_duration_s=5.0)
+
+
+@pytest.mark.parametrize("setting", ["rejoin", "keep_leading"])
+def test_what_the_manager_decides_is_refused(setting: str, kubeprims_client: Client) -> None:
+    lock = a_lock("leases", kubeprims_client, "me")
+    with pytest.raises(ConfigError, match=f"{setting}: is the manager's to decide"):
+        ElectionGate(lock, **{setting: True})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"{setting}: is the manager's to decide"):
+        ElectionGate(lock, config=ElectionConfig(**{setting: True}))
+    ElectionGate(lock, config=ElectionConfig(rejoin=True, keep_leading=True), rejoin=False, keep_leading=False)
