@@ -173,10 +173,10 @@ def test_a_take_over_that_comes_second_is_none(
 @case("LE-ACQ11")
 @EVERY_KIND
 def test_a_read_that_fails_starts_no_timer_anew(
-    kind: str, kubeprims_apiserver: APIServer, kubeprims_client: Client
+    kind: str, kubeprims_apiserver: APIServer, impatient_client: Client
 ) -> None:
     hold(kubeprims_apiserver, kind, a_record(OTHER))
-    candidate = contender(kind, kubeprims_client)
+    candidate = contender(kind, impatient_client)
     candidate.begin()
     since_s = candidate.machine.lock.changed_at_s
     for answer in (Answer(code=500), Answer(code=403), Drop(point=FaultPoint.BEFORE_HEAD)):

@@ -460,10 +460,10 @@ KNOWN_ONCE = {"get": False, "create": False, "update": True}
 @EVERY_KIND
 @pytest.mark.parametrize("verb", ["get", "create", "update"])
 def test_what_is_no_answer_is_an_error_of_the_client_and_the_next_request_works(
-    kind: str, verb: str, kubeprims_apiserver: APIServer, kubeprims_client: Client
+    kind: str, verb: str, kubeprims_apiserver: APIServer, impatient_client: Client
 ) -> None:
     for answer in ODD_ANSWERS:
-        lock = a_lock(kind, kubeprims_client)
+        lock = a_lock(kind, impatient_client)
         if verb != "create":
             lock.create(a_record())
             lock.get()
