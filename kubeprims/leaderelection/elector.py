@@ -18,7 +18,15 @@ from dataclasses import replace
 from typing import TypedDict, Unpack, assert_never
 
 from kubeprims.clock import Clock, Rng, SystemClock
-from kubeprims.errors import ConfigError, KubeprimsError, LeaderCallbackError, LifecycleError, NotFound, StopTimeout
+from kubeprims.errors import (
+    ConfigError,
+    KubeprimsError,
+    LeaderCallbackError,
+    LeadershipLost,
+    LifecycleError,
+    NotFound,
+    StopTimeout,
+)
 from kubeprims.leaderelection.config import ElectionConfig
 from kubeprims.leaderelection.effects import (
     Create,
@@ -117,7 +125,8 @@ class LeaderElector:
         Args:
             lock: What to contend for. The requests go by way of a client of their own, derived from the lock's.
             on_started_leading: The work: called with each term. When it returns, the term ends, unless
-                ``keep_leading``; what it raises ends the election, and :meth:`run` raises it.
+                ``keep_leading``; what it raises ends the election, and :meth:`run` raises it. ``LeadershipLost``, as
+                the term raises it, is no failure: it ends the term, and no more.
             on_stopped_leading: Called after each term, once its work has ended or was waited for in vain.
             on_new_leader: Called with the identity of each new leader, this one included; empty: nobody leads.
             config: The times; None: the defaults.
@@ -365,6 +374,11 @@ class LeaderElector:
         return machine.on_write_failed(write_failure(outcome), now)
 
     def _on_work_ended(self, error: BaseException | None, now: Instant) -> tuple[Effect, ...]:
+        if isinstance(error, LeadershipLost):
+            # It asked its term, as it should, and heard that it is over, or will be too soon.
+            logger.info("the work of the leader of %s has given up: %s", self.name, error)
+            self._carry_out(self._machine.on_step_down(now))
+            error = None
         if error is not None:
             self._office.note_failure(error)
         return self._machine.on_work_returned(now, has_failed=error is not None)

@@ -16,7 +16,7 @@ a thread, a socket or a clock. The duties of a driver are these:
 5. A term lasts until ``leads_until_s`` of the newest ``StartTerm`` or ``ExtendTerm`` by the driver's own clock, and
    not a moment longer, even if the machine could not be told the time. An ``EndTerm`` for an involuntary reason ends
    it at once; for a voluntary one, the work is told to end while the lock is still renewed, and the term is over when
-   the work is, or with an ``EndTerm`` for an involuntary reason, or with ``Ended``.
+   the work is, or with an involuntary ``EndTerm``, or with ``Ended``.
 6. After ``Ended``, drop a request that is still under way.
 
 Safety rests on one inequality. A leader's work is told to end when ``renew_deadline_s`` has passed since it *sent* the
@@ -26,16 +26,14 @@ the two, no two terms overlap by more than the work takes to end.
 
 From this follow the rules that differ from upstream (the numbers are those of the conformance cases):
 
-- D1: a term is bounded by when its last write was sent, not by when the answer came; by a write that others can see:
-  one that changed nothing, as two in a second do in a ConfigMap, extends nothing.
+- D1: a term is bounded by when its last write was sent, not by when the answer came, and never by a read; by a write
+  that others can see: one that changed nothing, as two in a second do in a ConfigMap, extends nothing.
 - D2: a leader that sees another holder, or none, ends its term at once.
 - D3: first the work is told to end, then it is waited for, and only then is the lock released.
 - D4: the lock is released only if it says, freshly read, what this term has written.
 - D5: a term that was interrupted is over: the next one is another, with another token.
 - D7: a duration in somebody else's record that is absurd counts as one's own, or as the configured maximum.
 - D9: a record in one's own name that one has not written ends the term: identities are not unique.
-
-A read never extends a term: only an accepted write does.
 """
 
 from __future__ import annotations
@@ -149,7 +147,8 @@ class ElectionMachine:
 
     def on_step_down(self, now: Instant) -> tuple[Effect, ...]:
         """The leader gives up its term; nothing happens if it does not lead."""
-        return self._end_term(EndReason.STEPPED_DOWN, now) if self.phase is Phase.LEADING else ()
+        reason = EndReason.DEADLINE if now.clock_s >= self._leads_until_s else EndReason.STEPPED_DOWN
+        return self._end_term(reason, now) if self.phase is Phase.LEADING else ()
 
     def on_work_returned(self, now: Instant, *, has_failed: bool = False) -> tuple[Effect, ...]:
         """The work ended, by itself or because it was told to."""

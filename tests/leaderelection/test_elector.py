@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from kubeprims.client.client import Client
 from kubeprims.errors import ConfigError, LeaderCallbackError, LifecycleError, StopTimeout
-from kubeprims.leaderelection.effects import Effect, EndReason, Instant
+from kubeprims.leaderelection.effects import Effect, Ended, EndReason, Instant
 from kubeprims.leaderelection.elector import LeaderElector
 from kubeprims.leaderelection.lock import ResourceLock
 from kubeprims.leaderelection.record import LeaderElectionRecord
@@ -161,6 +161,38 @@ def test_work_that_raises_ends_the_election_and_the_lock_is_released(
     assert str(raised).startswith("on_started_leading of the election default/web failed")
     assert holder(kubeprims_apiserver, LEASES) == ""
     assert "stopped" in heard.log
+
+
+def test_work_that_hears_from_its_term_that_it_is_over_has_not_failed(
+    heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
+) -> None:
+    def work(term: Term) -> None:
+        heard.started(term)
+        term.check()
+
+    candidate = elector(a_lock("leases", kubeprims_client, ME), heard, clock, on_started_leading=work, rejoin=True)
+    with running(candidate) as [outcome]:
+        heard.wait_for("started")
+        kubeprims_apiserver.delete(LEASES, "web", namespace="default")
+        clock.advance(2.0)
+        heard.wait_for("stopped")
+        eventually(lambda: clock.next_due_s() is not None, TIMEOUT_S)
+        clock.advance(5.0)
+        heard.wait_for("started", 2)
+        candidate.stop()
+        ended = outcome.wait()
+    assert ended.error is None
+    assert ended.result == Ended(has_led=True, reason=EndReason.STOPPED, is_drained=True, is_released=True)
+
+
+def test_work_that_its_term_is_too_short_for_gives_it_back(
+    heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
+) -> None:
+    candidate = elector(
+        a_lock("leases", kubeprims_client, ME), heard, clock, on_started_leading=lambda term: term.check(60.0)
+    )
+    assert candidate.run() == Ended(has_led=True, reason=EndReason.STEPPED_DOWN, is_drained=True, is_released=True)
+    assert holder(kubeprims_apiserver, LEASES) == ""
 
 
 @case("LE-A36")

@@ -888,6 +888,13 @@ def test_one_who_steps_down_lets_others_have_a_turn() -> None:
     assert candidate.step_down() == [], "nothing happens to one who does not lead"
 
 
+def test_one_who_steps_down_after_its_deadline_has_lost_its_term() -> None:
+    candidate = leader()
+    candidate.pass_s(10.0)
+    candidate.step_down()
+    assert candidate.told[-1] == EndTerm(EndReason.DEADLINE)
+
+
 @case("LE-CB6")
 def test_one_who_has_lost_ends_unless_told_to_contend_anew() -> None:
     candidate = leader()
