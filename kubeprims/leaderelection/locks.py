@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 from kubeprims.client.client import Client
 from kubeprims.client.list_watch import ListWatch
+from kubeprims.errors import DecodeError
 from kubeprims.leaderelection.effects import Observation
 from kubeprims.leaderelection.lock import Claim, Held, Recorder, Watched, Written, check_identity, make_identity
 from kubeprims.leaderelection.lock_kinds import ConfigMapKind, EndpointsKind, LeaseKind, LockKind
@@ -40,19 +41,35 @@ class LockObject:
 
     def read(self, timeout_s: float | None, cancel: Cancel | None) -> Unstructured:
         """Return the object."""
-        return self._resource.get(self.key.name, timeout_s=timeout_s, cancel=cancel)
+        return self._checked(self._resource.get(self.key.name, timeout_s=timeout_s, cancel=cancel))
 
     def create(self, record: LeaderElectionRecord, timeout_s: float | None, cancel: Cancel | None) -> Unstructured:
         """Make the object, and return it."""
         made = self.kind.created(self.key.namespace, self.key.name, record, self.labels)
-        return self._resource.create(made, timeout_s=timeout_s, cancel=cancel)
+        return self._checked(self._resource.create(made, timeout_s=timeout_s, cancel=cancel), record)
 
     def update(
         self, known: Unstructured, record: LeaderElectionRecord, timeout_s: float | None, cancel: Cancel | None
     ) -> Unstructured:
         """Change the object that is known, unless it has changed since, and return it."""
         changed = self.kind.changed(known.to_dict(), record, self.labels)
-        return self._resource.update(changed, timeout_s=timeout_s, cancel=cancel)
+        return self._checked(self._resource.update(changed, timeout_s=timeout_s, cancel=cancel), record)
+
+    def _checked(self, answer: Unstructured, written: LeaderElectionRecord | None = None) -> Unstructured:
+        """Return an answer that is the object, and says what was written.
+
+        Nobody leads by the word of whatever stands between here and the server, and says 200 to everything.
+
+        Raises:
+            DecodeError: It is something else.
+        """
+        is_said = answer.key == self.key and bool(answer.resource_version)
+        if is_said and written is not None:
+            record = self.kind.observe(answer).record
+            is_said = record is not None and record.holder_identity == written.holder_identity
+        if not is_said:
+            raise DecodeError(f"the answer is not the {self.kind.kind} {self.key} as it was asked for, or written")
+        return answer
 
     def list_watch(self) -> ListWatch:
         """Return what lists and watches this object alone."""

@@ -15,6 +15,7 @@ from kubeprims.errors import (
     ConfigError,
     Conflict,
     DeadlineExceeded,
+    DecodeError,
     InvalidArgument,
     KubeprimsError,
     LifecycleError,
@@ -450,6 +451,10 @@ ODD_ANSWERS = [
     Answer(code=200, body=b"not json"),
     Answer(code=200, body=b"[]"),
     Answer(code=200, body=b""),
+    Answer(code=200, body=b"{}"),
+    Answer(code=200, body=b'{"kind":"Status","status":"Success"}'),
+    Answer(code=200, body=b'{"metadata":{"name":"web","namespace":"default"}}'),
+    Answer(code=200, body=b'{"metadata":{"name":"other","namespace":"default","resourceVersion":"3"}}'),
     Answer(code=503, body=b""),
     Drop(point=FaultPoint.BEFORE_HEAD),
 ]
@@ -475,6 +480,21 @@ def test_what_is_no_answer_is_an_error_of_the_client_and_the_next_request_works(
         if not isinstance(answer, Drop):  # that one was carried out
             _request(lock, verb)
         kubeprims_apiserver.delete(RESOURCES[kind][0], NAME, namespace=NAMESPACE)
+
+
+@case("LE-A28")
+@EVERY_KIND
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_an_answer_that_does_not_say_what_was_written_is_none(
+    kind: str, verb: str, kubeprims_apiserver: APIServer, kubeprims_client: Client
+) -> None:
+    lock = a_lock(kind, kubeprims_client)
+    if verb == "update":
+        lock.create(a_record())
+    body = b'{"metadata":{"name":"web","namespace":"default","resourceVersion":"3"}}'
+    kubeprims_apiserver.faults.add(Answer(code=200, body=body), Match(verb=verb))
+    with pytest.raises(DecodeError, match="as it was asked for, or written"):
+        _request(lock, verb)
 
 
 def _request(lock: object, verb: str) -> None:
