@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from kubeprims.cli.duration import parse_duration_s
 from kubeprims.cli.options import INTERRUPTED, Subparsers, add_cluster_options, add_namespace_options, open_client
+from kubeprims.cli.printing import printable
 from kubeprims.cli.process_group import ProcessGroup, either
 from kubeprims.clock import SystemClock
 from kubeprims.errors import InvalidArgument, NotFound
@@ -99,7 +100,7 @@ def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespa
     elector = LeaderElector(
         lock,
         on_started_leading=child.work,
-        on_new_leader=lambda identity: sys.stderr.write(f"leader: {identity or 'nobody'}\n"),
+        on_new_leader=lambda identity: sys.stderr.write(f"leader: {printable(identity) or 'nobody'}\n"),
         config=config,
         drain_timeout_s=options.grace + lost_grace_s + 2 * _REAP_S,
     )
@@ -167,4 +168,4 @@ def _explain(lock: ResourceLock, config: ElectionConfig, cancel: Cancel) -> None
         if look == 0 and observed.holder:
             cancel.wait(config.retry_period_s)
     for line in (*explain_lock(observed, clock.monotonic()), *explain_config(config)):
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{printable(line)}\n")

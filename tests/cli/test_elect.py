@@ -195,6 +195,19 @@ def test_explain_says_who_leads_and_what_the_times_mean(
     assert kubeprims_kubeconfig.exists()
 
 
+def test_a_holder_cannot_steer_the_terminal(
+    kubeprims_apiserver: APIServer, kubeprims_kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert kubeprims_kubeconfig.exists()
+    put(
+        kubeprims_apiserver,
+        LEASES,
+        LeaderElectionRecord(holder_identity="you\x1b[2J\ntakeover: now", lease_duration_s=15),
+    )
+    assert main(["elect", "--name", "web", "-n", "default", *TIMES, "--explain"]) == 0
+    assert capsys.readouterr().out.startswith("holder: you\ufffd[2J\ufffdtakeover: now, after 0 transitions\n")
+
+
 def test_a_missing_command_and_times_without_margin_are_refused(
     kubeprims_kubeconfig: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
