@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from kubeprims.client.client import Client
 from kubeprims.errors import Conflict, KubeprimsError, NotFound, StatusError
 from kubeprims.leaderelection.effects import Create, Effect, Get, NewLeader, StartTerm, Update, WriteFailure
 from kubeprims.leaderelection.lock import ResourceLock
+from tests.leaderelection.locking import ME, a_lock
 from tests.leaderelection.stepping import Candidate, MemoryLock
 
 TIMEOUT_S = 20.0
@@ -79,3 +81,8 @@ class Contender(Candidate):
     def tokens(self) -> list[str]:
         """The tokens of its terms."""
         return [effect.token for effect in self.told if isinstance(effect, StartTerm)]
+
+
+def contender(kind: str, client: Client, identity: str = ME, **settings: object) -> Contender:
+    """Return a candidate for a lock of a kind, by the names of the flags."""
+    return Contender(a_lock(kind, client, identity), **settings)

@@ -12,7 +12,7 @@ from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.meta import JSONObject
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.faults import Answer, Drop, FaultPoint, Match
-from tests.leaderelection.contending import Contender
+from tests.leaderelection.contending import Contender, contender
 from tests.leaderelection.locking import (
     ME,
     NAME,
@@ -31,10 +31,6 @@ from tests.leaderelection.locking import (
 from tests.parity import case
 
 EVERY_KIND = pytest.mark.parametrize("kind", RESOURCES)
-
-
-def contender(kind: str, client: Client, identity: str = ME, **settings: object) -> Contender:
-    return Contender(a_lock(kind, client, identity), **settings)
 
 
 def hold(server: APIServer, kind: str, record: LeaderElectionRecord | None) -> None:

@@ -16,7 +16,7 @@ from kubeprims.leaderelection.multi_lock import MultiLock
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.faults import Answer, Match
-from tests.leaderelection.contending import Contender
+from tests.leaderelection.contending import Contender, contender
 from tests.leaderelection.locking import (
     LEASES,
     ME,
@@ -53,10 +53,6 @@ def hold(
 ) -> None:
     put(server, primary_of(kind), primary)
     put(server, LEASES, secondary)
-
-
-def contender(kind: str, client: Client, identity: str = ME, **settings: object) -> Contender:
-    return Contender(a_lock(kind, client, identity), **settings)
 
 
 def both(server: APIServer, kind: str) -> tuple[str, str]:
