@@ -95,6 +95,8 @@ class LeaderElector:
     Attributes:
         identity: Who it is.
         last_error: What the last request that failed has met; None if none has.
+        stops_at_exit: Whether a program that ends waits for the end of the election, if that runs on a thread that
+            nobody waits for: its work, then the release.
 
     Concurrency:
         :meth:`run` blocks its thread, once. Every other method may be called from any thread, and from callbacks.
@@ -150,6 +152,7 @@ class LeaderElector:
                 raise ConfigError(f"must be callable, not {callback!r}", field=field)
         self.identity = lock.identity
         self.last_error: KubeprimsError | None = None
+        self.stops_at_exit = True
         self.name = name or lock.describe()
         self._lock = lock
         self.config = _checked_config(replace(config or ElectionConfig(), **settings), lock)
@@ -301,7 +304,7 @@ class LeaderElector:
         budget_s = self.config.drain_timeout_s + self.config.renew_deadline_s
 
         def at_exit() -> None:
-            if os.getpid() == self._pid:
+            if self.stops_at_exit and os.getpid() == self._pid:
                 self.stop()
                 finished.wait(budget_s)
 

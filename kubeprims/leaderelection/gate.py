@@ -70,7 +70,7 @@ class ElectionGate:
     """Decides by an election when this process may work; for ``ControllerManager(gate=...)``.
 
     A term that is not given back, because its work has not ended, goes on: the lock is renewed for as long as the
-    process lives, and so nobody works beside it.
+    process lives, and so nobody works beside it. The end of the program does not wait for it; then the lock runs out.
 
     Concurrency:
         One thread waits at a time; the rest may be called from any thread.
@@ -152,6 +152,8 @@ class _Run:
 
     def __init__(self, make: Callable[[Callable[[Term], None]], LeaderElector]) -> None:
         self.elector = make(self._hold)
+        # The work is the manager's, which has waited for it. What has not ended then ends with the program, at once.
+        self.elector.stops_at_exit = False
         self._decided = Cancel()
         self._released = Cancel()
         self._term: GateTerm | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pathlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,21 @@ from tests.leaderelection.locking import LEASES, a_lock, holder, rewrite
 from tests.leaderelection.stepping import Constant
 from tests.parity import case
 from tests.waiting import eventually
+
+WEDGED = """
+import sys, threading
+import kubeprims as kp
+
+class Wedged:
+    def run(self, stop):
+        manager.stop()
+        threading.Event().wait()
+
+gate = kp.ElectionGate(kp.LeaseLock(kp.Client.from_config(), namespace="default", name="web"))
+manager = kp.ControllerManager(gate=gate, options=kp.ManagerOptions(shutdown_timeout_s=0.1))
+manager.add(Wedged(), name="wedged")
+sys.exit(manager.main())
+"""
 
 
 class Work:
@@ -193,6 +211,15 @@ def test_a_manager_may_wait_longer_for_its_work_than_the_election(
         eventually(lambda: log == ["+work", "-work", "+work"], TIMEOUT_S)
     assert raised == []
     assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def test_a_program_does_not_live_on_for_work_that_its_manager_has_given_up(
+    kubeprims_apiserver: APIServer, kubeprims_kubeconfig: pathlib.Path
+) -> None:
+    assert kubeprims_kubeconfig.exists()
+    ended = subprocess.run([sys.executable, "-c", WEDGED], check=False, timeout=TIMEOUT_S)
+    assert ended.returncode == 1
+    assert holder(kubeprims_apiserver, LEASES) != "", "its work had not ended"
 
 
 @case("LE-HZ1")
