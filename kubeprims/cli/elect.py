@@ -11,6 +11,7 @@ also if the command ends by itself and leaves something behind.
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ def run(options: argparse.Namespace, cancel: Cancel) -> int:
     )
     if not options.explain and not options.command:
         raise InvalidArgument("say what to run while leading, after --")
+    if not options.explain and shutil.which(options.command[0]) is None:
+        raise InvalidArgument(f"there is no program {options.command[0]} to run while leading")
     with open_client(options) as client:
         lock = resource_lock(
             options.lock,

@@ -214,5 +214,7 @@ def test_a_missing_command_and_times_without_margin_are_refused(
     assert kubeprims_kubeconfig.exists()
     assert main(["elect", "--name", "web", "-n", "default"]) == 1
     assert "say what to run while leading, after --" in capsys.readouterr().err
+    assert main(["elect", "--name", "web", "-n", "default", "--", "no-such-program"]) == 1
+    assert capsys.readouterr().err == "error: there is no program no-such-program to run while leading\n"
     assert main(["elect", "--name", "web", "--lease-duration", "5s", "--", "true"]) == 1
     assert "lease_duration_s" in capsys.readouterr().err
