@@ -1,6 +1,9 @@
-"""The metadata of an object, decoded out of the middle of its text, and where its managedFields stand.
+"""The metadata of an object, read out of the middle of its text, and where its managedFields stand.
 
-The fast way leans on three facts about well-formed JSON:
+Metadata as the API server writes that of built-in kinds, with its members in the order of Go's struct, are matched by
+one pattern and not decoded; others, custom resources' among them, are decoded without their managedFields.
+
+Both lean on three facts about well-formed JSON:
 
 - ``,"managedFields":[`` cannot stand inside a string, whose quotes would be escaped.
 - If it stands deeper than in the metadata itself, what precedes it, closed with ``}``, does not parse.
@@ -11,16 +14,43 @@ The fast way leans on three facts about well-formed JSON:
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import NamedTuple
+import re
+from typing import NamedTuple, cast
 
 from kubeprims.errors import DecodeError
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.objects import scan
-from kubeprims.objects.header import HEADER_FIELDS, Header, HeaderError, read_header
+from kubeprims.objects.header import HEADER_FIELDS, Header, HeaderError, flat_labels, read_header
 from kubeprims.objects.strict_json import DECODER, check_surrogates, decode_text
 
 _MARK = ',"managedFields":['
+# In the patterns everything is possessive, so that matching takes no longer than the text is long, whatever it holds.
+_PLAIN = r'[^"\\\x00-\x1f]*+'
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRINGS = rf"\{{(?:{_STRING}:{_STRING}(?:,{_STRING}:{_STRING})*+)?\}}"
+_OWNER = (
+    rf'\{{"apiVersion":"{_PLAIN}","kind":"{_PLAIN}","name":"{_PLAIN}","uid":"{_PLAIN}"'
+    r'(?:,"controller":(?:true|false))?+(?:,"blockOwnerDeletion":(?:true|false))?+\}'
+)
+_USUAL = re.compile(
+    r'\{"name":"([^"\\/\x00-\x1f]++)"'
+    rf'(?:,"generateName":"{_PLAIN}")?+'
+    r'(?:,"namespace":"([^"\\/\x00-\x1f]*+)")?+'
+    rf'(?:,"uid":"({_PLAIN})")?+'
+    rf'(?:,"resourceVersion":"({_PLAIN})")?+'
+    r'(?:,"generation":\d++)?+'
+    rf'(?:,"creationTimestamp":"{_PLAIN}")?+'
+    rf'(?:,"deletionTimestamp":"{_PLAIN}")?+'
+    r'(?:,"deletionGracePeriodSeconds":\d++)?+'
+    rf'(?:,"labels":({_STRINGS}))?+'
+    rf'(?:,"annotations":{_STRINGS})?+'
+    rf'(?:,"ownerReferences":\[{_OWNER}(?:,{_OWNER})*+\])?+'
+    rf'(?:,"finalizers":\["{_PLAIN}"(?:,"{_PLAIN}")*+\])?+'
+    r'(?:\}|,"managedFields":(\[))'
+)
+
 # How far the mark is looked for before the metadata is decoded to see whether it is there at all: in a list, whatever
 # follows belongs to other objects.
 _NEAR = 16 * 1024
@@ -36,6 +66,42 @@ class QuickMetadata(NamedTuple):
     values: JSONObject
     end: int
     cut: Span | None
+
+
+def quick_header(text: str, pos: int) -> tuple[Header, int, Span | None] | None:
+    """Return the header in the metadata that begins at ``pos``, where that ends, and where any managedFields stand.
+
+    None if it is of an unexpected shape. Right whenever the text is JSON from ``pos`` on, and the number of unescaped
+    quotes from where the metadata ends to where the object does is even.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deeply.
+        HeaderError: It breaks a rule.
+    """
+    usual = _USUAL.match(text, pos)
+    if usual is not None:
+        name, namespace, uid, resource_version, labels, managed_fields = usual.groups()
+        end, cut = usual.end(), None
+        if managed_fields is not None:
+            close = _array_end(text, end - 1, count_quotes=False)
+            if text[close : close + 1] == "}":  # else it is not there, or not the last member
+                end, cut = close + 1, (usual.start(6) - len(_MARK) + 1, close)
+        if cut is not None or managed_fields is None:
+            key = f"{namespace}/{name}" if namespace else name
+            return (key, uid or "", resource_version or "", _read_labels(labels) if labels else ()), end, cut
+    metadata = quick_metadata(text, pos, count_quotes=False)
+    return None if metadata is None else (read_header(metadata.values), metadata.end, metadata.cut)
+
+
+@functools.lru_cache(maxsize=4096)  # of a few hundred bytes each; objects share their labels, and so do their versions
+def _read_labels(text: str) -> tuple[str, ...]:
+    """Return the labels of an object as a record keeps them.
+
+    Raises:
+        ValueError: The text is not JSON.
+    """
+    return flat_labels(cast("dict[str, str]", _decode_whole(text)))  # the pattern lets nothing but strings through
 
 
 def quick_metadata(text: str, pos: int, *, count_quotes: bool = True) -> QuickMetadata | None:

@@ -22,8 +22,8 @@ from kubeprims.errors import DecodeError
 from kubeprims.meta import ObjectKey
 from kubeprims.objects import scan
 from kubeprims.objects.event import RAW_BYTES_MAX, MalformedObject
-from kubeprims.objects.header import Header, HeaderError, read_header
-from kubeprims.objects.metadata import Span, careful_metadata, quick_metadata
+from kubeprims.objects.header import HeaderError
+from kubeprims.objects.metadata import Span, careful_metadata, quick_header
 from kubeprims.objects.record import KEY, RAW, RESOURCE_VERSION, ObjectRecord
 
 _PLAIN = r'"[^"\\\x00-\x1f]*"'
@@ -36,7 +36,7 @@ _OBJECT = re.compile(OBJECT_START)
 _BATCH_MAX = 500
 # How far the end of an item is looked for: text may come in one piece, and must not be searched again for each item.
 _NEAR = 256 * 1024
-_LETTER_ESCAPE = re.compile(r"\\u00[67]")
+_LETTER_ESCAPE = re.compile(rb"\\u00[67]")
 # Each level costs a pass over the text, so that great depth would cost its square.
 _QUICK_DEPTH = 64
 _NOT_BRACES = bytes(byte for byte in range(256) if byte not in b"{}")
@@ -190,53 +190,47 @@ def _quick(
 ) -> tuple[ObjectRecord, int] | None:
     """Return the record of the object between ``start`` and ``end``, and where its metadata end."""
     try:
-        metadata = quick_metadata(text, match.end(), count_quotes=False)  # closes_at_end() does
-        if metadata is None:
-            return None
-        header: Header = read_header(metadata.values)
+        metadata = quick_header(text, match.end())
     except (ValueError, RecursionError, HeaderError):
         return None
-    tail = text[metadata.end : end]
-    if may_repeat_metadata(tail) or not closes_at_end(tail):
+    if metadata is None:
         return None
-    if keep_managed_fields or metadata.cut is None:
-        return (*header, text[start:end].encode()), metadata.end
-    cut_start, cut_end = metadata.cut
-    return (*header, (text[start:cut_start] + text[cut_end:end]).encode()), metadata.end
+    header, metadata_end, cut = metadata
+    if not completes_object(text[metadata_end:end]):
+        return None
+    if keep_managed_fields or cut is None:
+        return (*header, text[start:end].encode()), metadata_end
+    cut_start, cut_end = cut
+    return (*header, (text[start:cut_start] + text[cut_end:end]).encode()), metadata_end
 
 
 def _may_have_member(key: str, text: str, pos: int) -> bool:
-    """Return whether the object whose text goes on at ``pos`` may have a member; see :func:`may_repeat_metadata`."""
+    """Return whether the object whose text goes on at ``pos`` may have a member; see :func:`completes_object`."""
     first = text.find(key, pos)
     return first >= 0 and text.count(key, first) != text.count("{" + key, first - 1)
 
 
-def may_repeat_metadata(tail: str) -> bool:
-    """Return whether an object, whose text goes on with ``tail`` after its metadata, may have a second one.
+def completes_object(tail: str) -> bool:
+    """Return whether an object, whose text goes on with ``tail`` after its metadata, ends there and has no second one.
 
-    A key right behind an opening brace belongs to another object; the API server escapes no letters in keys.
-    """
-    repeated = tail.count('"metadata')
-    if repeated and repeated != tail.count('{"metadata'):
-        return True
-    # A single character is found ten times faster than two, and few objects hold this one.
-    return "\\" in tail and "\\u00" in tail and _LETTER_ESCAPE.search(tail) is not None
+    False as well where that takes more than a few passes over the text to tell: where it is nested too deeply. Only
+    braces outside of strings count; without a backslash, strings need not be looked at for that: of quotes and braces
+    alone, the quotes stand in pairs if, and only if, no brace is inside a string. When true, unescaped quotes are even
+    in number.
 
-
-def closes_at_end(tail: str) -> bool:
-    """Return whether the brace that closes the object is the last character of ``tail``, and nothing is missing.
-
-    The number of unescaped quotes is then even. False as well where it is nested too deeply to tell. Only braces
-    outside of strings count; without a backslash, strings need not be looked at for that: of quotes and braces alone,
-    the quotes stand in pairs if, and only if, no brace is inside a string.
+    Raises:
+        UnicodeEncodeError: The text holds what was not UTF-8.
     """
     text = tail.encode()
-    if not text.endswith(b"}"):
-        return False
+    repeated = text.count(b'"metadata')
+    if not text.endswith(b"}") or (repeated and repeated != text.count(b'{"metadata')):
+        return False  # a key right behind an opening brace belongs to another object
     if b"\\" not in text:
         marks = text.translate(None, _NOT_QUOTES_OR_BRACES)
         if 2 * marks.count(b'""') == marks.count(b'"'):
             return _is_balanced(marks.translate(None, _NOT_BRACES))
+    elif b"\\u00" in text and _LETTER_ESCAPE.search(text) is not None:
+        return False  # the API server escapes no letters in keys
     pieces = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
     return len(pieces) % 2 == 1 and _is_balanced(b"".join(pieces[::2]).translate(None, _NOT_BRACES))
 

@@ -146,6 +146,33 @@ LABELS = st.one_of(
     st.sampled_from(["null", "{}", '{"b":"2","a":"1"}', '{"a":"1","a":"2"}']),
     json_objects(["a", "b"], STRINGS.map(json.dumps), 3),
 )
+OWNERS = st.sampled_from(
+    [
+        "[]",
+        '[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"u-0"}]',
+        '[{"apiVersion":"v1","kind":"Node","name":"n","uid":"u-9","controller":true,"blockOwnerDeletion":true}]',
+        '[{"apiVersion":"v1","kind":"Node","name":"n","uid":"u"},{"apiVersion":"v1","kind":"Pod","name":"p","uid":"v"}]',
+        '[{"kind":"Node","apiVersion":"v1","name":"}],","uid":"u-9"}]',
+    ]
+)
+TEXTS = st.one_of(STRINGS.map(json.dumps), STRINGS.map(lambda text: json.dumps(text, ensure_ascii=False)))
+# In the order of Go's struct, in which the API server writes the metadata of built-in kinds.
+USUAL_MEMBERS = {
+    "name": st.sampled_from(['"web-0"', '"x"', '"é"']),
+    "generateName": st.just('"web-"'),
+    "namespace": st.just('"prod"'),
+    "uid": st.just('"u-1"'),
+    "resourceVersion": st.sampled_from(['"7"', '"8"']),
+    "generation": st.sampled_from(["1", "20"]),
+    "creationTimestamp": st.just('"2026-11-23T21:00:00Z"'),
+    "deletionTimestamp": st.just('"2026-11-23T21:00:00Z"'),
+    "deletionGracePeriodSeconds": st.sampled_from(["0", "30"]),
+    "labels": json_objects(["a", "b", "name"], TEXTS, 3),
+    "annotations": json_objects(["a", "labels", "managedFields"], TEXTS, 3),
+    "ownerReferences": OWNERS,
+    "finalizers": st.sampled_from(['["a/b"]', '["a/b","c/d"]', '["]"]']),
+    "managedFields": MANAGED,
+}
 BAD_FIELDS = st.sampled_from(
     [
         ("name", '""'),
@@ -169,10 +196,21 @@ BAD_FIELDS = st.sampled_from(
 
 
 @st.composite
+def usual_metadata_texts(draw: st.DrawFn) -> str:
+    """Draw metadata in the order and the spelling of the API server's own; now and then one member stands twice."""
+    members = [(key, draw(values)) for key, values in USUAL_MEMBERS.items() if key == "name" or draw(st.booleans())]
+    if rarely(draw, 10):
+        members.insert(draw(st.integers(0, len(members))), draw(st.sampled_from(members)))
+    return "{" + ",".join(f'"{key}":{value}' for key, value in members) + "}"
+
+
+@st.composite
 def metadata_texts(draw: st.DrawFn) -> str:
     """Draw metadata, mostly such as an object needs."""
     if rarely(draw, 25):
         return draw(NESTED)
+    if rarely(draw, 3):
+        return draw(usual_metadata_texts())
     spaced = rarely(draw, 8)
 
     def gap() -> str:
