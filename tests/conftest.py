@@ -33,7 +33,7 @@ hypothesis.settings.register_profile(
 )
 
 
-_REAL = pytest.StashKey[set[str]]()
+_REAL = "real"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,13 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"the installed package was to be tested, and {_home()} is what is imported")
     hypothesis.settings.load_profile("nightly" if config.getoption("--nightly") else "normal")
     install_network_guard()
-    parity_out = config.getoption("--parity-out")
+    parity_out = None if hasattr(config, "workerinput") else config.getoption("--parity-out")
     config.pluginmanager.register(ParityRecorder(pathlib.Path(parity_out) if parity_out else None))
 
 
 @pytest.hookimpl(trylast=True)  # after the folders' own hooks, which mark their tests
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    config.stash[_REAL] = {item.nodeid for item in items if item.get_closest_marker("real") is not None}
+    for item in items:
+        if item.get_closest_marker("real") is not None:
+            item.user_properties.append((_REAL, True))
     if config.getoption("--nightly"):
         return
     skip = pytest.mark.skip(reason="takes long: runs with --nightly")
@@ -71,10 +73,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    real_ones = terminalreporter.config.stash.get(_REAL, set())
-
     def reports(outcome: str) -> list[pytest.TestReport]:
-        return [report for report in terminalreporter.stats.get(outcome, ()) if report.nodeid in real_ones]
+        # Properties come with the report from the process that ran the test; this one has collected nothing.
+        return [report for report in terminalreporter.stats.get(outcome, ()) if (_REAL, True) in report.user_properties]
 
     ran, skipped = reports("passed") + reports("failed"), reports("skipped")
     if ran:

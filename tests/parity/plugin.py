@@ -13,14 +13,20 @@ def add_options(group: pytest.OptionGroup) -> None:
     group.addoption("--parity-out", metavar="FILE", help="write the outcome of every conformance case to FILE")
 
 
+_CASES = "cases"
+_TAKES_LONG = "takes long"
+
+
 class ParityRecorder:
-    """Keeps the outcome of every marked test of one run."""
+    """Keeps the outcome of every marked test of one run.
+
+    What the marks say goes with each test's report, for tests may run in other processes than the one that writes.
+    """
 
     def __init__(self, path: pathlib.Path | None) -> None:
         self._path = path
         self._cases = load_cases()
         self._marks: dict[str, list[tuple[str, str | None]]] = {}
-        self._takes_long: set[str] = set()
         self._results: dict[str, str] = {}
         self._missing: dict[str, str] = {}
 
@@ -35,19 +41,21 @@ class ParityRecorder:
             if unknown:
                 raise pytest.UsageError(f"{item.nodeid}: no such case in cases.tsv: {', '.join(unknown)}")
             if marks:
-                self._marks[item.nodeid] = marks
+                item.user_properties.append((_CASES, marks))
             if item.get_closest_marker("nightly") is not None:
-                self._takes_long.add(item.nodeid)
+                item.user_properties.append((_TAKES_LONG, True))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        test = report.nodeid
-        if test not in self._marks:
+        test, properties = report.nodeid, dict(report.user_properties)
+        marks = properties.get(_CASES)
+        if not isinstance(marks, list):
             return
+        self._marks[test] = marks
         if report.failed:
             self._results[test] = "failed"
         elif report.skipped:
             self._results.setdefault(test, "skipped")
-            if test not in self._takes_long:
+            if _TAKES_LONG not in properties:
                 self._missing[test] = _reason(report)
         elif report.when == "call":
             self._results.setdefault(test, "passed")
@@ -60,7 +68,7 @@ class ParityRecorder:
     def _outcomes(self) -> list[Outcome]:
         return [
             Outcome(case_id, test, result, otherwise, self._missing.get(test))
-            for test, result in self._results.items()
+            for test, result in sorted(self._results.items())
             for case_id, otherwise in self._marks[test]
         ]
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kubeprims.testing.simulator import Report
 
-_REPORTS = pytest.StashKey[list[Report]]()
+_PLAYED = "simulation"
 
 
 @pytest.fixture
-def reports(pytestconfig: pytest.Config) -> list[Report]:
-    """Where a test puts what it has played."""
-    return pytestconfig.stash.setdefault(_REPORTS, [])
+def record_simulation(record_property: Callable[[str, object], None]) -> Callable[[Report], None]:
+    """Called by a test with what it has played."""
+    return lambda report: record_property(_PLAYED, report.to_json())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    played = terminalreporter.config.stash.get(_REPORTS, [])
+    # Properties come from whichever process ran the test.
+    played = [
+        Report.from_json(str(value))
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        for name, value in report.user_properties
+        if name == _PLAYED
+    ]
     for scenario in sorted({report.scenario for report in played}):
         total = sum((report for report in played if report.scenario == scenario), Report())
         terminalreporter.write_line(f"simulation of {scenario}: {total}")

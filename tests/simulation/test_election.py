@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -41,9 +42,11 @@ def check(report: simulator.Report) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("shard", [f"{number}/8" for number in range(1, 9)])
 @case("LE-A1", "LE-A2", "LE-A9", "LE-A10")
-def test_no_two_terms_are_open_and_somebody_leads_once_all_is_well(shard: str, reports: list[simulator.Report]) -> None:
+def test_no_two_terms_are_open_and_somebody_leads_once_all_is_well(
+    shard: str, record_simulation: Callable[[simulator.Report], None]
+) -> None:
     report = simulator.run(ElectionScenario(), seeds_of(shard, SCHEDULES))
-    reports.append(report)
+    record_simulation(report)
     assert report.schedules == SCHEDULES // 8
     check(report)
 
@@ -51,9 +54,9 @@ def test_no_two_terms_are_open_and_somebody_leads_once_all_is_well(shard: str, r
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("shard", [f"{number}/10" for number in range(1, 11)])
-def test_many_more_elections_go_well(shard: str, reports: list[simulator.Report]) -> None:
+def test_many_more_elections_go_well(shard: str, record_simulation: Callable[[simulator.Report], None]) -> None:
     report = simulator.run(ElectionScenario(), seeds_of(shard, NIGHTLY_SCHEDULES, NIGHTLY_FIRST))
-    reports.append(report)
+    record_simulation(report)
     check(report)
 
 
@@ -81,9 +84,11 @@ def test_a_leader_that_is_cut_off_stops_before_the_next_one_starts_ten_thousand_
 
 @pytest.mark.timeout(300)
 @case("LE-A42")
-def test_fifty_candidates_and_a_fault_every_few_seconds_for_ten_minutes(reports: list[simulator.Report]) -> None:
+def test_fifty_candidates_and_a_fault_every_few_seconds_for_ten_minutes(
+    record_simulation: Callable[[simulator.Report], None],
+) -> None:
     report = simulator.run(LongElectionScenario(lasts_s=600.0), range(1))
-    reports.append(report)
+    record_simulation(report)
     assert not report.failures, report.failures[0]
     assert report.faults.total() > 50
 
@@ -91,9 +96,9 @@ def test_fifty_candidates_and_a_fault_every_few_seconds_for_ten_minutes(reports:
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @case("LE-A42")
-def test_fifty_candidates_for_an_hour_twenty_times(reports: list[simulator.Report]) -> None:
+def test_fifty_candidates_for_an_hour_twenty_times(record_simulation: Callable[[simulator.Report], None]) -> None:
     report = simulator.run(LongElectionScenario(), range(LONG_RUNS))
-    reports.append(report)
+    record_simulation(report)
     assert not report.failures, report.failures[0]
     assert report.schedules == LONG_RUNS
 

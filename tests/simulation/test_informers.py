@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -32,11 +32,11 @@ def check(report: simulator.Report) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("shard", [f"{number}/8" for number in range(1, 9)])
 def test_every_schedule_ends_with_cache_and_handlers_as_the_server_is(
-    shard: str, reports: list[simulator.Report]
+    shard: str, record_simulation: Callable[[simulator.Report], None]
 ) -> None:
     """At least 200 changes and 3 faults each: none is missed, nothing spins, nothing grows."""
     report = simulator.run(InformerScenario(), seeds_of(shard, SCHEDULES))
-    reports.append(report)
+    record_simulation(report)
     assert report.schedules == SCHEDULES // 8
     check(report)
 
@@ -44,9 +44,9 @@ def test_every_schedule_ends_with_cache_and_handlers_as_the_server_is(
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("shard", [f"{number}/10" for number in range(1, 11)])
-def test_many_more_schedules_end_well(shard: str, reports: list[simulator.Report]) -> None:
+def test_many_more_schedules_end_well(shard: str, record_simulation: Callable[[simulator.Report], None]) -> None:
     report = simulator.run(InformerScenario(), seeds_of(shard, NIGHTLY_SCHEDULES, NIGHTLY_FIRST))
-    reports.append(report)
+    record_simulation(report)
     check(report)
 
 
