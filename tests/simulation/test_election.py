@@ -39,6 +39,7 @@ def check(report: simulator.Report) -> None:
     assert {kind.value for kind in ElectionFaultKind} <= set(report.faults)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("shard", [f"{number}/8" for number in range(1, 9)])
 @case("LE-A1", "LE-A2", "LE-A9", "LE-A10")
@@ -74,6 +75,7 @@ class Partitions(ElectionScenario):
         return [ElectionStep(rng.uniform(2.0, 4.0), ElectionFault(kind=kind, lasts_s=rng.uniform(4.0, 8.0)))]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(300)
 @case("LE-A8")
 def test_a_leader_that_is_cut_off_stops_before_the_next_one_starts_ten_thousand_times() -> None:
@@ -82,6 +84,7 @@ def test_a_leader_that_is_cut_off_stops_before_the_next_one_starts_ten_thousand_
     assert report.schedules == 10_000
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(300)
 @case("LE-A42")
 def test_fifty_candidates_and_a_fault_every_few_seconds_for_ten_minutes(

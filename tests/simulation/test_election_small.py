@@ -21,6 +21,7 @@ class CountsFromTheAnswer(ElectionMachine):
         return super().on_written(version, token, now)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("candidates", "until_s", "delays", "pauses", "stops", "terms"),

@@ -29,6 +29,7 @@ def check(report: simulator.Report) -> None:
     assert {kind.value for kind in FaultKind} <= set(report.faults)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("shard", [f"{number}/8" for number in range(1, 9)])
 def test_every_schedule_ends_with_cache_and_handlers_as_the_server_is(
