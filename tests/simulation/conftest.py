@@ -20,7 +20,7 @@ def record_simulation(record_property: Callable[[str, object], None]) -> Callabl
 
 @pytest.fixture
 def unmeasured() -> Iterator[None]:
-    """Leave a campaign out of the coverage: it plays the same lines millions of times, three times as long if measured."""
+    """Leave a campaign out of the coverage: it plays the same lines millions of times, in three times the time."""
     measuring = coverage.Coverage.current()
     if measuring is not None:
         measuring.stop()
