@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from types import FunctionType
 from typing import NamedTuple, cast
 
 from kubeprims.errors import InvalidArgument, UnknownIndex
@@ -41,6 +42,12 @@ class OnlyReads:
         """Return the values under which an object is found."""
         return self.function(obj)
 
+    def __eq__(self, other: object) -> bool:
+        return is_same_function(self.function, other.function) if isinstance(other, OnlyReads) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(getattr(self.function, "__code__", self.function))
+
 
 _COMPOSITE_MIN = 2
 
@@ -70,6 +77,27 @@ class IndexEntry(NamedTuple):
     error: str = ""
 
 
+def is_same_function(one: object, other: object) -> bool:
+    """Return whether two functions are known to do the same.
+
+    They are equal, or were made by the same lines of the program with equal values around them: a ``lambda`` is a new
+    function each time it is passed.
+    """
+    if one == other:
+        return True
+    if not isinstance(one, FunctionType) or not isinstance(other, FunctionType) or one.__code__ is not other.__code__:
+        return False
+    try:
+        return _surroundings(one) == _surroundings(other)
+    except ValueError:  # a variable that has no value yet, or values that cannot be compared
+        return False
+
+
+def _surroundings(function: FunctionType) -> tuple[object, ...]:
+    """Return the values that a function depends on besides its arguments and the globals of its module."""
+    return function.__defaults__, function.__kwdefaults__, [cell.cell_contents for cell in function.__closure__ or ()]
+
+
 class Index:
     """The values of one index function, and the keys of each.
 
@@ -84,10 +112,12 @@ class Index:
         "_keys_by_value",
         "_last_error",
         "_values_by_key",
+        "given",
         "only_reads",
     )
 
     def __init__(self, function: IndexFunc) -> None:
+        self.given = function
         self.only_reads = isinstance(function, OnlyReads)
         self._function = function.function if isinstance(function, OnlyReads) else function
         self._keys_by_value: dict[IndexValue, dict[str, None]] = {}
@@ -205,6 +235,18 @@ class Indices:
         """Forget a key in every index; its namespace stays."""
         for index in self._indices.values():
             index.drop(key)
+
+    def unknown(self, functions: Mapping[str, IndexFunc]) -> dict[str, IndexFunc]:
+        """Return the functions that are no index yet.
+
+        Raises:
+            InvalidArgument: A name is taken by another function.
+        """
+        known = {name: self._indices[name].given for name in functions if name in self._indices}
+        for name, given in known.items():
+            if not is_same_function(given, functions[name]):
+                raise InvalidArgument(f"there is an index named {name!r} already, with another function")
+        return {name: function for name, function in functions.items() if name not in known}
 
     def register(self, functions: Mapping[str, IndexFunc]) -> Mapping[str, Index]:
         """Add empty, unpublished indices; all or none.

@@ -60,18 +60,21 @@ class Indexer(Store):
         super().__init__()
         self.add_indexers(indexers or {})
 
-    def add_indexers(self, indexers: Mapping[str, IndexFunc]) -> None:
+    def add_indexers(self, indexers: Mapping[str, IndexFunc], *, may_be_there: bool = False) -> None:
         """Add index functions, and find all that is stored by them once this returns; all or none.
 
         Args:
             indexers: Index functions by name.
+            may_be_there: Leave an index that is there as it is, if it has the same function: an equal one, or one that
+                the same lines of the program made with equal values around them.
 
         Raises:
             InvalidArgument: A name is taken, or a function is not callable.
         """
         with self._lock:
+            wanted = self._indices.unknown(indexers) if may_be_there else indexers
             self._writes += 1  # writes that are being decided must ask these functions, too
-            added = self._indices.register(indexers)
+            added = self._indices.register(wanted)
             records = [*self._records.items()]
         try:
             for key, record in records:

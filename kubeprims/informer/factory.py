@@ -186,12 +186,12 @@ class SharedInformerFactory:
             field_selector: Only objects with such fields, such as ``spec.nodeName=node-7``.
             shard: Only this part of the objects.
             metadata_only: Have the server send the objects' metadata and nothing else, as ``PartialObjectMetadata``.
-            indexers: Index functions by name; those that the informer has already are left as they are.
+            indexers: Index functions by name; what the informer has already is the same function, or an error.
             options: How this one lists, watches, keeps and tells; None is the factory's way.
 
         Raises:
             InvalidArgument: A selector or a namespace is malformed, more than one kind of namespaces is given, or the
-                informer is there with other options.
+                informer is there with other options, or has an index of that name with another function.
             UnknownResource: Discovery knows no such resource.
             TransportError: Discovery was needed, and the server did not answer.
             LifecycleError: The factory is stopped.
@@ -273,8 +273,7 @@ class SharedInformerFactory:
         if entry is not None and not entry.informer.is_stopped:
             if entry.options != options:
                 raise InvalidArgument(_other_options(wanted, entry.options, options))
-            known = entry.informer.indexer.index_names
-            entry.informer.indexer.add_indexers({k: v for k, v in (indexers or {}).items() if k not in known})
+            entry.informer.indexer.add_indexers(indexers or {}, may_be_there=True)
             return entry
         informer = SharedInformer(
             self._lister_watcher(wanted),

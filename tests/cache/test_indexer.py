@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from types import CellType, FunctionType
 
 import pytest
 
 from kubeprims.cache.delta_fifo import Batch, Delta, DeltaFIFO, DeltaType
-from kubeprims.cache.indexer import Indexer, IndexValue, composite_index
+from kubeprims.cache.index import IndexFunc, IndexValue, composite_index, field_index, label_index
+from kubeprims.cache.indexer import Indexer
 from kubeprims.errors import InvalidArgument, UnknownIndex
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.unstructured import Unstructured
@@ -239,3 +242,58 @@ def test_an_unchanged_object_is_not_asked_again() -> None:
     assert all(change.new is change.old for change in indexer.apply(resynced))
     assert asked == ["one", "two"]
     assert index_of(indexer, "name") == {"one": ["one"], "two": ["two"]}
+
+
+def made(values: list[str]) -> IndexFunc:
+    return lambda obj: values
+
+
+def before_its_values() -> IndexFunc:
+    function = made([])
+    assert isinstance(function, FunctionType)
+    return FunctionType(function.__code__, {}, closure=(CellType(),))
+
+
+def by_size(obj: Unstructured, size: int = 1) -> list[str]:
+    return [obj.name[:size]]
+
+
+SAME = {
+    "itself": (by_size, by_size),
+    "the same lines": (made(["a"]), made(["a"])),
+    "fields": (field_index("spec.a"), field_index("spec.a")),
+    "labels": (label_index("a"), label_index("a")),
+    "several": (
+        composite_index(label_index("a"), field_index("spec.a")),
+        composite_index(label_index("a"), field_index("spec.a")),
+    ),
+}
+OTHERS = {
+    "other lines": (lambda obj: ["a"], lambda obj: ["a"]),
+    "other values": (made(["a"]), made(["b"])),
+    "other fields": (field_index("spec.a"), field_index("spec.b")),
+    "a field and a label": (field_index("a"), label_index("a")),
+    "in another order": (
+        composite_index(label_index("a"), label_index("b")),
+        composite_index(label_index("b"), label_index("a")),
+    ),
+    "a value that is not there yet": (before_its_values(), before_its_values()),
+    "no function": (by_size, partial(by_size)),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
+def test_an_index_may_be_there_with_the_same_function(one: IndexFunc, other: IndexFunc) -> None:
+    indexer = Indexer({"a": one})
+    indexer.add_indexers({"a": other, "b": other}, may_be_there=True)
+    assert indexer.index_names == ["namespace", "a", "b"]
+    with pytest.raises(InvalidArgument):
+        indexer.add_indexers({"a": one})
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
+def test_an_index_may_not_be_there_with_another_function(one: IndexFunc, other: IndexFunc) -> None:
+    indexer = Indexer({"a": one})
+    with pytest.raises(InvalidArgument, match="there is an index named 'a' already, with another function"):
+        indexer.add_indexers({"b": other, "a": other}, may_be_there=True)
+    assert indexer.index_names == ["namespace", "a"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kubeprims.backoff import BackoffPolicy
+from kubeprims.cache.index import field_index
 from kubeprims.client.client import Client
 from kubeprims.errors import CacheSyncTimeout, InvalidArgument, LifecycleError, UnknownResource
 from kubeprims.informer.factory import SharedInformerFactory
@@ -295,13 +296,21 @@ def test_a_list_comes_in_pages_and_is_one_list(server: APIServer, client: Client
 
 
 def test_the_same_request_gets_the_same_informer(informers: SharedInformerFactory) -> None:
-    first = informers.informer("v1/pods", label_selector="app=web", indexers={"a": lambda obj: []})
-    again = informers.informer("v1/pods", label_selector="app=web", indexers={"a": lambda obj: [], "b": lambda obj: []})
+    by_name = field_index("metadata.name")
+    first = informers.informer("v1/pods", label_selector="app=web", indexers={"a": by_name})
+    again = informers.informer("v1/pods", label_selector="app=web", indexers={"a": by_name, "b": lambda obj: []})
     other = informers.informer("v1/pods", namespace="default", label_selector="app=web")
     assert first is again is informers.informer("pods", label_selector="app=web")
     assert first is not other
     assert first.indexer.index_names == ["namespace", "a", "b"]
     assert other.name == "v1/pods in default (app=web)"
+
+
+def test_an_index_that_the_informer_has_with_another_function_is_refused(informers: SharedInformerFactory) -> None:
+    informers.informer("v1/pods", indexers={"a": field_index("metadata.name")})
+    with pytest.raises(InvalidArgument, match="there is an index named 'a' already, with another function"):
+        informers.informer("v1/pods", indexers={"a": field_index("metadata.uid"), "b": field_index("metadata.uid")})
+    assert informers.informer("v1/pods").indexer.index_names == ["namespace", "a"]
 
 
 def test_informers_made_after_the_start_need_another_one(server: APIServer, informers: SharedInformerFactory) -> None:
