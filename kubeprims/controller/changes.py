@@ -45,6 +45,8 @@ def set_controller_reference(obj: JSONObject, owner: Unstructured, *, block_owne
 
     Source:
         controller-runtime pkg/controller/controllerutil, ``SetControllerReference``.
+        Differs: an owner that was deleted and made again under its name is another one, whose objects the garbage
+        collector is about to remove; upstream has the new owner take them over.
     """
     if not (owner.api_version and owner.kind and owner.uid):
         raise InvalidArgument(f"the owner {owner.key} must say its apiVersion, kind and uid")

@@ -302,14 +302,17 @@ class RateLimitingQueue(WorkQueue[K]):
         """Count a failure of a key, and add it once the limiter lets it.
 
         Raises:
-            InvalidArgument: The key is None.
+            InvalidArgument: The key is None, or what the limiter answers is no delay.
         """
         if key is None:
             raise InvalidArgument(_NO_KEY)
         with self._lock:
             if not self._machine.is_shut_down:
                 now_s = self._clock.monotonic()
-                self._add_after(key, self._rate_limiter.when(key, now_s=now_s), priority, now_s)
+                delay_s = self._rate_limiter.when(key, now_s=now_s)
+                if not is_delay(delay_s):  # one that is not a number would hold up every delay behind it
+                    raise InvalidArgument(f"{self._rate_limiter!r} answered {delay_s!r}, which is no delay in seconds")
+                self._add_after(key, delay_s, priority, now_s)
 
     def forget(self, key: K) -> None:
         """Forget the failures of a key: it was worked on with success, or is given up."""

@@ -355,3 +355,24 @@ def test_it_says_what_it_holds() -> None:
     clock.advance(2.0)
     assert queue.processing == (("a", 2.0),)
     assert repr(queue) == "<WorkQueue 'web': 1 waiting, 1 delayed>"
+
+
+class SaysAnything(ItemExponentialFailureRateLimiter):
+    def __init__(self, says: float) -> None:
+        super().__init__()
+        self._says = says
+
+    def when(self, key: object, *, now_s: float) -> float:
+        return self._says
+
+
+@pytest.mark.parametrize("says", [math.nan, math.inf, -1.0])
+def test_a_limiter_that_answers_no_delay_is_told_so_and_holds_up_nobody(says: float) -> None:
+    clock = VirtualClock()
+    queue = RateLimitingQueue[str](rate_limiter=SaysAnything(says), clock=clock)
+    with pytest.raises(InvalidArgument, match=r"SaysAnything.* answered .*, which is no delay in seconds"):
+        queue.add_rate_limited("a")
+    queue.add_after("b", 1.0)
+    clock.advance(1.0)
+    assert queue.get() == "b"
+    assert queue.delayed == 0
