@@ -17,6 +17,7 @@ import pytest
 
 from kubeprims.testing import APIServer
 from tests.controller.chaos import moment
+from tests.leaderelection import candidate
 from tests.leaderelection.candidate import CONFIG
 from tests.leaderelection.faulty_proxy import FaultyProxy
 from tests.parity import case
@@ -27,7 +28,6 @@ NIGHTLY_ROUNDS = 200
 CANDIDATES = 3
 SEED = 7
 LEADS_S = 30.0
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 class CandidateProcess:
@@ -84,10 +84,10 @@ class CandidateProcess:
     def _start(self) -> None:
         self._generation += 1
         identity = f"candidate-{self._number}-{self._generation}"
-        command = [sys.executable, "-m", "tests.leaderelection.candidate", str(self._kubeconfig)]
+        command = [sys.executable, candidate.__file__, str(self._kubeconfig)]
         with (self._folder / "errors").open("ab") as errors:
             self._process = subprocess.Popen(
-                [*command, str(self._folder / "led"), identity], cwd=ROOT, stdout=errors, stderr=errors
+                [*command, str(self._folder / "led"), identity], stdout=errors, stderr=errors
             )
 
     def _end(self) -> None:
