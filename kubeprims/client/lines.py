@@ -25,9 +25,7 @@ class LineSplitter:
             return []
         lines: list[bytes] = []
         start = 0
-        while (
-            end := chunk.find(b"\n", start)
-        ) >= 0:  # which is several times as fast as split() is
+        while (end := chunk.find(b"\n", start)) >= 0:  # which is several times as fast as split() is
             lines.append(chunk[start:end])
             start = end + 1
         rest = chunk[start:]

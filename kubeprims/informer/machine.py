@@ -400,7 +400,7 @@ class ReflectorMachine:
 
         Args:
             resource_version: That version.
-            seen: The newest version that was read since the last list by others than the watch; empty: none.
+            seen: The newest version that others than list and watch have read since the list began; empty: none.
         """
         assert self._phase is Phase.PROBING, self._phase
         self._quiet_s = 0.0

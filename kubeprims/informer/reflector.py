@@ -103,6 +103,10 @@ class ReflectorSink(Protocol):
         """Change the local copy by these events, as they came; bookmarks and malformed objects are among them."""
         ...
 
+    def list_begins(self) -> None:
+        """A list, or a watch-list, is about to be asked for."""
+        ...
+
     def distrust_versions(self) -> None:
         """Take nothing for unchanged because of its version, up to the end of the next list: the server went back."""
         ...
@@ -211,8 +215,10 @@ class Reflector:
     def _start_over(self) -> None:
         self.status.state = ReflectorState.LISTING
         self.status.listed = 0
+        self.status.refetched_version = ""
         self._records, self._malformed = [], []
         self._expected.forget()
+        self._sink.list_begins()
 
     def _kept(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
         for item in items:
@@ -293,7 +299,6 @@ class Reflector:
         malformed, self._malformed = self._malformed, []
         self.status.last_error = None  # before anybody hears of the list
         self._sink.replace(records, resource_version, malformed)
-        self.status.refetched_version = ""
         effect = self._machine.on_replaced()
         self.status.resource_version = self._machine.last_resource_version
         return effect

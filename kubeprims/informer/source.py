@@ -49,7 +49,9 @@ class Source:
         self._intake = intake
         self.is_closed = False
         # What a re-fetch has brought is newer than what the watch may still bring of that object: versions by key.
+        # It may be newer than a list under way, too; an older list that began later is of a server that was restored.
         self._ahead: dict[str, str] = {}
+        self._refetched_since: set[str] = set()
         self._trusts_versions = True
 
     def take(self, item: ObjectRecord | MalformedObject) -> ObjectRecord | MalformedObject | None:
@@ -79,16 +81,19 @@ class Source:
         with self._lock:
             if self.is_closed:
                 return
-            self._ahead.clear()
+            self._ahead = {key: version for key, version in self._ahead.items() if key in self._refetched_since}
+            self._keep_ahead_of(resource_version)
             pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
             # What could not be understood is there all the same: its last good state is better than a false delete.
-            kept: list[ObjectRecord] = []
+            kept = set(self._ahead)
             for item in malformed:
-                pipeline.mark(item)
-                last_good = None if item.key is None else self._indexer.record(item.key)
-                if last_good is not None:
-                    kept.append(last_good)
-            self._queue.replace([*records, *kept], resource_version)
+                if item.key not in self._ahead:
+                    pipeline.mark(item)
+                    kept.add(item.key or "")
+            if self._ahead:
+                records = [record for record in records if record[KEY] not in self._ahead]
+            last_good = [record for record in map(self._indexer.record, sorted(kept)) if record is not None]
+            self._queue.replace([*records, *last_good], resource_version)
             if not self._trusts_versions:
                 self._queue_what_differs(records, resource_version)
             pipeline.drain(self._queue, Reason.RELIST if pipeline.has_synced else Reason.INITIAL)
@@ -99,6 +104,11 @@ class Source:
         if pipeline.has_dirty:
             self.on_dirty()
         pipeline.wait_for_room(self)
+
+    def list_begins(self) -> None:
+        """Note that what comes from now on of objects that are asked for again may be newer than the next list."""
+        with self._lock:
+            self._refetched_since.clear()
 
     def distrust_versions(self) -> None:
         """Take nothing for unchanged because of its version, up to the end of the next list.
@@ -143,9 +153,7 @@ class Source:
             counts = self._pipeline.event_counts
             if counts is not None:
                 counts.note(events)
-            if self._ahead:
-                reached = self.resource_version
-                self._ahead = {key: ahead for key, ahead in self._ahead.items() if is_older(reached, ahead)}
+            self._keep_ahead_of(self.resource_version)
         self._pipeline.on_progress()
         if self._pipeline.has_dirty:
             self.on_dirty()
@@ -174,6 +182,7 @@ class Source:
                 return
             pipeline.unmark(key)
             self._ahead[key] = resource_version
+            self._refetched_since.add(key)
             reached = self._indexer.resource_version
             last_known = self._indexer.record(key)
             if record is None:
@@ -201,6 +210,12 @@ class Source:
             pipeline.drain(self._queue, Reason.RELIST)
         self.listed.set()
         pipeline.make_room()
+
+    def _keep_ahead_of(self, reached: str) -> None:
+        """Forget of what was asked for again all that is no newer than a version."""
+        if self._ahead:
+            self._ahead = {key: ahead for key, ahead in self._ahead.items() if is_older(reached, ahead)}
+            self._refetched_since &= self._ahead.keys()
 
     def _is_mine(self, key: str) -> bool:
         return self.namespace is None or key.startswith(f"{self.namespace}/")

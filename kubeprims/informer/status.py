@@ -39,8 +39,8 @@ class ReflectorStatus:
         listed: How many objects the running, or the last, list has brought.
         malformed: How many objects could not be understood.
         refetches: How many objects were asked for one by one, because they could not be understood before.
-        refetched_version: The version of the last answer to that since the last list; empty if there was none. The
-            server has been there, though the watch may not have come so far.
+        refetched_version: The version of the last answer to that since the last list began; empty if there was none.
+            The server has been there, though list and watch may not have come so far.
         resource_version: The version of the local copy.
         next_try_s: The clock when the next try is, while waiting; else None.
         last_contact_s: The clock when the server was last heard of; None if never.

@@ -274,6 +274,62 @@ def test_what_the_watch_brings_late_of_an_object_that_was_asked_for_again_is_lef
     assert rig.news() == ["live a 15->21"]
 
 
+@pytest.mark.parametrize(
+    ("found", "listed", "malformed_there"),
+    [
+        (record("a", 15, "another"), [], []),
+        (record("a", 15), [record("a", 13)], []),
+        (record("a", 15), [], [malformed("a", 13)]),
+        (None, [record("a", 13)], []),
+    ],
+    ids=["it is not there", "it is older", "it cannot be understood", "it is gone"],
+)
+def test_a_list_that_is_older_than_what_was_asked_for_again_leaves_that_as_it_is(
+    found: ObjectRecord | None, listed: list[ObjectRecord], malformed_there: list[MalformedObject]
+) -> None:
+    """The list was under way when the object was asked for again."""
+    rig = Rig()
+    source = synced(rig, record("a", 1), record("b", 2))
+    in_a_watch(source)
+    source.list_begins()
+    source.refetched("a", found, "20")
+    before = rig.cached()
+    rig.news()
+    source.replace([*listed, record("b", 2)], "14", malformed_there)
+    assert (rig.news(), source.dirty(), rig.cached()) == ([], {}, before)
+    assert rig.pipeline.indexer.resource_version == "14"
+    source.apply([event(ADDED if found else DELETED, "a", 15), event(MODIFIED, "b", 16)])
+    assert rig.news() == ["live b 2->16"]
+
+
+def a_newer_list(source: Source) -> None:
+    source.list_begins()
+    refetch(source)
+    source.replace([record("b", 2)], "20")
+
+
+def a_list_that_began_later(source: Source) -> None:
+    """The server was restored from a backup, or answers from a cache that is behind."""
+    refetch(source)
+    source.list_begins()
+    source.replace([record("b", 2)], "14")
+
+
+def refetch(source: Source) -> None:
+    source.refetched("a", record("a", 15), "20")
+
+
+@pytest.mark.parametrize("replaces", [a_newer_list, a_list_that_began_later])
+def test_a_list_takes_the_place_of_what_was_asked_for_again_before(replaces: Callable[[Source], None]) -> None:
+    rig = Rig()
+    source = synced(rig, record("a", 1), record("b", 2))
+    in_a_watch(source)
+    replaces(source)
+    assert rig.cached() == {"b": "2"}
+    source.apply([event(ADDED, "a", 15)])
+    assert rig.cached() == {"a": "15", "b": "2"}
+
+
 def test_the_late_end_of_an_object_in_whose_place_another_one_was_found_is_left_out() -> None:
     """The final state of what could not be understood cannot be understood either."""
     rig = Rig()

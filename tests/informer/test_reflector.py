@@ -160,6 +160,9 @@ class Sink:
     def take(self, item: ObjectRecord | MalformedObject, /) -> ObjectRecord | MalformedObject | None:
         return item if isinstance(item, MalformedObject) else self.indexer.stored(item)
 
+    def list_begins(self) -> None:
+        pass
+
     def distrust_versions(self) -> None:
         self.distrusts = True
 
