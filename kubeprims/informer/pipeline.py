@@ -44,6 +44,7 @@ class Pipeline:
         indexer: The cache.
         lock: Held while something is told; whoever must see cache, handlers and their own state agree takes it.
         event_counts: How many events of each type came; None if nobody wants to know. Written under the lock.
+        marks: How often an object came in a version in which it could not be understood. Written under the lock.
 
     Concurrency:
         Every method may be called from any thread, index functions and handlers included; none but
@@ -86,6 +87,7 @@ class Pipeline:
         self.event_counts = EventCounts() if counts_events else None
         self._room = threading.Condition()
         self._dirty: dict[str, str] = {}
+        self.marks = 0
         self._registrations: tuple[HandlerRegistration, ...] = ()
         self._sources: tuple[Source, ...] = ()
         self._unsynced: set[Source] = set()
@@ -263,6 +265,7 @@ class Pipeline:
     def mark(self, malformed: MalformedObject) -> None:
         """Remember an object that could not be understood, until it can be; called under the lock."""
         if malformed.key is not None and (len(self._dirty) < DIRTY_KEYS_MAX or malformed.key in self._dirty):
+            self.marks += self._dirty.get(malformed.key) != malformed.resource_version
             self._dirty[str(malformed.key)] = malformed.resource_version
 
     def unmark(self, *keys: str) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
-from kubeprims.backoff import Backoff, BackoffPolicy
 from kubeprims.client.options import ListOptions
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import InvalidArgument, KubeprimsError, LifecycleError
+from kubeprims.informer.refetch_schedule import RefetchSchedule
 from kubeprims.informer.reflector import ListerWatcher
 from kubeprims.informer.status import ErrorCallback, ReflectorStatus
 from kubeprims.meta import ObjectKey
@@ -25,13 +25,6 @@ from kubeprims.threads import Cancel
 
 logger = logging.getLogger(__name__)
 
-REFETCH_BACKOFF = BackoffPolicy(base_s=1.0, factor=2.0, cap_s=300.0, jitter=1.0)
-"""The waits before each round; they start over with every object that was not known to be wrong before, but while there
-are more than a round has: then it is no accident, and to ask for each new one at once would be a steady load."""
-
-ROUND_KEYS_MAX = 20
-"""How many objects are asked for in one round."""
-
 
 class RefetchSink(Protocol):
     """Knows which objects could not be understood; the source of a pipeline."""
@@ -40,8 +33,19 @@ class RefetchSink(Protocol):
         """Return their versions by key."""
         ...
 
-    def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str, /) -> None:
-        """Take the state of one of them: malformed if it still cannot be understood, None if it is gone."""
+    @property
+    def marks(self) -> int:
+        """How often an object came in a version in which it could not be understood."""
+        ...
+
+    def refetched(
+        self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str, /
+    ) -> str | None:
+        """Take the state of one of them: malformed if it still cannot be understood, None if it is gone.
+
+        Returns:
+            The version in which it is known now that it cannot be understood; None if there is no such version.
+        """
         ...
 
 
@@ -83,16 +87,24 @@ class Refetcher:
         self._name = name
         self._status = status
         self._clock = clock
-        self._backoff = Backoff(REFETCH_BACKOFF, rng=rng)
+        self._schedule = RefetchSchedule(rng=rng)
         self._spawn = spawn
         self._on_error = on_error
         self._lock = threading.Lock()
         self._runs = False
-        self._waiting: list[str] = []
+        self._nap = Cancel()
+        self._planned_for = 0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something came that the last plan knows nothing of."""
+        return self._sink.marks != self._planned_for
 
     def notice(self, cancel: Cancel) -> None:
-        """Start to ask, unless that is under way; never blocks, and does nothing once ``cancel`` is set."""
+        """Start to ask, or look at what is new; never blocks, and does nothing once ``cancel`` is set."""
         with self._lock:
+            if self._runs and self.has_news:
+                self._nap.set()
             if self._runs or cancel.is_set:
                 return
             self._runs = True
@@ -102,39 +114,37 @@ class Refetcher:
     def run(self, cancel: Cancel) -> None:
         """Ask until nothing is left to ask for, or ``cancel`` is set: the body of a thread."""
         while (delay_s := self._next_delay_s_or_end(cancel)) is not None:
-            if not cancel.wait(delay_s, clock=self._clock):
-                self.ask(cancel)
+            self._nap.wait(delay_s, clock=self._clock)
+            self._nap.close()
+            self.ask(cancel)
 
     def _next_delay_s_or_end(self, cancel: Cancel) -> float | None:
         with self._lock:  # who notices something now waits, and starts another thread if this one ends
             delay_s = None if cancel.is_set else self.next_delay_s()
             self._runs = delay_s is not None
+            self._nap = Cancel(cancel) if self._runs else self._nap
         return delay_s
 
     def next_delay_s(self) -> float | None:
         """Return in how many seconds to ask; None if there is nothing to ask for."""
-        dirty = self._sink.dirty()
-        known = [key for key in self._waiting if key in dirty]
-        fresh = dirty.keys() - set(known)
-        if not dirty or (fresh and len(dirty) <= ROUND_KEYS_MAX):
-            self._backoff.reset()
-        self._waiting = [*known, *sorted(fresh)]
-        return self._backoff.next_delay_s(now_s=self._clock.monotonic()) if dirty else None
+        self._planned_for = self._sink.marks
+        return self._schedule.plan(self._sink.dirty(), now_s=self._clock.monotonic())
 
     def ask(self, cancel: Cancel) -> None:
-        """Ask for some of the objects, those first that were not asked for of late."""
-        for key in self._waiting[:ROUND_KEYS_MAX]:
+        """Ask for the objects whose time has come."""
+        for key in self._schedule.due(now_s=self._clock.monotonic()):
             if cancel.is_set:
                 return
-            self._waiting.append(self._waiting.pop(0))
+            self._schedule.asked(key)
             try:
                 self._refetch(key, cancel)
             except InvalidArgument as error:
                 self._failed(key, error)  # no selector can name it: it waits for an event, or a list
+                self._schedule.answered(key, self._sink.dirty().get(key, ""))
             except KubeprimsError as error:
                 if not cancel.is_set:
                     self._failed(key, error)
-                return  # the server is not well: the next round will do
+                return  # the server is not well: another time will do
 
     def _refetch(self, key: str, cancel: Cancel) -> None:
         self._status.refetches += 1
@@ -145,7 +155,9 @@ class Refetcher:
                 if name is None or name == key:
                     found = item
             resource_version = listed.resource_version
-        self._sink.refetched(key, found, resource_version)
+        version = self._sink.refetched(key, found, resource_version)
+        if version is not None:
+            self._schedule.answered(key, version)
         self._status.refetched_version = resource_version
 
     def _failed(self, key: str, error: KubeprimsError) -> None:

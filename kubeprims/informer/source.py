@@ -163,7 +163,12 @@ class Source:
         """Return the versions, by key, of this source's objects that could not be understood."""
         return {key: version for key, version in self._pipeline.dirty.items() if self._is_mine(key)}
 
-    def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
+    @property
+    def marks(self) -> int:
+        """How often an object came in a version in which it could not be understood."""
+        return self._pipeline.marks
+
+    def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> str | None:
         """Take the state of an object that was asked for again because it could not be understood.
 
         Args:
@@ -175,11 +180,11 @@ class Source:
         with self._lock:
             marked = pipeline.dirty.get(key)
             if self.is_closed or marked is None or is_older(resource_version, marked):
-                return  # the watch has brought something newer meanwhile
+                return None  # the watch has brought something newer meanwhile
             record = None if record is None else self.take(record)
             if isinstance(record, MalformedObject):
                 pipeline.mark(record)
-                return
+                return marked if record.key is None else record.resource_version
             pipeline.unmark(key)
             self._ahead[key] = resource_version
             self._refetched_since.add(key)
@@ -193,6 +198,7 @@ class Source:
             queue.bookmark(reached)  # one object is newer; the others are not
             pipeline.drain(queue, Reason.RELIST, is_final_state_known=record is not None)
         pipeline.wait_for_room(self)
+        return None
 
     @property
     def depth(self) -> int:

@@ -13,7 +13,8 @@ from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.errors import Cancelled, InternalError, KubeprimsError, LifecycleError
 from kubeprims.informer.factory import SharedInformerFactory
 from kubeprims.informer.options import InformerOptions
-from kubeprims.informer.refetch import ROUND_KEYS_MAX, Refetcher
+from kubeprims.informer.refetch import Refetcher
+from kubeprims.informer.refetch_schedule import ROUND_KEYS_MAX
 from kubeprims.informer.reflector import ListedObjects, WatchedEvents
 from kubeprims.informer.status import ReflectorStatus
 from kubeprims.meta import JSONObject, ObjectKey
@@ -79,18 +80,22 @@ def _opened(listed: Listed) -> Iterator[Listed]:
 class Sink:
     def __init__(self, *keys: str) -> None:
         self._dirty = dict.fromkeys(keys, "5")
+        self.marks = len(keys)
         self.told: list[tuple[str, ObjectRecord | MalformedObject | None, str]] = []
 
     def dirty(self) -> dict[str, str]:
         return dict(self._dirty)
 
-    def mark(self, key: str) -> None:
-        self._dirty[key] = "6"
+    def mark(self, key: str, version: str = "6") -> None:
+        self._dirty[key] = version
+        self.marks += 1
 
-    def refetched(self, key: str, found: ObjectRecord | MalformedObject | None, resource_version: str, /) -> None:
+    def refetched(self, key: str, found: ObjectRecord | MalformedObject | None, resource_version: str, /) -> str | None:
         self.told.append((key, found, resource_version))
-        if not isinstance(found, MalformedObject):
-            self._dirty.pop(key, None)
+        if isinstance(found, MalformedObject):
+            return self._dirty[key]
+        self._dirty.pop(key, None)
+        return None
 
 
 class NoJitter:
@@ -140,13 +145,55 @@ def test_an_object_is_asked_for_by_its_name_and_handed_on() -> None:
     assert rig.round() is None
 
 
-def test_the_waits_grow_to_a_bound_and_start_over_with_another_object() -> None:
+def test_the_waits_grow_to_a_bound_and_keep_nothing_waiting_that_is_new() -> None:
     rig = Rig("prod/web")
     rig.server.objects["prod/web"] = malformed("prod/web")
     assert [rig.round() for _ in range(11)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0]
+    del rig.server.asked[:]
     rig.sink.mark("prod/db")
     assert rig.round() == 1.0
-    assert rig.round() == 2.0
+    assert rig.server.asked == ["metadata.name=db,metadata.namespace=prod"]
+    assert rig.round() == 299.0
+    assert rig.server.asked[1:] == ["metadata.name=web,metadata.namespace=prod"]
+
+
+def test_an_object_that_comes_in_another_version_is_new() -> None:
+    rig = Rig("prod/web")
+    rig.server.objects["prod/web"] = malformed("prod/web")
+    for _ in range(9):
+        rig.round()
+    for version in ("17", "18"):
+        rig.sink.mark("prod/web", version)
+        assert rig.round() == 1.0
+    assert rig.round() == 300.0
+
+
+def test_news_that_get_no_answer_wait_longer_each_time_and_not_at_all_for_what_comes_then() -> None:
+    rig = Rig("prod/web")
+    rig.server.error = InternalError("no", code=500)
+    assert [rig.round() for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
+    rig.sink.mark("prod/db")
+    assert rig.round() == 1.0
+
+
+def test_what_is_noticed_while_a_round_is_waited_for_is_asked_for_soon() -> None:
+    rig = Rig("prod/web")
+    rig.server.objects["prod/web"] = malformed("prod/web")
+    for _ in range(9):
+        rig.round()
+    rig.server.asked.clear()
+    rig.refetcher.notice(rig.cancel)
+    assert rig.clock.wait_for_waiters()
+    rig.refetcher.notice(rig.cancel)  # nothing is new
+    rig.sink.mark("prod/db")
+    rig.refetcher.notice(rig.cancel)
+    eventually(lambda: not rig.refetcher.has_news, TIMEOUT_S, "a new plan")
+    assert rig.clock.wait_for_waiters()
+    rig.clock.advance(1.0)
+    eventually(lambda: rig.server.asked == ["metadata.name=db,metadata.namespace=prod"], TIMEOUT_S, "it is asked for")
+    assert rig.spawned == 1
+    rig.cancel.set()
+    assert rig.threads.join(Deadline.after(TIMEOUT_S)) == ()
 
 
 def test_a_transform_that_fails_on_everything_is_no_steady_load_however_much_is_made_anew() -> None:
@@ -155,7 +202,7 @@ def test_a_transform_that_fails_on_everything_is_no_steady_load_however_much_is_
     for number in range(6):
         rig.sink.mark(f"prod/{ROUND_KEYS_MAX + 1 + number}")
         delays.append(rig.round())
-    assert delays == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+    assert delays == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
     rig.server.objects.clear()
     while rig.round() is not None:
         pass
@@ -176,7 +223,7 @@ def test_a_server_that_is_not_well_is_asked_once_a_round() -> None:
 def test_nothing_is_asked_for_or_reported_once_it_is_cancelled() -> None:
     rig = Rig("prod/a", "prod/b")
     rig.server.error = Cancelled("stopped")
-    rig.refetcher.next_delay_s()
+    rig.clock.advance(rig.refetcher.next_delay_s() or 0.0)
     rig.server.before = rig.cancel.set
     rig.refetcher.ask(rig.cancel)
     rig.refetcher.ask(rig.cancel)

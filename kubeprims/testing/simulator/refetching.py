@@ -88,20 +88,28 @@ class RefetchTurns:
         self._cancel = cancel
         self._rng = rng
         self._runs = False
+        self._naps: object | None = None
 
     def notice(self) -> None:
-        """Begin, unless that is under way: what is called when an object has arrived damaged."""
+        """Begin, or look at what is new: what is called when an object has arrived damaged."""
         if not self._runs:
             self._runs = True
+            self._world.after(0.0, self._plan)
+        elif self._naps is not None and self._refetcher.has_news:
+            self._naps = None
             self._world.after(0.0, self._plan)
 
     def _plan(self) -> None:
         delay_s = self._refetcher.next_delay_s()
         self._runs = delay_s is not None
         if delay_s is not None:
-            self._world.after(delay_s, self._ask)
+            nap = self._naps = object()
+            self._world.after(delay_s, lambda: self._ask(nap))
 
-    def _ask(self) -> None:
+    def _ask(self, nap: object) -> None:
+        if nap is not self._naps:
+            return  # something was noticed since, and planned for
+        self._naps = None
         self._lists.capture()
         self._lists.fails = not self._rng.randrange(4)
         self._world.after(self._rng.choice(DELAYS_S), self._answer)
