@@ -310,7 +310,7 @@ class RateLimitingQueue(WorkQueue[K]):
             if not self._machine.is_shut_down:
                 now_s = self._clock.monotonic()
                 delay_s = self._rate_limiter.when(key, now_s=now_s)
-                if not is_delay(delay_s):  # one that is not a number would hold up every delay behind it
+                if not 0.0 <= delay_s < math.inf:  # NaN is not, and would hold up every delay behind it
                     raise InvalidArgument(f"{self._rate_limiter!r} answered {delay_s!r}, which is no delay in seconds")
                 self._add_after(key, delay_s, priority, now_s)
 
