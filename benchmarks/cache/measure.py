@@ -19,6 +19,7 @@ from benchmarks.codecs.pods import event_line, pods
 from kubeprims.cache import DeltaFIFO, Indexer, field_index, label_index
 from kubeprims.informer.options import InformerOptions
 from kubeprims.objects.codec import Codec, StdlibCodec, default_codec
+from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.msgspec_codec import MsgspecCodec
 from kubeprims.objects.record import RAW, ObjectRecord
 from kubeprims.objects.storage import CompactStorage
@@ -152,8 +153,9 @@ def measure_memory(name: str) -> None:
     indexer = Indexer()
     for record in pod_records(PODS, codec):
         item = intake(record)
-        assert isinstance(item, tuple)
-        indexer.put(item)  # type: ignore[arg-type]
+        assert item is not None
+        assert not isinstance(item, MalformedObject)
+        indexer.put(item)
     gc.collect()
     gc.collect()
     row(f"{name}: resident memory of a cached pod", (resident_kib() - before_kib) * 1024 / PODS, "bytes")
