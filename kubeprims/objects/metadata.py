@@ -91,12 +91,12 @@ def quick_header(text: str, pos: int) -> tuple[Header, int, Span | None] | None:
                 end, cut = close + 1, (usual.start(6) - len(_MARK) + 1, close)
         if cut is not None or managed_fields is None:
             key = f"{namespace}/{name}" if namespace else name
-            return (key, uid or "", resource_version or "", _read_labels(labels) if labels else ()), end, cut
+            read = _read_shared_labels if labels and len(labels) <= _SHARED_LABELS_CHARS_MAX else _read_labels
+            return (key, uid or "", resource_version or "", read(labels) if labels else ()), end, cut
     metadata = quick_metadata(text, pos, count_quotes=False)
     return None if metadata is None else (read_header(metadata.values), metadata.end, metadata.cut)
 
 
-@functools.lru_cache(maxsize=4096)  # of a few hundred bytes each; objects share their labels, and so do their versions
 def _read_labels(text: str) -> tuple[str, ...]:
     """Return the labels of an object as a record keeps them.
 
@@ -104,6 +104,12 @@ def _read_labels(text: str) -> tuple[str, ...]:
         ValueError: The text is not JSON.
     """
     return flat_labels(cast("dict[str, str]", _decode_whole(text)))  # the pattern lets nothing but strings through
+
+
+# Objects share their labels, and so do their versions.
+_read_shared_labels = functools.lru_cache(maxsize=4096)(_read_labels)
+# Together with the bound on their number, of characters: a few megabytes, whatever a server sends.
+_SHARED_LABELS_CHARS_MAX = 1024
 
 
 def quick_metadata(text: str, pos: int, *, count_quotes: bool = True) -> QuickMetadata | None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from kubeprims.errors import DecodeError
+from kubeprims.objects import metadata
 from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.msgspec_codec import MsgspecCodec
@@ -74,6 +75,20 @@ def test_managed_fields_are_kept_if_that_is_asked_for(codec: Codec) -> None:
         record = codec.split_event(line(obj)).record
         assert record is not None
         assert record[4] == obj.encode()
+
+
+def test_labels_of_any_length_are_read_and_only_short_ones_are_held_for_others() -> None:
+    metadata._read_shared_labels.cache_clear()
+    long = {f"long-{number}": "x" * 60 for number in range(50)}
+    for labels, held in ((long, 0), ({"short": "held for others"}, 1)):
+        record = (
+            StdlibCodec()
+            .split_event(line(json.dumps({"metadata": {"name": "a", "labels": labels}}, separators=(",", ":"))))
+            .record
+        )
+        assert record is not None
+        assert dict(zip(record[3][::2], record[3][1::2], strict=True)) == labels
+        assert metadata._read_shared_labels.cache_info().currsize == held
 
 
 @every_codec
