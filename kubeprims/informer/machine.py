@@ -12,7 +12,8 @@ The driver's duties, in this order, until it is told to stop:
 2. ``WatchList``: open the watch-list and gather its objects beside the local copy. Its end marker is
    :meth:`on_initial_events_end`; any other end, the deadline and silence included, is :meth:`on_watch_list_ended`.
 3. ``ListPage``: fetch that page, keep its items beside those of the pages before (``first=True``: let go of those
-   first), then report :meth:`on_page`, or :meth:`on_list_failed`.
+   first), then report :meth:`on_page`, or :meth:`on_list_failed`. Where one of these two effects has a version, and the
+   local copy an object that was read by itself at a newer one, that is the version to send.
 4. ``Replace``: replace the local copy by the objects kept, then report :meth:`on_replaced`.
 5. ``Watch``: open the watch; ``Follow``: go on with the open watch-list as with a watch. Store each batch of events
    *before* it reports :meth:`on_events`, so that the version never runs ahead of the copy. Report the end by
@@ -97,7 +98,7 @@ from kubeprims.informer.failures import (
 )
 from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.paging import Paging
-from kubeprims.meta import compare_resource_versions
+from kubeprims.informer.versions import is_older, newest
 
 VERY_SHORT_WATCH_S = 1.0
 """A watch that ends before this without an event was none: k/k#104171 answers so to a version that it has not."""
@@ -404,10 +405,8 @@ class ReflectorMachine:
         """
         assert self._phase is Phase.PROBING, self._phase
         self._quiet_s = 0.0
-        order = compare_resource_versions(self.last_resource_version, seen)
-        known = seen if order is not None and order < 0 else self.last_resource_version
-        order = compare_resource_versions(resource_version, known)
-        if order is not None and order < 0:
+        known = newest([self.last_resource_version, seen])
+        if is_older(resource_version, known):
             error = ResourceVersionRewound(known=known, found=resource_version)
             self._version_unavailable = True
             return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)

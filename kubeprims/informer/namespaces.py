@@ -14,8 +14,8 @@ from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.feed import FeedParts, ReflectorFeed
 from kubeprims.informer.progress import Progress
 from kubeprims.informer.reflector import ListerWatcher
-from kubeprims.informer.source import oldest
 from kubeprims.informer.status import ReflectorState, ReflectorStatus
+from kubeprims.informer.versions import oldest
 from kubeprims.threads import Cancel
 
 logger = logging.getLogger(__name__)

@@ -28,8 +28,9 @@ from kubeprims.informer.event_counts import EventCounts
 from kubeprims.informer.handlers import Reason
 from kubeprims.informer.known import KnownInNamespace
 from kubeprims.informer.options import QUEUES, MakeQueue
-from kubeprims.informer.source import Intake, Source, is_older, oldest
+from kubeprims.informer.source import Intake, Source
 from kubeprims.informer.telling import is_alive, worth_telling
+from kubeprims.informer.versions import is_older, oldest
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import KEY
 

@@ -22,6 +22,7 @@ from kubeprims.informer.initial_events import InitialEvents
 from kubeprims.informer.learnt import ResourceMemory
 from kubeprims.informer.machine import ReflectorMachine, ReflectorOptions
 from kubeprims.informer.status import ErrorCallback, ReflectorState, ReflectorStatus
+from kubeprims.informer.versions import newest
 from kubeprims.meta import GroupVersionKind
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import ObjectRecord
@@ -103,8 +104,12 @@ class ReflectorSink(Protocol):
         """Change the local copy by these events, as they came; bookmarks and malformed objects are among them."""
         ...
 
-    def list_begins(self) -> None:
-        """A list, or a watch-list, is about to be asked for."""
+    def list_begins(self) -> str:
+        """A list, or a watch-list, is about to be asked for.
+
+        Returns:
+            The newest version in which the local copy has an object, where that is newer than the copy; else empty.
+        """
         ...
 
     def distrust_versions(self) -> None:
@@ -193,12 +198,11 @@ class Reflector:
     # -- getting everything -----------------------------------------------------------------------------------------
 
     def _list_page(self, page: ListPage, cancel: Cancel) -> Effect:
+        version = page.resource_version
         if page.first:
             self.status.lists += 1
-            self._start_over()
-        options = ListOptions(
-            resource_version=page.resource_version, limit=page.limit, continue_token=page.continue_token
-        )
+            version = self._start_over(version)
+        options = ListOptions(resource_version=version, limit=page.limit, continue_token=page.continue_token)
         was_answered = False
         try:
             with self._lister_watcher.list(options, cancel=cancel) as listed:
@@ -212,13 +216,15 @@ class Reflector:
         self._heard()
         return self._machine.on_page(resource_version=resource_version, continue_token=continue_token)
 
-    def _start_over(self) -> None:
+    def _start_over(self, resource_version: str | None) -> str | None:
+        """Forget what was gathered; return the version to be no older than: this one, or what the sink has already."""
         self.status.state = ReflectorState.LISTING
         self.status.listed = 0
         self.status.refetched_version = ""
         self._records, self._malformed = [], []
         self._expected.forget()
-        self._sink.list_begins()
+        seen = self._sink.list_begins()
+        return None if resource_version is None else newest([resource_version, seen])
 
     def _kept(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
         for item in items:
@@ -242,10 +248,8 @@ class Reflector:
 
     def _watch_list(self, effect: WatchList, cancel: Cancel) -> Effect:
         self.status.watch_lists += 1
-        self._start_over()
-        options = WatchOptions(
-            resource_version=effect.resource_version, send_initial_events=True, timeout_s=effect.timeout_s
-        )
+        version = self._start_over(effect.resource_version)
+        options = WatchOptions(resource_version=version, send_initial_events=True, timeout_s=effect.timeout_s)
         gathered = InitialEvents(self._keep)
         error, lasted_s = self._open_watch(
             options, cancel, lambda watched: self._read_watch_list(watched, gathered, effect)

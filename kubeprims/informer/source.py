@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kubeprims.cache.delta_fifo import DeltaQueue
 from kubeprims.informer.handlers import Reason
-from kubeprims.meta import compare_resource_versions
+from kubeprims.informer.versions import is_older, newest
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.record import KEY, RESOURCE_VERSION, ObjectRecord, raw_of
 from kubeprims.threads import Latch
@@ -49,7 +49,8 @@ class Source:
         self._intake = intake
         self.is_closed = False
         # What a re-fetch has brought is newer than what the watch may still bring of that object: versions by key.
-        # It may be newer than a list under way, too; an older list that began later is of a server that was restored.
+        # It may be newer than a list under way, too. Lists that begin later are asked to be no older: one that is all
+        # the same is of a server that was restored.
         self._ahead: dict[str, str] = {}
         self._refetched_since: set[str] = set()
         self._trusts_versions = True
@@ -105,10 +106,15 @@ class Source:
             self.on_dirty()
         pipeline.wait_for_room(self)
 
-    def list_begins(self) -> None:
-        """Note that what comes from now on of objects that are asked for again may be newer than the next list."""
+    def list_begins(self) -> str:
+        """Note that what comes from now on of objects that are asked for again may be newer than the next list.
+
+        Returns:
+            The version that the list must be no older than, to have what was asked for again before; empty: any.
+        """
         with self._lock:
             self._refetched_since.clear()
+            return newest(self._ahead.values())
 
     def distrust_versions(self) -> None:
         """Take nothing for unchanged because of its version, up to the end of the next list.
@@ -269,19 +275,3 @@ class Source:
             self._queue.delete(last_known)
         self._queue.bookmark(malformed.resource_version)
         self._pipeline.drain(self._queue, Reason.LIVE, is_final_state_known=False)
-
-
-def is_older(version: str, other: str) -> bool:
-    """Return whether a version is known to be older than another."""
-    order = compare_resource_versions(version, other)
-    return order is not None and order < 0
-
-
-def oldest(versions: Iterable[str]) -> str:
-    """Return the oldest of some versions; an empty one, which is older than all, and for none of them."""
-    oldest: str | None = None
-    for version in versions:
-        order = None if oldest is None else compare_resource_versions(version, oldest)
-        if oldest is None or not version or (oldest and order is not None and order < 0):
-            oldest = version
-    return oldest or ""

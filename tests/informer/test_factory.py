@@ -309,6 +309,9 @@ def test_a_custom_resource_that_comes_and_goes_is_followed(
                 TIMEOUT_S,
                 f"{made['metadata']} is in the cache",
             )
+            # Wait for the watch: what a list brought would stay if the resource were gone before there is one.
+            changed = server.update("example.com/v1/widgets", {**made, "spec": {"size": 1}}, namespace="default")
+            widgets.wait_for_resource_version(changed["metadata"]["resourceVersion"], TIMEOUT_S)
             server.delete(DEFINITIONS, "widgets.example.com")
             eventually(lambda: isinstance(widgets.last_error, NotFound), TIMEOUT_S, "the resource is gone")
             assert widgets.indexer.list() == []

@@ -21,6 +21,7 @@ from kubeprims.errors import (
     Forbidden,
     KubeprimsError,
     ResourceExpired,
+    ServerTimeout,
     TooManyRequests,
 )
 from kubeprims.informer.machine import ReflectorOptions
@@ -156,12 +157,13 @@ class Sink:
         self.versions_seen: list[str] = []
         self.reflector: Reflector | None = None
         self.distrusts = False
+        self.seen = ""
 
     def take(self, item: ObjectRecord | MalformedObject, /) -> ObjectRecord | MalformedObject | None:
         return item if isinstance(item, MalformedObject) else self.indexer.stored(item)
 
-    def list_begins(self) -> None:
-        pass
+    def list_begins(self) -> str:
+        return self.seen
 
     def distrust_versions(self) -> None:
         self.distrusts = True
@@ -242,6 +244,25 @@ def test_a_relist_keeps_the_bytes_of_what_did_not_change() -> None:
     assert again["same"][RAW] is first[0][RAW]
     assert again["changed"][RAW] == b'{"new":1}'
     assert played.sink.state() == {"same": "1", "changed": "3"}
+
+
+class Seeing(Script):
+    """Others read an object by itself, at some version, while the reflector waits."""
+
+    def while_waiting(self) -> None:
+        self.sink.seen = "9"
+
+
+TOO_NEW = ServerTimeout("Too large resource version: 9, current: 8", code=504, reason="Timeout")
+
+
+def test_a_list_is_asked_to_be_no_older_than_what_the_copy_has_of_any_object() -> None:
+    """A replica that lags would take back what others have read of a newer one."""
+    watch = Events(error=EXPIRED)
+    played = Played(Seeing(Page(version="5"), watch, Page(version="10"), Events(lasts_s=300.0)))
+    assert played.script.questions[:4] == ["list 0", "watch 5", "list 9", "watch 10"]
+    played = Played(Seeing(Page(version="5"), watch, TOO_NEW, Page(version="3"), Events(lasts_s=300.0)))
+    assert played.script.questions[:5] == ["list 0", "watch 5", "list 9", "list None", "watch 3"]
 
 
 class TrackedRecord(tuple):  # type: ignore[type-arg]

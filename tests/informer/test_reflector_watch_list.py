@@ -19,7 +19,7 @@ from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.msgspec_codec import MsgspecCodec
 from kubeprims.objects.record import KEY, ObjectRecord
-from tests.informer.test_reflector import EXPIRED, Events, Page, Played, Script, event, record
+from tests.informer.test_reflector import EXPIRED, Events, Page, Played, Script, Seeing, event, record
 from tests.parity import case
 
 ADDED, MODIFIED, DELETED = WatchEventType.ADDED, WatchEventType.MODIFIED, WatchEventType.DELETED
@@ -371,3 +371,9 @@ def test_a_reflector_that_follows_its_watch_list_is_watching() -> None:
     script = Script(Observed([bookmark(5, ends=True)]))
     Played(script, ReflectorOptions())
     assert states == [ReflectorState.LISTING, ReflectorState.WATCHING]
+
+
+def test_a_watch_list_is_asked_to_be_no_older_than_what_the_copy_has_of_any_object() -> None:
+    watch = Events([bookmark(5, ends=True)], error=EXPIRED)
+    played = Played(Seeing(watch, Events([bookmark(10, ends=True)], lasts_s=300.0)), ReflectorOptions())
+    assert played.script.questions[:2] == ["watch-list None", "watch-list 9"]
