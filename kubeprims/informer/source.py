@@ -270,8 +270,7 @@ class Source:
         self._pipeline.drain(self._queue, Reason.LIVE)  # it may have come a moment ago
         self._pipeline.unmark(malformed.key)
         last_known = self._indexer.record(malformed.key)
-        # What is known may be another object, which was found in its place when it was asked for again.
-        if last_known is not None and not is_older(malformed.resource_version, last_known[RESOURCE_VERSION]):
+        if last_known is not None:
             self._queue.delete(last_known)
         self._queue.bookmark(malformed.resource_version)
         self._pipeline.drain(self._queue, Reason.LIVE, is_final_state_known=False)

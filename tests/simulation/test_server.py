@@ -120,6 +120,9 @@ def test_a_backup_takes_versions_and_objects_back_and_stays_behind_them() -> Non
     server.restore()
     assert keys(server.page(None, None, "")) == ["ns/a"]
     assert server.has_ended("ns/b", lost)
+    server.put("ns/b", group="red")
+    assert server.has_ended("ns/b", server.objects["ns/b"][UID]), "its lost changes may come late, and say so"
+    assert not server.has_ended("ns/a", server.objects["ns/a"][UID])
     for _ in range(300):
         server.put("ns/c", group="red")
     assert server.version < newest

@@ -75,6 +75,7 @@ class ModelServer:
         self._snapshots: dict[int, list[ObjectRecord]] = {}
         self._states: dict[str, set[ObjectRecord]] = {}
         self._ended: set[tuple[str, str]] = set()
+        self._undone: set[str] = set()
 
     # -- changes ----------------------------------------------------------------------------------------------------
 
@@ -124,6 +125,7 @@ class ModelServer:
         kept = {(key, record[UID]) for key, record in self._backup.objects.items()}
         self._ended.update({(key, record[UID]) for key, record in self.objects.items()} - kept)
         self.version = self._backup.version
+        self._undone.update(happening.record[KEY] for happening in self.history if happening.version > self.version)
         self.objects = dict(self._backup.objects)
         self.unreadable = set(self._backup.unreadable)
         self.changes += 1
@@ -143,8 +145,12 @@ class ModelServer:
         return record in self._states.get(record[KEY], ())
 
     def has_ended(self, key: str, uid: str) -> bool:
-        """Return whether an object was ever deleted, or lost with what a backup does not hold."""
-        return (key, uid) in self._ended
+        """Return whether an object was ever deleted, or lost with what a backup does not hold, or may well seem so.
+
+        What happened to its key, and was undone by a restore, may still be on its way, after an answer of the server
+        that was restored: then each of the two follows from its version, and the object is another in each.
+        """
+        return (key, uid) in self._ended or key in self._undone
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
