@@ -33,6 +33,9 @@ BUDGET_RESET_S = 60.0
 
 _TOO_LARGE = "ResourceVersionTooLarge"
 _TOO_LARGE_TEXT = "Too large resource version"
+_FUTURE_REVISION_TEXT = "required revision is a future revision"
+"""What etcd says of a page at an exact version. kube-apiserver handed it on as an internal error until it learnt to say
+that the version is too large (pkg/storage/etcd3/store.go, listReadError)."""
 _CORRUPT_OBJECT = "StorageReadError"
 
 
@@ -89,6 +92,7 @@ def is_version_unavailable(error: KubeprimsError | None) -> bool:
     return isinstance(error, StatusError) and (
         any(cause.reason == _TOO_LARGE or _TOO_LARGE_TEXT in cause.message for cause in error.causes)
         or _TOO_LARGE_TEXT in error.message
+        or _FUTURE_REVISION_TEXT in error.message
     )
 
 

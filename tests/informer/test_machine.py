@@ -135,6 +135,7 @@ def test_a_page_that_expires_once_more_ends_the_try() -> None:
         ServerTimeout("timeout", code=504, causes=[StatusCause("", "ResourceVersionTooLarge", "")]),
         ServerTimeout("timeout", code=504, causes=[StatusCause("", "", "Too large resource version")]),
         ServerTimeout("Too large resource version: 20, current: 10", code=504, reason="Timeout"),
+        InternalError("etcdserver: mvcc: required revision is a future revision", code=500, reason="InternalError"),
     ],
 )
 def test_a_version_that_is_too_large_is_given_up_for_one_list(error: KubeprimsError) -> None:
