@@ -13,7 +13,8 @@ The driver's duties, in this order, until it is told to stop:
    :meth:`on_initial_events_end`; any other end, the deadline and silence included, is :meth:`on_watch_list_ended`.
 3. ``ListPage``: fetch that page, keep its items beside those of the pages before (``first=True``: let go of those
    first), then report :meth:`on_page`, or :meth:`on_list_failed`. Where one of these two effects has a version, and the
-   local copy an object that was read by itself at a newer one, that is the version to send.
+   local copy an object that was read by itself at a newer one, that is the version to send. Of either, take nothing
+   for unchanged by its version while :attr:`ReflectorMachine.may_be_rewound`.
 4. ``Replace``: replace the local copy by the objects kept, then report :meth:`on_replaced`.
 5. ``Watch``: open the watch; ``Follow``: go on with the open watch-list as with a watch. Store each batch of events
    *before* it reports :meth:`on_events`, so that the version never runs ahead of the copy. Report the end by
@@ -185,6 +186,8 @@ class ReflectorMachine:
     Attributes:
         last_resource_version: The version of the local copy; empty before the first list is in it.
         memory: What was learnt of the resource.
+        may_be_rewound: Whether the next list may be of a server that was restored from a backup: it knows nothing of
+            the last version.
         restarts: How often lists and watches were begun anew, by cause.
 
     Concurrency:
@@ -194,6 +197,7 @@ class ReflectorMachine:
     def __init__(self, options: ReflectorOptions, *, rng: Rng, memory: ResourceMemory | None = None) -> None:
         self.last_resource_version = ""
         self.memory = memory or ResourceMemory()
+        self.may_be_rewound = False
         self.restarts: Counter[RestartCause] = Counter()
         self._options = options
         self._rng = rng
@@ -262,7 +266,7 @@ class ReflectorMachine:
         assert self._phase is Phase.STREAMING, self._phase
         if is_version_unavailable(error) and self._version_sent is not None:
             self.restarts[cause_of(error)] += 1
-            self._version_unavailable = True
+            self._give_up_version(error)
             return self._watch_list()
         if is_watch_list_refused(error):
             self.restarts[cause_of(error)] += 1
@@ -312,7 +316,7 @@ class ReflectorMachine:
             return self._list_from(ListPage(self._version_sent, None))
         if is_version_unavailable(error) and not self._version_unavailable:
             # client-go reflector.go list(): only a failed list gives up the last seen version.
-            self._version_unavailable = True
+            self._give_up_version(error)
             return self._list()
         if was_answered:
             self._paging.broke_off(error)
@@ -324,7 +328,7 @@ class ReflectorMachine:
         """The local copy is that list now."""
         assert self._phase is Phase.REPLACING, self._phase
         self.last_resource_version = self._listed_version
-        self._version_unavailable = False
+        self._version_unavailable = self.may_be_rewound = False
         self._must_probe = False
         self._incomplete = 0
         self._empty_watches = 0
@@ -408,7 +412,7 @@ class ReflectorMachine:
         known = newest([self.last_resource_version, seen])
         if is_older(resource_version, known):
             error = ResourceVersionRewound(known=known, found=resource_version)
-            self._version_unavailable = True
+            self._give_up_version(error)
             return self._sleep(error, Phase.SLEEPING_BEFORE_LIST)
         return self._watch()
 
@@ -474,6 +478,10 @@ class ReflectorMachine:
         timeout_min_s = max(WATCH_TIMEOUT_MIN_S, self._options.watch_timeout_min_s)
         self._timeout_s = float(int(timeout_min_s * (1.0 + self._rng.random())))
         return self._timeout_s
+
+    def _give_up_version(self, error: KubeprimsError | None) -> None:
+        self._version_unavailable = True
+        self.may_be_rewound |= not isinstance(error, ResourceExpired)  # who has let go of a version has been past it
 
     @property
     def _has_version(self) -> bool:

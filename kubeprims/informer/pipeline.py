@@ -31,11 +31,7 @@ from kubeprims.informer.options import QUEUES, MakeQueue
 from kubeprims.informer.source import Intake, Source
 from kubeprims.informer.telling import is_alive, worth_telling
 from kubeprims.informer.versions import is_older, oldest
-from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import KEY
-
-DIRTY_KEYS_MAX = 10_000
-"""How many objects that could not be understood are remembered; the next list counts the others again."""
 
 
 class Pipeline:
@@ -45,7 +41,6 @@ class Pipeline:
         indexer: The cache.
         lock: Held while something is told; whoever must see cache, handlers and their own state agree takes it.
         event_counts: How many events of each type came; None if nobody wants to know. Written under the lock.
-        marks: How often an object came in a version in which it could not be understood. Written under the lock.
 
     Concurrency:
         Every method may be called from any thread, index functions and handlers included; none but
@@ -87,8 +82,6 @@ class Pipeline:
         self._clock = clock
         self.event_counts = EventCounts() if counts_events else None
         self._room = threading.Condition()
-        self._dirty: dict[str, str] = {}
-        self.marks = 0
         self._registrations: tuple[HandlerRegistration, ...] = ()
         self._sources: tuple[Source, ...] = ()
         self._unsynced: set[Source] = set()
@@ -110,18 +103,12 @@ class Pipeline:
 
         The cache has their last good state, or nothing.
         """
-        with self.lock:
-            return dict(self._dirty)
-
-    @property
-    def has_dirty(self) -> bool:
-        """Whether there are any such objects."""
-        return bool(self._dirty)
+        return {key: version for source in self._sources for key, version in source.dirty().items()}
 
     @property
     def dirty_count(self) -> int:
         """How many such objects there are."""
-        return len(self._dirty)
+        return sum(source.dirty_count for source in self._sources)
 
     # -- sources --------------------------------------------------------------------------------------------------
 
@@ -260,19 +247,6 @@ class Pipeline:
         """Have whoever waits for room look again."""
         with self._room:
             self._room.notify_all()
-
-    # -- what could not be understood -----------------------------------------------------------------------------
-
-    def mark(self, malformed: MalformedObject) -> None:
-        """Remember an object that could not be understood, until it can be; called under the lock."""
-        if malformed.key is not None and (len(self._dirty) < DIRTY_KEYS_MAX or malformed.key in self._dirty):
-            self.marks += self._dirty.get(malformed.key) != malformed.resource_version
-            self._dirty[str(malformed.key)] = malformed.resource_version
-
-    def unmark(self, *keys: str) -> None:
-        """Forget that objects could not be understood; called under the lock."""
-        for key in keys:
-            self._dirty.pop(key, None)
 
     def _push(self, batch: Batch) -> None:
         for registration in self._registrations:

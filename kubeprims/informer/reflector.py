@@ -14,7 +14,7 @@ from typing import Protocol, assert_never
 from kubeprims.client.options import ListOptions, WatchOptions
 from kubeprims.client.status import error_from_status
 from kubeprims.clock import Clock, Rng
-from kubeprims.errors import Cancelled, DecodeError, KubeprimsError, ResourceVersionRewound, WatchIdle
+from kubeprims.errors import Cancelled, DecodeError, KubeprimsError, WatchIdle
 from kubeprims.informer.effects import Effect, Follow, ListPage, Probe, Replace, Sleep, Watch, WatchList
 from kubeprims.informer.expected_type import ExpectedType
 from kubeprims.informer.failures import is_watch_list_refused
@@ -104,16 +104,16 @@ class ReflectorSink(Protocol):
         """Change the local copy by these events, as they came; bookmarks and malformed objects are among them."""
         ...
 
-    def list_begins(self) -> str:
+    def list_begins(self, *, trusts_versions: bool) -> str:
         """A list, or a watch-list, is about to be asked for.
+
+        Args:
+            trusts_versions: Whether what has the version of what is there already is the same; not if the server may
+                have gone back, and given its versions anew.
 
         Returns:
             The newest version in which the local copy has an object, where that is newer than the copy; else empty.
         """
-        ...
-
-    def distrust_versions(self) -> None:
-        """Take nothing for unchanged because of its version, up to the end of the next list: the server went back."""
         ...
 
 
@@ -223,7 +223,7 @@ class Reflector:
         self.status.refetched_version = ""
         self._records, self._malformed = [], []
         self._expected.forget()
-        seen = self._sink.list_begins()
+        seen = self._sink.list_begins(trusts_versions=not self._machine.may_be_rewound)
         return None if resource_version is None else newest([resource_version, seen])
 
     def _kept(self, items: Iterable[ObjectRecord | MalformedObject]) -> Iterator[ObjectRecord]:
@@ -394,8 +394,6 @@ class Reflector:
     # -- waiting, and what everybody may know -----------------------------------------------------------------------
 
     def _sleep(self, delay_s: float, error: KubeprimsError, cancel: Cancel) -> Effect:
-        if isinstance(error, ResourceVersionRewound):
-            self._sink.distrust_versions()
         self.status.next_try_s = self._clock.monotonic() + delay_s
         self.status.state = ReflectorState.WAITING
         self._failed(error, delay_s)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # a pipeline makes its sources
 Intake = Callable[[ObjectRecord], ObjectRecord | MalformedObject | None]
 """Makes of a record what is kept: another record; None if it is not ours; a malformed object if that failed."""
 
+DIRTY_KEYS_MAX = 10_000
+"""How many objects that could not be understood an informer remembers; the next list counts the others again."""
+
 
 class Source:
     """What one reflector tells a pipeline: its sink.
@@ -27,6 +30,7 @@ class Source:
         resource_version: The version up to which the cache has its objects; empty before its first list.
         listed: Set once its first list is in the cache, or it takes no more.
         is_closed: Whether it takes no more.
+        marks: How often an object came in a version in which it could not be understood.
 
     Concurrency:
         Every method may be called from any thread; each takes the pipeline's lock, and those that tell of something
@@ -42,12 +46,14 @@ class Source:
         self.listed = Latch()
         self.on_dirty: Callable[[], None] = lambda: None
         """Called, outside the lock, after objects came while some could not be understood; it must not block."""
+        self.marks = 0
         self._pipeline = pipeline
         self._lock = pipeline.lock
         self._indexer = pipeline.indexer
         self._queue = queue
         self._intake = intake
         self.is_closed = False
+        self._dirty: dict[str, str] = {}
         # What a re-fetch has brought is newer than what the watch may still bring of that object: versions by key.
         # It may be newer than a list under way, too. Lists that begin later are asked to be no older: one that is all
         # the same is of a server that was restored.
@@ -84,12 +90,12 @@ class Source:
                 return
             self._ahead = {key: version for key, version in self._ahead.items() if key in self._refetched_since}
             self._keep_ahead_of(resource_version)
-            pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
+            self._dirty.clear()
             # What could not be understood is there all the same: its last good state is better than a false delete.
             kept = set(self._ahead)
             for item in malformed:
                 if item.key not in self._ahead:
-                    pipeline.mark(item)
+                    self._mark(item)
                     kept.add(item.key or "")
             if self._ahead:
                 records = [record for record in records if record[KEY] not in self._ahead]
@@ -102,27 +108,24 @@ class Source:
         self.listed.set()
         pipeline.has_listed(self)
         pipeline.on_progress()
-        if pipeline.has_dirty:
+        if self._dirty:
             self.on_dirty()
         pipeline.wait_for_room(self)
 
-    def list_begins(self) -> str:
+    def list_begins(self, *, trusts_versions: bool = True) -> str:
         """Note that what comes from now on of objects that are asked for again may be newer than the next list.
+
+        Args:
+            trusts_versions: Whether to take what the list has in a version that the cache has, too, for unchanged. A
+                server that was restored from a backup gives versions anew: the same one may stand for another state.
 
         Returns:
             The version that the list must be no older than, to have what was asked for again before; empty: any.
         """
         with self._lock:
             self._refetched_since.clear()
+            self._trusts_versions = trusts_versions
             return newest(self._ahead.values())
-
-    def distrust_versions(self) -> None:
-        """Take nothing for unchanged because of its version, up to the end of the next list.
-
-        A server that was restored from a backup gives versions anew: the same one may stand for another state.
-        """
-        with self._lock:
-            self._trusts_versions = False
 
     def _queue_what_differs(self, records: Sequence[ObjectRecord], resource_version: str) -> None:
         """Queue again, as changes, the objects of a list that the cache has in the same version and another form."""
@@ -161,18 +164,19 @@ class Source:
                 counts.note(events)
             self._keep_ahead_of(self.resource_version)
         self._pipeline.on_progress()
-        if self._pipeline.has_dirty:
+        if self._dirty:
             self.on_dirty()
         self._pipeline.wait_for_room(self)
 
     def dirty(self) -> dict[str, str]:
-        """Return the versions, by key, of this source's objects that could not be understood."""
-        return {key: version for key, version in self._pipeline.dirty.items() if self._is_mine(key)}
+        """Return the versions, by key, of objects that are there and could not be understood."""
+        with self._lock:
+            return dict(self._dirty)
 
     @property
-    def marks(self) -> int:
-        """How often an object came in a version in which it could not be understood."""
-        return self._pipeline.marks
+    def dirty_count(self) -> int:
+        """How many such objects there are."""
+        return len(self._dirty)
 
     def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> str | None:
         """Take the state of an object that was asked for again because it could not be understood.
@@ -184,14 +188,14 @@ class Source:
         """
         pipeline, queue = self._pipeline, self._queue
         with self._lock:
-            marked = pipeline.dirty.get(key)
+            marked = self._dirty.get(key)
             if self.is_closed or marked is None or is_older(resource_version, marked):
                 return None  # the watch has brought something newer meanwhile
             record = None if record is None else self.take(record)
             if isinstance(record, MalformedObject):
-                pipeline.mark(record)
+                self._mark(record)
                 return marked if record.key is None else record.resource_version
-            pipeline.unmark(key)
+            del self._dirty[key]
             self._ahead[key] = resource_version
             self._refetched_since.add(key)
             reached = self._indexer.resource_version
@@ -217,7 +221,7 @@ class Source:
         with self._lock:
             self.is_closed = True
             self._ahead.clear()
-            pipeline.unmark(*filter(self._is_mine, pipeline.dirty))
+            self._dirty.clear()
             self._queue.replace((), "")
             pipeline.drain(self._queue, Reason.RELIST)
         self.listed.set()
@@ -229,12 +233,17 @@ class Source:
             self._ahead = {key: ahead for key, ahead in self._ahead.items() if is_older(reached, ahead)}
             self._refetched_since &= self._ahead.keys()
 
-    def _is_mine(self, key: str) -> bool:
-        return self.namespace is None or key.startswith(f"{self.namespace}/")
+    def _mark(self, malformed: MalformedObject) -> None:
+        """Remember an object that could not be understood, until it can be."""
+        key, version = malformed.key, malformed.resource_version
+        if key is None or (key not in self._dirty and self._pipeline.dirty_count >= DIRTY_KEYS_MAX):
+            return
+        self.marks += self._dirty.get(key) != version
+        self._dirty[str(key)] = version
 
     def _is_plain(self) -> bool:
         """Return whether events with a record can be applied as they are."""
-        return self._intake is None and not self._ahead and not self._pipeline.has_dirty
+        return self._intake is None and not self._ahead and not self._dirty
 
     def _admit(self, event: WatchEvent) -> WatchEvent:
         """Return what an event comes down to: itself, one with what is to be kept, or the version alone."""
@@ -248,7 +257,7 @@ class Source:
         taken = record if self._intake is None else self._intake(record)
         if isinstance(taken, MalformedObject):
             return event._replace(record=None, malformed=taken)
-        self._pipeline.unmark(record[KEY])
+        self._dirty.pop(record[KEY], None)
         if taken is None:
             return event._replace(type=WatchEventType.BOOKMARK, record=None)
         return event if taken is record else event._replace(record=taken)
@@ -261,14 +270,14 @@ class Source:
         elif event.type is WatchEventType.DELETED:
             self._delete_malformed(event.malformed)
         else:
-            self._pipeline.mark(event.malformed)
+            self._mark(event.malformed)
 
     def _delete_malformed(self, malformed: MalformedObject) -> None:
         """Delete what is known by the key of an object whose final state could not be understood."""
         if malformed.key is None:
             return
         self._pipeline.drain(self._queue, Reason.LIVE)  # it may have come a moment ago
-        self._pipeline.unmark(malformed.key)
+        self._dirty.pop(malformed.key, None)
         last_known = self._indexer.record(malformed.key)
         if last_known is not None:
             self._queue.delete(last_known)

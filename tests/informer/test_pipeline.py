@@ -420,6 +420,17 @@ def test_a_source_forgets_its_marks_and_leaves_those_of_others() -> None:
     assert rig.pipeline.dirty == {}
 
 
+def test_a_source_has_nobody_look_again_because_of_what_another_cannot_understand() -> None:
+    rig = Rig()
+    asked: list[str] = []
+    red, blue = (rig.pipeline.source(name) for name in ("red", "blue"))
+    red.on_dirty, blue.on_dirty = (lambda: asked.append("red")), (lambda: asked.append("blue"))
+    red.replace([], "5", [malformed("red/a", 4)])
+    blue.replace([], "5", [])
+    blue.apply([event(ADDED, "blue/a", 6)])
+    assert (asked, red.marks, blue.marks) == (["red"], 1, 0)
+
+
 # -- what handlers are told, and in which order ---------------------------------------------------------------------
 
 
@@ -467,7 +478,7 @@ def test_once_a_server_went_back_the_same_version_may_be_another_state(queue: st
     same, other = record("a", 5), record("b", 6)
     source = synced(rig, same, other)
     again = (*other[:RAW], b'{"version":"six, once more"}')
-    source.distrust_versions()
+    source.list_begins(trusts_versions=False)
     listed = [source.take(item) for item in (record("a", 5), again)]
     source.replace([item for item in listed if isinstance(item, tuple)], "7", [])
     assert rig.news() == ["relist b 6->6"]

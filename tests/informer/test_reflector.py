@@ -156,17 +156,15 @@ class Sink:
         self.malformed: list[list[str]] = []
         self.versions_seen: list[str] = []
         self.reflector: Reflector | None = None
-        self.distrusts = False
+        self.distrusts: list[bool] = []
         self.seen = ""
 
     def take(self, item: ObjectRecord | MalformedObject, /) -> ObjectRecord | MalformedObject | None:
         return item if isinstance(item, MalformedObject) else self.indexer.stored(item)
 
-    def list_begins(self) -> str:
+    def list_begins(self, *, trusts_versions: bool) -> str:
+        self.distrusts.append(not trusts_versions)
         return self.seen
-
-    def distrust_versions(self) -> None:
-        self.distrusts = True
 
     def replace(
         self, records: Sequence[ObjectRecord], resource_version: str, malformed: Sequence[MalformedObject], /
@@ -263,6 +261,16 @@ def test_a_list_is_asked_to_be_no_older_than_what_the_copy_has_of_any_object() -
     assert played.script.questions[:4] == ["list 0", "watch 5", "list 9", "watch 10"]
     played = Played(Seeing(Page(version="5"), watch, TOO_NEW, Page(version="3"), Events(lasts_s=300.0)))
     assert played.script.questions[:5] == ["list 0", "watch 5", "list 9", "list None", "watch 3"]
+
+
+def test_a_list_from_a_server_that_knows_nothing_of_the_last_version_is_of_other_states_perhaps() -> None:
+    """It was restored from a backup while nobody watched, and may give the same versions to other objects."""
+    watch = Events(error=EXPIRED)
+    played = play(Page(version="9"), watch, TOO_NEW, ConnectError("refused"), Page(version="9"))
+    assert played.script.questions == ["list 0", "watch 9", "list 9", "list None", "list None"]
+    assert played.sink.distrusts == [False, False, True, True]
+    played = play(Page(version="9"), watch, EXPIRED, Page(version="10"), watch, Page(version="10"))
+    assert not any(played.sink.distrusts), "who has let go of a version was past it"
 
 
 class TrackedRecord(tuple):  # type: ignore[type-arg]

@@ -19,7 +19,7 @@ from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.msgspec_codec import MsgspecCodec
 from kubeprims.objects.record import KEY, ObjectRecord
-from tests.informer.test_reflector import EXPIRED, Events, Page, Played, Script, Seeing, event, record
+from tests.informer.test_reflector import EXPIRED, TOO_NEW, Events, Page, Played, Script, Seeing, event, record
 from tests.parity import case
 
 ADDED, MODIFIED, DELETED = WatchEventType.ADDED, WatchEventType.MODIFIED, WatchEventType.DELETED
@@ -331,8 +331,15 @@ def test_a_version_that_went_back_is_reported_and_everything_read_anew() -> None
     assert played.script.questions == ["watch-list None", "watch 90", "probe", "watch-list None"]
     assert [type(error) for error, _ in played.errors[:2]] == [ConnectError, ResourceVersionRewound]
     assert played.sink.state() == {"restored": "3"}
-    assert played.sink.distrusts, "what has the same version now may be another state"
+    assert played.sink.distrusts == [False, True], "what has the same version now may be another state"
     assert played.reflector.status.resource_version == "41"
+
+
+def test_a_watch_list_from_a_server_that_knows_nothing_of_the_last_version_is_of_other_states_perhaps() -> None:
+    first = Events([bookmark(9, ends=True)], error=EXPIRED)
+    played = play(first, TOO_NEW, Events([bookmark(8, ends=True)], error=EXPIRED), Events([bookmark(9, ends=True)]))
+    assert played.script.questions[:4] == ["watch-list None", "watch-list 9", "watch-list None", "watch-list 8"]
+    assert played.sink.distrusts[:4] == [False, False, True, False]
 
 
 def test_a_version_that_went_back_behind_what_was_asked_for_again_is_noticed_once_and_for_all() -> None:

@@ -235,7 +235,7 @@ class KeepsMalformedOnes(Source):
 
     def _delete_malformed(self, malformed: MalformedObject) -> None:
         assert malformed.key is not None
-        self._pipeline.unmark(malformed.key)
+        self._dirty.pop(malformed.key, None)
 
 
 class TakesWhatIsLate(Source):
@@ -250,7 +250,7 @@ class TakesLateAnswers(Source):
     """Applies what a re-fetch brings though the watch has brought something newer."""
 
     def refetched(self, key: str, record: ObjectRecord | MalformedObject | None, resource_version: str) -> None:
-        self._pipeline._dirty[key] = "1"
+        self._dirty[key] = "1"
         super().refetched(key, record, resource_version)
 
 
