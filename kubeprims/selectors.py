@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from kubeprims.errors import InvalidSelector
 
@@ -183,9 +184,10 @@ class LabelSelector:
         """Return the selector that a text such as ``a=b,c==d,e!=f,g in (h,i),j notin (k),l,!m,n>1`` spells.
 
         Raises:
-            InvalidSelector: The text does not follow the grammar, or a key or value breaks the rules of labels.
+            InvalidSelector: The text does not follow the grammar, or a key or value breaks the rules of labels; or it
+                is no text, but a dictionary, say.
         """
-        requirements = _LabelParser(text).parse()
+        requirements = _LabelParser(_checked_text(text)).parse()
         return cls(tuple(sorted(requirements, key=lambda requirement: requirement.key)))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -194,6 +196,12 @@ class LabelSelector:
 
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))
+
+
+def _checked_text(text: str) -> str:
+    if not isinstance(cast("object", text), str):
+        raise InvalidSelector(repr(text), "a selector is a text, such as app=web")
+    return text
 
 
 class _LabelParser:
@@ -356,9 +364,9 @@ class FieldSelector:
         In values, backslash, comma and equals sign are written ``\\``, ``\,`` and ``\=``.
 
         Raises:
-            InvalidSelector: The text does not follow the grammar.
+            InvalidSelector: The text does not follow the grammar, or is no text.
         """
-        terms = sorted(re.findall(r"(?:\\.|\\\Z|[^\\,])+", text, re.DOTALL))
+        terms = sorted(re.findall(r"(?:\\.|\\\Z|[^\\,])+", _checked_text(text), re.DOTALL))
         return cls(tuple(_field_requirement(text, term) for term in terms))
 
     def matches(self, getter: Callable[[str], str | None]) -> bool:

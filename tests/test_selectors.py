@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -267,3 +269,10 @@ def test_names_that_break_the_rules_are_told_all_of_them() -> None:
     assert not dns_subdomain_problems("a-1.b")
     assert dns_subdomain_problems("a" * 254) == ["must be no more than 253 bytes"]
     assert dns_subdomain_problems("A")
+
+
+@pytest.mark.parametrize("kind", [LabelSelector, FieldSelector])
+@pytest.mark.parametrize("text", [{"app": "web"}, None, 5])
+def test_what_is_no_text_is_no_selector(kind: type[LabelSelector | FieldSelector], text: object) -> None:
+    with pytest.raises(InvalidSelector, match="a selector is a text, such as app=web"):
+        kind.parse(cast("str", text))

@@ -143,7 +143,7 @@ class SharedInformerFactory:
             rng: The chance to live by.
 
         Raises:
-            ConfigError: The concurrency is not positive, or the jitter is negative.
+            ConfigError: The concurrency is not positive, or the jitter is negative or has no end.
             InvalidArgument: A callback is not callable.
         """
         check_callbacks(on_error=on_error, on_handler_error=on_handler_error)

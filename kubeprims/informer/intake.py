@@ -38,7 +38,8 @@ class Intake:
 
     A transform must leave name and namespace as they are. uid and version stay the server's whatever it returns; labels
     are what it leaves. If it raises, or returns anything but an object of that key, the object is malformed: the cache
-    keeps its last good state, and it is reported like an object that cannot be decoded.
+    keeps its last good state, and it is reported like an object that cannot be decoded. So is one that a storage of the
+    user's own cannot keep.
 
     Args:
         covers: Whether an object is this informer's; None takes all.
@@ -83,7 +84,10 @@ class Intake:
         item = self._convert(record)
         if self._storage is None or isinstance(item, MalformedObject):
             return item
-        return self._storage.pack(item)
+        try:
+            return self._storage.pack(item)
+        except Exception as error:  # noqa: BLE001 - it may be user code: as a bad transform
+            return _malformed(item, f"the storage raised {text_of(error)}")
 
     def _convert(self, record: ObjectRecord) -> ObjectRecord | MalformedObject:
         if self._transform is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import NamedTuple
 
@@ -41,11 +42,11 @@ class StartGate:
             patience_s: How long one keeps its place, in seconds.
 
         Raises:
-            ConfigError: The count or the patience is not positive, or the jitter is negative.
+            ConfigError: The count or the patience is not positive, or the jitter is negative or has no end.
         """
         rules = (
             ("count", count, count >= 1, "must be 1 or more"),
-            ("jitter_s", jitter_s, jitter_s >= 0, "must not be negative"),
+            ("jitter_s", jitter_s, 0 <= jitter_s < math.inf, "must be finite, and not negative"),
             ("patience_s", patience_s, patience_s > 0, "must be positive"),
         )
         for name, value, holds, rule in rules:

@@ -18,7 +18,7 @@ from kubeprims.meta import JSONObject
 from kubeprims.objects.codec import Codec, StdlibCodec
 from kubeprims.objects.event import MalformedObject, WatchEvent, WatchEventType
 from kubeprims.objects.msgspec_codec import MsgspecCodec
-from kubeprims.objects.record import RAW, ObjectRecord
+from kubeprims.objects.record import KEY, RAW, ObjectRecord
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.testing.clock import VirtualClock
 from tests.cache.records import make_record
@@ -148,6 +148,21 @@ def test_an_object_whose_transform_fails_keeps_its_last_good_state_and_is_marked
     rig.watch(DELETED, pod("a", 5, secret="explode"))
     assert rig.pipeline.dirty == {}
     assert [told.key.name for told in rig.told if told.new is None] == ["a"]
+
+
+def test_an_object_that_a_storage_cannot_keep_costs_itself_alone() -> None:
+    class Picky:
+        def pack(self, record: ObjectRecord) -> ObjectRecord:
+            if record[KEY] == "prod/bad":
+                raise OSError("no room")
+            return record
+
+    rig = Rig(InformerOptions(storage=Picky()))
+    rig.list(pod("a", 1), pod("bad", 2), version=2)
+    rig.watch(MODIFIED, pod("bad", 3))
+    rig.watch(MODIFIED, pod("a", 4))
+    assert rig.pipeline.dirty == {"prod/bad": "3"}
+    assert [(obj.name, obj.resource_version) for obj in rig.indexer.list()] == [("a", "4")]
 
 
 @case("IN-117")

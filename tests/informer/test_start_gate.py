@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 
@@ -91,7 +92,9 @@ def test_who_has_a_place_waits_for_a_random_while(group: ThreadGroup) -> None:
     assert starter.entered.wait(TIMEOUT_S)
 
 
-@pytest.mark.parametrize(("count", "options"), [(0, {}), (1, {"jitter_s": -1.0}), (1, {"patience_s": 0.0})])
+@pytest.mark.parametrize(
+    ("count", "options"), [(0, {}), (1, {"jitter_s": -1.0}), (1, {"jitter_s": math.inf}), (1, {"patience_s": 0.0})]
+)
 def test_a_gate_that_lets_nobody_through_is_refused(count: int, options: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         gate(VirtualClock(), count, **options)
