@@ -106,6 +106,7 @@ class ReflectorFeed:
         self._reflector.run(cancel)
 
     def _failed(self, error: KubeprimsError, delay_s: float) -> None:
-        self._settled.set()  # it goes on trying, on its own time
+        if delay_s > 0:
+            self._settled.set()  # it goes on trying, on its own time; an object that is skipped ends no list
         if self._on_error is not None:
             self._on_error(error, delay_s)

@@ -414,12 +414,17 @@ class Reflector:
     def _skip(self, malformed: MalformedObject) -> None:
         self.status.malformed += 1
         which = malformed.key or "an object"
-        self._failed(DecodeError(f"{self.name}: {which} is skipped: {malformed.detail}", raw=malformed.raw), 0.0)
+        error = DecodeError(f"{self.name}: {which} is skipped: {malformed.detail}", raw=malformed.raw)
+        logger.warning("%s", error)
+        self._report(error, 0.0)
 
     def _failed(self, error: KubeprimsError, delay_s: float) -> None:
+        logger.warning("%s: %s; next try in %.1f s", self.name, error, delay_s)
+        self._report(error, delay_s)
+
+    def _report(self, error: KubeprimsError, delay_s: float) -> None:
         self.status.failures += 1
         self.status.last_error = error
-        logger.warning("%s: %s; next try in %.1f s", self.name, error, delay_s)
         if self._on_error is None:
             return
         try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from kubeprims.errors import Forbidden, KubeprimsError
+from kubeprims.informer.intake import Transform
 from kubeprims.informer.shared import SharedInformer
 from kubeprims.informer.start_gate import StartGate
+from kubeprims.meta import JSONObject
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.testing.list_watch import FakeListerWatcher
 from kubeprims.threads import Cancel, Latch
@@ -29,13 +32,17 @@ class Row:
     def take_the_place(self) -> None:
         self._gate.enter(Latch(), Cancel())
 
-    def add(self, *errors: KubeprimsError) -> SharedInformer:
+    def add(
+        self, *errors: KubeprimsError, names: Sequence[str] = (), transform: Transform | None = None
+    ) -> SharedInformer:
         source = FakeListerWatcher()
         source.fail_lists(*errors)
+        for name in names:
+            source.put(name)
         informer = SharedInformer(
             source,
             name=f"number {len(self.informers)}",
-            options=LISTING,
+            options=replace(LISTING, transform=transform),
             on_error=lambda error, _: self.errors.append(error),
             gate=self._gate,
             clock=self.clock,
@@ -68,6 +75,25 @@ def test_a_first_list_that_fails_holds_nobody_up(row: Row) -> None:
     eventually(lambda: other.has_synced, TIMEOUT_S, "the other one has synced")
     assert not failing.has_synced
     assert row.errors == [denied]
+
+
+def test_an_object_that_a_first_list_skips_makes_no_room(row: Row) -> None:
+    goes_on = Latch()
+
+    def spoil(obj: JSONObject) -> JSONObject:
+        if row.errors:
+            assert goes_on.wait(TIMEOUT_S)
+            return obj
+        raise ValueError("spoilt")
+
+    slow, other = row.add(names=("bad", "good"), transform=spoil), row.add()
+    slow.start()
+    eventually(lambda: row.errors, TIMEOUT_S, "one is skipped")
+    other.start()
+    assert row.clock.wait_for_waiters()
+    assert other.status.lists == 0
+    goes_on.set()
+    eventually(lambda: other.has_synced, TIMEOUT_S, "the other one has synced")
 
 
 def test_an_informer_that_waits_for_its_turn_can_be_stopped(row: Row) -> None:
