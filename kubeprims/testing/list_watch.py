@@ -122,6 +122,11 @@ class FakeListerWatcher:
         """How many watches are open."""
         return len(self._open)
 
+    @property
+    def idle_watches(self) -> int:
+        """How many open watches are waited on by who has taken in all that they have brought."""
+        return sum(watch.is_idle for watch in self._open)
+
     # -- what a reflector calls -------------------------------------------------------------------------------------
 
     def list(self, options: ListOptions, *, cancel: Cancel) -> FakeList:
@@ -212,8 +217,14 @@ class FakeWatch:
         self._open = open_watches
         self._cancel = cancel
         self._ended = False
+        self._is_waited_on = False
         self._error: KubeprimsError | None = None
         self._detach: Callable[[], None] = cancel.add_callback(self._on_cancel)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether its reader waits, and nothing is left to be read."""
+        return self._is_waited_on and not self.events and not self._ended
 
     def end(self, error: KubeprimsError | None) -> None:
         """End it, once its events are read; called with the lock held."""
@@ -232,7 +243,10 @@ class FakeWatch:
         """Yield what has come since the last time."""
         while True:
             with self._changed:
+                self._is_waited_on = True
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self.events or self._ended)
+                self._is_waited_on = False
                 batch, self.events = self.events, []
             if batch:
                 yield batch

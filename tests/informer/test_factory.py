@@ -22,6 +22,7 @@ from kubeprims.objects.unstructured import Unstructured
 from kubeprims.sharding import Shard
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver.faults import Answer, FaultPoint, Match, Stall
+from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.transport import Transport
@@ -403,16 +404,21 @@ def test_a_factory_that_has_stopped_waits_for_no_sync(informers: SharedInformerF
 def test_first_lists_are_under_way_a_few_at_a_time_and_a_failure_holds_nobody_up(
     server: APIServer, client: Client
 ) -> None:
+    """Virtual time, which stands still: nobody loses a place for being slow."""
+    clock = VirtualClock()
     server.faults.add(Answer(code=403), Match(resource="v1/configmaps"), count=None)
     stall = server.faults.add(Stall(point=FaultPoint.BEFORE_HEAD), Match(resource="v1/secrets"))
-    with SharedInformerFactory(client, options=QUICK, start_concurrency=1) as informers:
+    with SharedInformerFactory(client, options=QUICK, start_concurrency=1, clock=clock) as informers:
         denied = informers.informer("v1/configmaps")
+        informers.start()
+        assert clock.wait_for_waiters()  # for its next try
+        assert denied.last_error is not None
         stuck = informers.informer("v1/secrets")
         informers.start()
         assert stall.wait_for_hits(1, timeout_s=TIMEOUT_S)
         waits = informers.informer("v1/pods")
         informers.start()
-        eventually(lambda: denied.last_error is not None, TIMEOUT_S, "the one that is denied has had its turn")
+        assert clock.wait_for_waiters(2)  # one of them at the gate
         assert not any(entry.path == "/api/v1/pods" for entry in server.requests)
         assert not stuck.has_synced
         server.faults.clear()

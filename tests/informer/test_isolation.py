@@ -24,6 +24,10 @@ from tests.waiting import eventually
 __all__ = ["rig"]
 
 
+HOLD_S = 50.0
+"""How long a handler is held at most, in seconds: longer than all that a test does meanwhile, on any machine."""
+
+
 class Stuck:
     """A handler whose first call returns when it is let; it remembers all that it was told."""
 
@@ -35,7 +39,7 @@ class Stuck:
 
     def on_event(self, notification: Notification) -> None:
         self.entered.set()
-        assert self.release.wait(TIMEOUT_S)
+        assert self.release.wait(HOLD_S)
         self.mirror.on_event(notification)
         self.versions.append("" if notification.new is None else notification.new.resource_version)
 

@@ -274,7 +274,7 @@ def test_an_interpreter_that_ends_without_stop_ends_quickly_and_quietly() -> Non
         [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=30.0,
+        timeout=50.0,
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "synced\n", "")

@@ -92,7 +92,8 @@ class Rig:
         assert self.source.wait_for(holds)
 
     def watching(self, watches: int = 1) -> None:
-        self.until(lambda source: len(source.watches) >= watches and source.open_watches == 1)
+        """Wait until that many watches were asked for, and the informer has taken in what the last one has brought."""
+        self.until(lambda source: len(source.watches) >= watches and source.idle_watches == 1)
 
     def next_try(self) -> None:
         """Move time to when the waiting reflector tries again."""

@@ -106,3 +106,25 @@ def test_a_test_can_wait_for_what_a_reflector_does() -> None:
     assert opener.join(Deadline.after(10.0)) == ()
     assert source.watches == [options]
     assert not source.wait_for(lambda it: it.open_watches == 2, timeout_s=0.0)
+
+
+def test_a_test_can_wait_until_all_that_a_watch_has_brought_is_taken_in() -> None:
+    source = FakeListerWatcher()
+    taken: list[str] = []
+    reader = ThreadGroup("reader")
+
+    def read() -> None:
+        with source.watch(WatchOptions(resource_version="0"), cancel=Cancel()) as watch:
+            for batch in watch.batches():
+                taken.extend(event.resource_version for event in batch)
+
+    source.put("a")
+    reader.spawn(read, name="reader")
+    assert source.wait_for(lambda it: it.idle_watches == 1)
+    assert taken == ["1"]
+    source.put("b")
+    assert source.wait_for(lambda it: it.idle_watches == 1)
+    assert taken == ["1", "2"]
+    source.end_watches()
+    assert source.idle_watches == 0
+    assert reader.join(Deadline.after(10.0)) == ()
