@@ -182,7 +182,7 @@ def test_a_server_that_hangs_keeps_nobody_from_ending_and_nothing_is_dropped_wit
     recorder.start()
     for number in range(6):
         recorder.event(web, reason="Broken", note=str(number))
-    recorder.stop(2.5)
+    recorder.stop(5)
     assert (recorder.written, recorder.dropped) == (0, 6)
 
 
@@ -195,7 +195,7 @@ def test_counts_that_wait_for_a_server_that_hangs_are_dropped_at_the_end_and_cou
         recorder.event(web, reason="Broken", note=str(number % 3))
     eventually(lambda: recorder.written == 3, TIMEOUT_S, "the first of each is written")
     kubeprims_apiserver.faults.add(Stall(), Match(verb="patch", resource="events"), count=None)
-    recorder.stop(2.5)
+    recorder.stop(5)
     assert (recorder.written, recorder.dropped) == (3, 3)
 
 

@@ -84,7 +84,7 @@ def test_a_watch_that_goes_silent_is_given_up_when_its_reader_says_after_the_eve
 
 
 def test_a_watch_lasts_no_longer_than_it_was_opened_for_whatever_its_reader_says() -> None:
-    with pods_of(start_watch(chunk(added(1)))) as (pods, _), pods.open_watch(WatchOptions(), timeout_s=0.2) as watch:
+    with pods_of(start_watch(chunk(added(1)))) as (pods, _), pods.open_watch(WatchOptions(), timeout_s=1) as watch:
         batches = watch.batches()
         watch.expire_in(WAIT_S)
         next(batches)

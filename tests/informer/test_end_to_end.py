@@ -146,7 +146,7 @@ def test_stopping_ends_an_open_watch_at_once_and_sends_nothing_more(
     informers.start()
     informers.wait_for_cache_sync(TIMEOUT_S)
     eventually(lambda: server.faults.open_watches == 1, TIMEOUT_S, "the watch is open")
-    informer.stop(timeout_s=1.0)
+    informer.stop(TIMEOUT_S)
     requests = len(server.requests)
     eventually(lambda: server.faults.open_watches == 0, TIMEOUT_S, "the server sees the end of the watch")
     assert len(server.requests) == requests == 1
@@ -210,7 +210,7 @@ def test_a_server_that_stalls_does_not_hold_stop_up(
         informers.start()
         server.create("v1/pods", pod("one-more"), namespace="default")
         assert fault.wait_for_hits(1, timeout_s=TIMEOUT_S)
-        informers.stop(timeout_s=1.0)
+        informers.stop(TIMEOUT_S)
     server.faults.clear()
 
 
@@ -323,12 +323,12 @@ def test_informers_made_after_the_start_need_another_one(server: APIServer, info
 
 
 def test_a_sync_that_times_out_names_each_informer_and_why(server: APIServer, informers: SharedInformerFactory) -> None:
-    informers.informer("v1/nodes")
-    informers.informer("example.com/v1/gizmos")
+    asked = informers.informer("v1/nodes"), informers.informer("example.com/v1/gizmos")
     server.faults.add(Answer(code=403, message="nodes is forbidden"), Match(resource="v1/nodes"), count=None)
     informers.start()
+    eventually(lambda: all(informer.last_error for informer in asked), TIMEOUT_S, "both have failed")
     with pytest.raises(CacheSyncTimeout) as caught:
-        informers.wait_for_cache_sync(0.5)
+        informers.wait_for_cache_sync(0.05)
     text = str(caught.value)
     assert "example.com/v1/gizmos: " in text
     assert "404" in text

@@ -101,6 +101,6 @@ def test_an_informer_that_waits_for_its_turn_can_be_stopped(row: Row) -> None:
     waiting = row.add()
     waiting.start()
     assert row.clock.wait_for_waiters()
-    waiting.stop(1.0)
+    waiting.stop(TIMEOUT_S)
     assert not waiting.has_synced
     assert waiting.status.lists == 0

@@ -231,7 +231,7 @@ def test_stop_ends_every_reflector(views: Views) -> None:
     view = views(NamedNamespaces(["a", "b"]))
     view.informer.start()
     view.informer.wait_for_sync(TIMEOUT_S)
-    view.informer.stop(1.0)
+    view.informer.stop(TIMEOUT_S)
     assert [view.sources[name].open_watches for name in "ab"] == [0, 0]
 
 

@@ -140,7 +140,7 @@ def test_three_streams_without_an_end_lead_to_lists_for_good(
     server.faults.add(EndWatch(after_events=5), Match(verb="watch", resource="v1/pods"), count=3)
     informer, mirror = started(informers)
     assert_converges(informer, mirror, lambda: truth(server))
-    eventually(lambda: len(asked(server)) == 5, TIMEOUT_S, "the watch is open")
+    eventually(lambda: len(asked(server)) == 5 and server.faults.open_watches == 1, TIMEOUT_S, "the watch is open")
     assert asked(server) == ["watch-list", "watch-list", "watch-list", "list", "watch"]
     assert informer.status.restarts[RestartCause.WATCH_LIST_INCOMPLETE] == 3
     server.faults.interrupt_watches(WatchError(code=410, reason="Expired"))
