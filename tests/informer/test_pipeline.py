@@ -349,8 +349,7 @@ def test_the_end_of_an_object_that_cannot_be_understood_counts_on_a_server_that_
     """The last good state is from before that, with a version that the server has yet to come to again."""
     rig = Rig()
     source = synced(rig, record("a", 9))
-    source.distrust_versions()
-    source.list_begins()
+    source.list_begins(trusts_versions=False)
     source.replace([], "3", [malformed("a", 2)])
     assert rig.cached() == {"a": "9"}
     source.apply([WatchEvent(DELETED, None, "4", malformed=malformed("a", 4))])

@@ -263,6 +263,10 @@ def test_a_custom_resource_that_comes_and_goes_is_followed(real_cluster: RealClu
                 TIMEOUT_S,
                 f"{generation} is in the cache, alone",
             )
+            # Wait for the watch: what a list brought would stay if the resource were gone before there is one.
+            live: JSONObject = {**gadget, "metadata": {"name": "live"}}
+            assert real_cluster.request("POST", path, live)[0] == 201
+            eventually(lambda: "default/live" in gadgets.indexer, TIMEOUT_S, "the watch is open")
             assert real_cluster.request("DELETE", f"{definitions}/gadgets.lease.example.com")[0] == 200
             eventually(lambda: isinstance(gadgets.last_error, NotFound), TIMEOUT_S, "the resource is gone")
             assert gadgets.indexer.list() == []
