@@ -47,6 +47,8 @@ watch: 429, 5xx, 401, no answer            sleep, watch from the last version (*
 watch: internal errors in its stream       the same; for longer than a budget: sleep, begin anew
 watch: any other status, bad bytes         sleep, begin anew
 watch: silent, or quiet for 300 s          probe, then watch from the last version (*)
+watch: has not come to a version that a    the same (*)
+re-fetch has seen
 watch: no connection                       sleep, probe, then watch from the last version (*)
 probe: a version older than the last one   sleep, begin anew without a version (*)
 probe: no answer, 429, 5xx, 401            sleep, probe
@@ -361,13 +363,16 @@ class ReflectorMachine:
         if resource_version and self._version_may_move:
             self.last_resource_version = resource_version
 
-    def on_watch_ended(self, error: KubeprimsError | None, *, lasted_s: float | None, now_s: float) -> Effect:
+    def on_watch_ended(
+        self, error: KubeprimsError | None, *, lasted_s: float | None, now_s: float, seen: str = ""
+    ) -> Effect:
         """The watch could not be opened, or has ended.
 
         Args:
             error: None if it ended as HTTP does; the exception of an ``ERROR`` event; or what went wrong.
             lasted_s: For how long it was open; None if it never was.
             now_s: The time, in seconds.
+            seen: As for :meth:`on_probed`.
         """
         assert self._phase is Phase.WATCHING, self._phase
         was_short = lasted_s is None or lasted_s < VERY_SHORT_WATCH_S
@@ -375,6 +380,7 @@ class ReflectorMachine:
         self._short_watches = self._short_watches + 1 if was_short else 0
         self._empty_watches = self._empty_watches + (error is None) if was_short and was_empty else 0
         self._look_closer(error, lasted_s)
+        self._must_probe |= is_older(self.last_resource_version, seen)
         was_good = not was_short or (not was_empty and self._short_watches == 1)
         if was_good and (error is None or is_broken_stream(error)):
             self.restarts[cause_of(error)] += 1

@@ -18,6 +18,7 @@ from kubeprims.errors import InvalidArgument, KubeprimsError, LifecycleError
 from kubeprims.informer.refetch_schedule import RefetchSchedule
 from kubeprims.informer.reflector import ListerWatcher
 from kubeprims.informer.status import ErrorCallback, ReflectorStatus
+from kubeprims.informer.versions import newest
 from kubeprims.meta import ObjectKey
 from kubeprims.objects.event import MalformedObject
 from kubeprims.objects.record import KEY, ObjectRecord
@@ -158,7 +159,7 @@ class Refetcher:
         version = self._sink.refetched(key, found, resource_version)
         if version is not None:
             self._schedule.answered(key, version)
-        self._status.refetched_version = resource_version
+        self._status.refetched_version = newest([self._status.refetched_version, resource_version])
 
     def _failed(self, key: str, error: KubeprimsError) -> None:
         logger.warning("%s: %s could not be fetched again: %s", self._name, key, error)

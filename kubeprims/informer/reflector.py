@@ -370,7 +370,8 @@ class Reflector:
                 self._skip(self._expected.refused(event.record))
 
     def _watch_ended(self, error: KubeprimsError | None, lasted_s: float | None, now_s: float) -> Effect:
-        effect = self._machine.on_watch_ended(error, lasted_s=lasted_s, now_s=now_s)
+        seen = self.status.refetched_version
+        effect = self._machine.on_watch_ended(error, lasted_s=lasted_s, now_s=now_s, seen=seen)
         if error is not None and not isinstance(effect, Sleep):
             self._failed(error, 0.0)
         return effect

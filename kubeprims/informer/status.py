@@ -39,7 +39,7 @@ class ReflectorStatus:
         listed: How many objects the running, or the last, list has brought.
         malformed: How many objects could not be understood.
         refetches: How many objects were asked for one by one, because they could not be understood before.
-        refetched_version: The version of the last answer to that since the last list began; empty if there was none.
+        refetched_version: The newest version of an answer to that since the last list began; empty if there was none.
             The server has been there, though list and watch may not have come so far.
         resource_version: The version of the local copy.
         next_try_s: The clock when the next try is, while waiting; else None.

@@ -16,7 +16,7 @@ from kubeprims.errors import (
     ResourceVersionRewound,
     TooManyRequests,
 )
-from kubeprims.informer.effects import ListPage, Probe, Sleep, Watch
+from kubeprims.informer.effects import Effect, ListPage, Probe, Sleep, Watch
 from kubeprims.informer.failures import RestartCause
 from kubeprims.informer.machine import (
     IDLE_S,
@@ -139,6 +139,13 @@ def test_a_server_that_went_back_behind_what_was_asked_for_again_has_gone_back()
         restored.on_watch_ended(ConnectError("refused"), lasted_s=None, now_s=60.0)
         restored.on_slept()
         assert isinstance(restored.on_probed(resource_version="101", seen=seen), Sleep) == has_gone_back
+
+
+@pytest.mark.parametrize(("seen", "then"), [("103", Probe()), ("100", Watch("100", 300.0)), ("", Watch("100", 300.0))])
+def test_a_watch_that_ends_short_of_what_was_asked_for_again_is_reason_to_look(seen: str, then: Effect) -> None:
+    """A restored server can feed a watch whose version it has, while the cache takes its events for old ones."""
+    lagging = resumed("100")
+    assert lagging.on_watch_ended(None, lasted_s=30.0, now_s=30.0, seen=seen) == then
 
 
 def test_so_it_is_where_there_are_only_lists() -> None:

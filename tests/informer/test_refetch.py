@@ -40,10 +40,10 @@ def malformed(key: str) -> MalformedObject:
 
 class Listed:
     continue_token = ""
-    resource_version = "9"
 
-    def __init__(self, items: list[ObjectRecord | MalformedObject]) -> None:
+    def __init__(self, items: list[ObjectRecord | MalformedObject], resource_version: str) -> None:
         self._items = items
+        self.resource_version = resource_version
 
     def __iter__(self) -> Iterator[ObjectRecord | MalformedObject]:
         return iter(self._items)
@@ -56,6 +56,7 @@ class Server:
         self.objects: dict[str, ObjectRecord | MalformedObject] = {}
         self.asked: list[str] = []
         self.error: KubeprimsError | None = None
+        self.resource_version = "9"
         self.before: Callable[[], object] = lambda: None
 
     def list(self, options: ListOptions, *, cancel: Cancel) -> AbstractContextManager[ListedObjects]:
@@ -66,7 +67,7 @@ class Server:
         name, _, namespace = options.field_selector.partition(",")
         parts = [text.partition("=")[2] for text in (namespace, name) if text]
         found = self.objects.get("/".join(parts))
-        return _opened(Listed([] if found is None else [found]))
+        return _opened(Listed([] if found is None else [found], self.resource_version))
 
     def watch(self, options: WatchOptions, *, cancel: Cancel) -> AbstractContextManager[WatchedEvents]:
         raise AssertionError(options)
@@ -143,6 +144,15 @@ def test_an_object_is_asked_for_by_its_name_and_handed_on() -> None:
     assert rig.server.asked == ["metadata.name=node-7", "metadata.name=web,metadata.namespace=prod"]
     assert (rig.status.refetches, rig.status.refetched_version) == (2, "9")
     assert rig.round() is None
+
+
+def test_the_newest_version_that_was_read_is_kept_though_the_server_goes_back() -> None:
+    rig = Rig("prod/web")
+    rig.server.objects["prod/web"] = malformed("prod/web")
+    rig.round()
+    rig.server.resource_version = "7"
+    rig.round()
+    assert (rig.status.refetches, rig.status.refetched_version) == (2, "9")
 
 
 def test_the_waits_grow_to_a_bound_and_keep_nothing_waiting_that_is_new() -> None:
