@@ -298,8 +298,7 @@ class SharedInformerFactory:
             selected = _Wanted(
                 "v1/namespaces", label_selector=wanted.namespace_selector, metadata_only=True, is_internal=True
             )
-            entry = self._entry(selected, InformerOptions(reflector=self._options.reflector))
-            return ByNamespace(of_namespace, SelectedNamespaces(self._lease(selected, entry)))
+            return ByNamespace(of_namespace, SelectedNamespaces(partial(self._acquire_internal, selected)))
         match wanted.namespaces:
             case None:
                 return of_namespace(ALL_NAMESPACES)
@@ -307,6 +306,10 @@ class SharedInformerFactory:
                 return of_namespace(namespace)
             case namespaces:
                 return ByNamespace(of_namespace, NamedNamespaces(namespaces))
+
+    def _acquire_internal(self, wanted: _Wanted) -> InformerLease:
+        with self._lock:
+            return self._lease(wanted, self._entry(wanted, InformerOptions(reflector=self._options.reflector)))
 
     def _list_watch(self, wanted: _Wanted, namespace: NamespaceOption) -> ListWatch:
         return ListWatch(

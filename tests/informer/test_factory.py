@@ -216,6 +216,16 @@ def test_many_threads_that_take_and_give_back_leases_leave_none_running(informer
     assert seen == [False] * 40
 
 
+def test_who_never_follows_namespaces_keeps_nobody_watching_them(
+    server: APIServer, informers: SharedInformerFactory
+) -> None:
+    with informers:
+        informers.informer("v1/pods", namespace_selector="team=web").stop()
+        with informers.acquire("v1/configmaps", namespace_selector="team=web") as lease:
+            lease.informer.wait_for_sync(TIMEOUT_S)
+        eventually(lambda: server.faults.open_watches == 0, TIMEOUT_S, "nothing is watched")
+
+
 class Slow(PrometheusMetrics):
     """Figures that take their time to end."""
 

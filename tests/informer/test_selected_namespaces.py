@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kubeprims.errors import LifecycleError
 from kubeprims.informer.lease import InformerLease
 from kubeprims.informer.selected_namespaces import SelectedNamespaces
 from kubeprims.informer.shared import SharedInformer
@@ -25,7 +26,7 @@ class Office:
             self.source, name="v1/namespaces", options=LISTING, clock=VirtualClock(), rng=random.Random(1)
         )
         self.changes = 0
-        self.subject = SelectedNamespaces(InformerLease(self.informer, lambda: True))
+        self.subject = SelectedNamespaces(lambda: InformerLease(self.informer, lambda: True))
 
     def changed(self) -> None:
         self.changes += 1
@@ -45,7 +46,7 @@ def office() -> Iterator[Office]:
 
 def test_they_are_not_known_before_the_first_list_and_then_followed(office: Office) -> None:
     office.source.put("a", namespace="")
-    assert office.names is None
+    assert (office.names, office.subject.status) == (None, None)
     office.subject.follow(office.changed)
     eventually(lambda: office.names == ["a"], TIMEOUT_S, "the first list")
     eventually(lambda: office.changes, TIMEOUT_S, "the follower was told")
@@ -77,6 +78,16 @@ def test_an_informer_that_runs_already_or_is_stopped_is_taken_as_it_is(office: O
     office.subject.close()
     office.subject.follow(office.changed)
     office.subject.close()
+
+
+def test_without_an_informer_of_them_nothing_is_known() -> None:
+    def refuse() -> InformerLease:
+        raise LifecycleError("the factory has stopped")
+
+    subject = SelectedNamespaces(refuse)
+    subject.follow(lambda: None)
+    assert (subject.names(), subject.status) == (None, None)
+    subject.close()
 
 
 def test_of_an_informer_that_was_stopped_before_nothing_is_known() -> None:
