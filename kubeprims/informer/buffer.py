@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 from kubeprims.cache.store import Change
 from kubeprims.errors import InvalidArgument
 from kubeprims.informer.handlers import Reason
-from kubeprims.objects.record import RESOURCE_VERSION
+from kubeprims.objects.record import RAW, RESOURCE_VERSION
 
 BUFFER_LIMIT = 10_000
 
@@ -199,7 +199,8 @@ def _join(first: Change, first_reason: Reason, last: Change, last_reason: Reason
     reason = first_reason if last_reason is Reason.RESYNC or first_reason is Reason.INITIAL else last_reason
     old, new = first.old, last.new
     if old is not None and new is not None:
-        same = old[RESOURCE_VERSION] == new[RESOURCE_VERSION] != ""
+        # A server that went back may have given the version to another state.
+        same = old[RESOURCE_VERSION] == new[RESOURCE_VERSION] != "" and old[RAW] == new[RAW]
         if same and reason is not Reason.RESYNC:
             return None
         if not same and reason is Reason.RESYNC:

@@ -46,8 +46,11 @@ class Notification(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether the server's object changed: False for a resync."""
-        if self.old is None or self.new is None:
+        """Whether the server's object changed: False for a resync.
+
+        What a later list brings always did, though a server that went back may have given it the version that it had.
+        """
+        if self.old is None or self.new is None or self.reason is Reason.RELIST:
             return True
         return self.old.resource_version != self.new.resource_version
 

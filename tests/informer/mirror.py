@@ -31,7 +31,7 @@ class Mirror:
                 self._wrong.append(f"{reason} {key}: old is {old}, but {known} was told before")
             if old is not None and new is not None and old.resource_version != known:
                 self._wrong.append(f"{reason} {key}: an update from {old.resource_version}, not from {known}")
-            if reason is Reason.RELIST and not notification.changed:
+            if reason is Reason.RELIST and new is not None and new.resource_version == known:
                 self._wrong.append(f"{key}: told without a change")
             if new is None:
                 self.deletes += 1

@@ -12,7 +12,7 @@ from kubeprims.cache.delta_fifo import DeltaType
 from kubeprims.cache.store import Change
 from kubeprims.informer.buffer import Batch, BufferPolicy, NotificationBuffer, coalesce
 from kubeprims.informer.handlers import Reason
-from kubeprims.objects.record import RESOURCE_VERSION, ObjectRecord
+from kubeprims.objects.record import RAW, RESOURCE_VERSION, ObjectRecord
 
 
 class Told(NamedTuple):
@@ -53,6 +53,15 @@ def _version(of: ObjectRecord | None) -> int | None:
 
 def merged(*told: Told) -> list[Told]:
     return told_by(coalesce([batch(item) for item in told]))
+
+
+def test_another_state_of_the_same_version_is_told() -> None:
+    """A server that went back may give a version anew."""
+    before, between = record("a", 5), record("a", 6)
+    after = (*before[:RAW], b'{"once":"more"}')
+    changes = (Change(DeltaType.UPDATED, "a", before, between), Change(DeltaType.UPDATED, "a", between, after))
+    (told,) = coalesce([Batch([change], Reason.RELIST) for change in changes])
+    assert [change[2:4] for change in told.changes] == [(before, after)]
 
 
 def test_batches_come_out_as_they_went_in_below_the_limit() -> None:

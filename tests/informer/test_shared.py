@@ -448,6 +448,7 @@ def test_an_unchanged_resync_is_marked_as_no_change() -> None:
     same = Notification(ObjectKey("a"), Unstructured(record), Unstructured(record), Reason.RESYNC)
     assert not same.changed
     assert Notification(ObjectKey("a"), None, Unstructured(record), Reason.LIVE).changed
+    assert same._replace(reason=Reason.RELIST).changed, "a server that went back may give a version to another state"
 
 
 @pytest.mark.parametrize(

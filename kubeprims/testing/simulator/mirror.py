@@ -70,5 +70,5 @@ class Mirror:
             self.wrong.append(f"{reason} {key}: an update from {old.uid} {old.resource_version}, not from {known}")
         if new is None and known is not None and not self._may_be_gone(key, known[0]):
             self.wrong.append(f"{reason} {key}: {known[0]} was never deleted")
-        if reason is Reason.RELIST and not notification.changed:
+        if reason is Reason.RELIST and new is not None and (new.uid, new.resource_version) == known:
             self.wrong.append(f"{reason} {key}: told without a change")
