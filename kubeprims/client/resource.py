@@ -22,7 +22,7 @@ from kubeprims.client.options import (
 from kubeprims.client.pager import ObjectList, list_page
 from kubeprims.client.reader import ResourceReader
 from kubeprims.client.target import Target
-from kubeprims.client.written import OnWrite, Written, deleted, written
+from kubeprims.client.written import OnWrite, Written, deleted, deleted_among_others, written
 from kubeprims.errors import InvalidArgument, UnsupportedMediaType
 from kubeprims.objects.unstructured import Unstructured
 from kubeprims.threads import Cancel
@@ -332,7 +332,7 @@ class Resource(ResourceReader):
         answer = list_page(lambda _: self._api.open_list(call), selectors)
         if self._on_write is not None and not dry_run:
             for obj in answer:
-                self._tell(deleted(self.gvr, call.path, obj))
+                self._tell(deleted_among_others(self.gvr, obj))
         return answer
 
     def _tell(self, write: Written | None) -> None:

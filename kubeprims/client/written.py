@@ -21,6 +21,7 @@ class Written(NamedTuple):
         uid: The object's uid, if the server said it.
         labels: The object's labels; none if the server did not show the object.
         is_gone: Whether the object is gone by the write.
+        may_go_on: Whether it may also go on for a while, in a later version: the server did not say which.
     """
 
     resource: GroupVersionResource
@@ -29,6 +30,7 @@ class Written(NamedTuple):
     uid: str
     labels: Mapping[str, str]
     is_gone: bool = False
+    may_go_on: bool = False
 
 
 OnWrite = Callable[[Written], None]
@@ -62,6 +64,16 @@ def deleted(resource: GroupVersionResource, path: str, answer: Unstructured) -> 
     details = answer.get("details")
     uid = details.get("uid") if isinstance(details, dict) else None
     return Written(resource, key_of_path(resource, path), "", uid if isinstance(uid, str) else "", {}, is_gone=True)
+
+
+def deleted_among_others(resource: GroupVersionResource, before: Unstructured) -> Written:
+    """Return what the answer to the deletion of a collection says of one object, which it shows as it was before.
+
+    Source:
+        apiserver pkg/registry/generic/registry/store.go, ``DeleteCollection``: it returns the list that it worked on.
+    """
+    write = deleted(resource, "", before)
+    return write._replace(may_go_on=write.is_gone)
 
 
 def _shown(resource: GroupVersionResource, answer: Unstructured, *, is_gone: bool) -> Written:

@@ -38,6 +38,7 @@ class Expectation:
             absence to mean anything; may be empty then.
         uid: Of a deletion, the object that is to be gone.
         is_gone: Whether it is a deletion.
+        may_go_on: Whether the object may go on for a while, in a later version than :attr:`version`.
         replaced_version: The version that the cache had when the write was made; empty if it had none.
         made_at_s: When it was made, by the controller's clock.
     """
@@ -48,6 +49,7 @@ class Expectation:
     version: str
     uid: str
     is_gone: bool
+    may_go_on: bool
     replaced_version: str
     made_at_s: float
 
@@ -73,9 +75,13 @@ class Expectation:
 
     def _is_seen_gone(self, record: ObjectRecord | None, *, is_reached: bool) -> bool:
         if record is not None and not (self.uid and record[UID] != self.uid):
-            return False
+            return self.may_go_on and self._is_newer(record)
         # What was created and deleted at once has not come yet: that it is absent says nothing.
         return is_reached or not self.version or self._is_opaque
+
+    def _is_newer(self, record: ObjectRecord) -> bool:
+        order = compare_resource_versions(record[RESOURCE_VERSION], self.version)
+        return record[RESOURCE_VERSION] != self.version if order is None else order > 0
 
     @property
     def _is_opaque(self) -> bool:

@@ -59,6 +59,7 @@ class Settling:
                 version=write.resource_version,
                 uid=write.uid,
                 is_gone=write.is_gone,
+                may_go_on=write.may_go_on,
                 replaced_version="" if shown is None else shown[RESOURCE_VERSION],
                 made_at_s=self._clock.monotonic(),
             )

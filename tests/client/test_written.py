@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kubeprims.client.written import Written, deleted, key_of_path, told_both, written
+from kubeprims.client.written import Written, deleted, deleted_among_others, key_of_path, told_both, written
 from kubeprims.meta import GroupVersionResource, JSONObject, ObjectKey
 from kubeprims.objects.unstructured import Unstructured
 
@@ -66,6 +66,12 @@ def test_what_shows_no_object_is_no_write_of_one() -> None:
 )
 def test_a_deletion_that_shows_the_object_says_whether_it_goes_on(answer: Unstructured, *, is_gone: bool) -> None:
     assert deleted(PODS, "", answer) == Written(PODS, ObjectKey("prod/web"), "7", "u", {}, is_gone=is_gone)
+
+
+def test_the_deletion_of_a_collection_shows_what_was_before_and_not_whether_it_goes_on() -> None:
+    assert deleted_among_others(PODS, pod()) == deleted(PODS, "", pod())._replace(may_go_on=True)
+    ending = pod(**ENDS, finalizers=["example.com/clean"])
+    assert deleted_among_others(PODS, ending) == deleted(PODS, "", ending)
 
 
 def test_a_deletion_that_shows_a_status_is_known_by_its_path() -> None:

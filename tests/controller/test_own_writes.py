@@ -23,12 +23,17 @@ def wrote(
     made_at_s: float = 0.0,
     key: str = KEY,
     is_gone: bool = False,
+    may_go_on: bool = False,
 ) -> Expectation:
-    return Expectation(0, PODS, ObjectKey(key), version, uid, is_gone, replaced, made_at_s)
+    return Expectation(0, PODS, ObjectKey(key), version, uid, is_gone, may_go_on, replaced, made_at_s)
 
 
 def deleted(version: str = "", *, uid: str = "uid-1") -> Expectation:
     return wrote(version, uid=uid, is_gone=True)
+
+
+def deleted_among_others(version: str) -> Expectation:
+    return wrote(version, is_gone=True, may_go_on=True)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,13 @@ def deleted(version: str = "", *, uid: str = "uid-1") -> Expectation:
         (deleted("20"), None, True, True),
         (deleted("20"), record("20"), True, False),  # created, and not gone yet
         (deleted("b"), None, False, True),
+        # one of which it is not known whether the object goes on for a while
+        (deleted_among_others("20"), record("20"), True, False),
+        (deleted_among_others("20"), record("21"), False, True),
+        (deleted_among_others("20"), None, False, False),
+        (deleted_among_others("20"), None, True, True),
+        (deleted_among_others("b"), record("b"), False, False),
+        (deleted_among_others("b"), record("c"), False, True),
     ],
 )
 def test_a_cache_meets_an_expectation_once_it_shows_the_write_or_what_came_after(

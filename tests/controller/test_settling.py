@@ -436,6 +436,27 @@ def test_all_ways_to_write_are_waited_for_and_a_rehearsal_is_not(world: World) -
     assert controller.counts.unsettled == 0
 
 
+def test_a_collection_that_is_deleted_is_waited_for_until_each_object_is_gone_or_marked(world: World) -> None:
+    for name, finalizers in (("plain", []), ("kept", ["example.com/clean"])):
+        body = {"metadata": {"name": name, "namespace": "default", "finalizers": finalizers}, "data": {}}
+        world.server.create(MAPS, body)  # type: ignore[arg-type]
+    informer = world.informers.informer(MAPS, namespace="default")
+    looks: list[list[tuple[str, bool]]] = []
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        if key.name == "any" and not looks:
+            ctx.client.resource(MAPS, "default").delete_collection()
+            found = [ctx.get(MAPS, f"default/{name}") for name in ("plain", "kept")]
+            looks.append([(one.name, bool(one.deletion_timestamp)) for one in found if one is not None])
+
+    controller = world.controller(reconcile).watches(informer)
+    with world.running(controller):
+        controller.enqueue("default/any")
+        eventually(lambda: looks, TIMEOUT_S, "the look")
+    assert looks == [[("kept", True)]]
+    assert controller.counts.unsettled == 0
+
+
 def test_a_body_that_is_used_again_is_not_changed_by_creating_from_it(world: World) -> None:
     body: JSONObject = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
 
