@@ -57,7 +57,7 @@ class Call:
     def __post_init__(self) -> None:
         check_timeout_s(self.timeout_s)
 
-    def request(self, default_timeout_s: float, clock: Clock) -> Request:
+    def request(self, default_timeout_s: float, clock: Clock, default_cancel: Cancel | None) -> Request:
         """Return the request, whose time starts now."""
         headers = [("Accept", self.accept)]
         if self.body is not None:
@@ -70,7 +70,7 @@ class Call:
             Headers(headers),
             self.body,
             deadline=self.deadline or Deadline.after(timeout_s, clock=clock),
-            cancel=self.cancel,
+            cancel=default_cancel if self.cancel is None else self.cancel,
             is_watch=self.is_watch,
             may_retry=self.may_retry,
         )
@@ -84,12 +84,13 @@ class API:
         codec: Reads and writes objects.
         clock: What deadlines are measured with.
         timeout_s: How long a call may take that does not say, in seconds.
+        cancel: Ends the calls that bring none of their own; None: nothing does.
 
     Concurrency:
         Any number of threads at once.
     """
 
-    __slots__ = ("_is_closed", "_transport", "clock", "codec", "server", "timeout_s")
+    __slots__ = ("_is_closed", "_transport", "cancel", "clock", "codec", "server", "timeout_s")
 
     def __init__(
         self,
@@ -99,8 +100,9 @@ class API:
         codec: Codec,
         clock: Clock,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        cancel: Cancel | None = None,
     ) -> None:
-        """Make calls over ``transport``; ``timeout_s`` is how long those may take that do not say.
+        """Make calls over ``transport``; ``timeout_s`` and ``cancel`` are for those that have none of their own.
 
         Raises:
             InvalidArgument: The time-out is not positive.
@@ -111,6 +113,7 @@ class API:
         self._transport = transport
         self.clock = clock
         self.timeout_s = timeout_s
+        self.cancel = cancel
         self._is_closed = False
 
     def close(self) -> None:
@@ -130,7 +133,7 @@ class API:
         """
         if self._is_closed:
             raise LifecycleError("the client is closed")
-        response = self._transport.round_trip(call.request(self.timeout_s, self.clock))
+        response = self._transport.round_trip(call.request(self.timeout_s, self.clock, self.cancel))
         try:
             check_success(response)
         except BaseException:

@@ -69,7 +69,7 @@ class Client:
         Any number of threads at once.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, all by keyword
         self,
         transport: ClientTransport,
         *,
@@ -78,6 +78,7 @@ class Client:
         codec: Codec | None = None,
         clock: Clock | None = None,
         on_write: OnWrite | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
         """Speak to the server of ``transport``, which stays the caller's to close.
 
@@ -89,6 +90,7 @@ class Client:
             codec: Reads and writes objects; unless given, the fastest one, which leaves managedFields out.
             clock: The clock that deadlines are measured with.
             on_write: Told of each write that the server has accepted.
+            cancel: Ends at once, when set, each request that brings no ``cancel`` of its own; later ones are refused.
 
         Raises:
             InvalidArgument: The time-out is not positive, or the field manager is malformed.
@@ -104,6 +106,7 @@ class Client:
             codec=codec or default_codec(),
             clock=clock or SystemClock(),
             timeout_s=timeout_s,
+            cancel=cancel,
         )
         self.discovery = Discovery(self._api)
         self._on_write = on_write
@@ -173,16 +176,23 @@ class Client:
         codec: Codec | None,
         clock: Clock | None = None,
         on_write: OnWrite | None = None,
+        cancel: Cancel | None = None,
         owns_transport: bool = True,
     ) -> Client:
         """Return a client that closes its transport, unless that is another one's."""
         client = cls(
-            transport, timeout_s=timeout_s, field_manager=field_manager, codec=codec, clock=clock, on_write=on_write
+            transport,
+            timeout_s=timeout_s,
+            field_manager=field_manager,
+            codec=codec,
+            clock=clock,
+            on_write=on_write,
+            cancel=cancel,
         )
         client._owns_transport = owns_transport
         return client
 
-    def with_options(
+    def with_options(  # noqa: PLR0913 - options, all by keyword
         self,
         *,
         timeout_s: float | None = None,
@@ -191,6 +201,7 @@ class Client:
         field_manager: str = "",
         own_pool: bool = True,
         on_write: OnWrite | None = None,
+        cancel: Cancel | None = None,
     ) -> Client:
         """Return a client of the same server, as the same user, that differs in some options.
 
@@ -205,6 +216,8 @@ class Client:
             field_manager: Who written fields are said to belong to; unless given, as this one says.
             own_pool: Use connections of its own; else those of this one.
             on_write: Told of each write that the server has accepted, as well as whom this one tells.
+            cancel: Ends at once, when set, each request that brings no ``cancel`` of its own, and refuses later ones;
+                None: as this one's.
 
         Raises:
             ConfigError: The suffix is not printable ASCII.
@@ -227,6 +240,7 @@ class Client:
             codec=api.codec,
             clock=api.clock,
             on_write=told_both(self._on_write, on_write),
+            cancel=api.cancel if cancel is None else cancel,
             owns_transport=bool(differs),
         )
         derived.discovery.take_from(self.discovery)

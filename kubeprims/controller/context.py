@@ -43,7 +43,8 @@ class ReconcileContext:
         key: What is reconciled.
         attempt: How often it has failed in a row before this.
         client: Writes, and remembers what it wrote: the key's next reconcile waits until the caches show it. Reads of
-            it go to the server.
+            it go to the server. Once the term is lost, or the time to end is nearly over, its requests are cut off, and
+            further ones refused: ``Cancelled``.
         token: What grows with each leader; empty if there is no election.
         stop: Set when the reconcile should end soon.
         logger: Logs with the controller and the key.

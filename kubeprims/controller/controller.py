@@ -15,6 +15,7 @@ from kubeprims.controller.context import ReconcileContext
 from kubeprims.controller.external import Keys, check_source, keys_of
 from kubeprims.controller.gate import AlwaysLeader, LeaderTerm
 from kubeprims.controller.health import Check
+from kubeprims.controller.lifecycle import before_the_end
 from kubeprims.controller.mapping import MapFunction, checked_key, own_key, owner_keys
 from kubeprims.controller.metrics import ControllerMetrics, ReconcileCounts
 from kubeprims.controller.predicates import Predicate
@@ -42,6 +43,7 @@ from kubeprims.workqueue.rate_limiters import RateLimiter
 
 logger = logging.getLogger(__name__)
 
+_NO_FUNCTIONS = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 SYNC_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 
@@ -132,7 +134,8 @@ class Controller:
             self._figures = ControllerMetrics(
                 metrics, name, self.counts, workers=workers, active=lambda: len(self.in_flight)
             )
-        self._settling = Settling(name, client, clock=self._clock)
+        self._cut = Cancel()
+        self._settling = Settling(name, client, clock=self._clock, cut=self._cut)
         self._watchdog = Watchdog(name, reconcile_timeout_s, clock=self._clock, on_timeout=self._timed_out)
         self._watched: list[Watched] = []
         self._external: list[Keys] = []
@@ -256,6 +259,8 @@ class Controller:
                 raise LifecycleError(f"controller {self.name} was started or stopped before; it starts once")
             self._is_started = True
             self._term = term or AlwaysLeader().wait(self._stop)
+            if term is not None:
+                term.lost.add_callback(self._cut.set)  # another may write by now
             self._threads.spawn(self._begin, name="start")
 
     def _begin(self) -> None:
@@ -311,7 +316,8 @@ class Controller:
     def stop(self, timeout_s: float | None = STOP_TIMEOUT_S) -> None:
         """Take in nothing more, wait for the reconciles that run, and end; later calls do nothing.
 
-        What waits in the queue is left: the next start finds it again, as it looks at everything.
+        What waits in the queue is left: the next start finds it again, as it looks at everything. Just before the time
+        is over, the requests of the reconciles that still run are cut off.
 
         Raises:
             StopTimeout: Reconciles did not return in time; the error names their keys.
@@ -319,6 +325,8 @@ class Controller:
         """
         deadline = Deadline.after(timeout_s, clock=self._clock)
         self.signal_stop()
+        if self._threads.join(before_the_end(deadline)):
+            self.cut()
         running = self._threads.join(deadline)
         if running:
             keys = [f"{self.name}: the reconcile of {key}" for key, _ in self._queue.processing]
@@ -334,6 +342,10 @@ class Controller:
             figures, self._figures = self._figures, None
         if figures is not None:
             figures.close()
+
+    def cut(self) -> None:
+        """Cut off the requests that reconciles have under way, and refuse further ones; never blocks."""
+        self._cut.set()
 
     def signal_stop(self) -> None:
         """Take in nothing more; never blocks."""
@@ -442,7 +454,8 @@ class Controller:
             with self._watchdog.watch(key):
                 return outcome_of_result(self._reconcile(key, context))
         except Exception as error:  # user code: one bad key must not stop the others
-            outcome = outcome_of_error(error, attempt=attempt)
+            is_ending = self._stop.is_set or self._cut.is_set
+            outcome = outcome_of_error(error, attempt=attempt, is_ending=is_ending)
             if isinstance(error, OwnWriteUnseen):
                 self._put_off(key, error)
             if outcome.is_reported:
@@ -479,8 +492,9 @@ class Controller:
 def _check(name: object, reconcile: object, workers: object, **times_s: object) -> None:
     if not (isinstance(name, str) and name):
         raise ConfigError(f"must not be empty, and a text, not {name!r}", field="name")
-    if not callable(reconcile) or inspect.iscoroutinefunction(reconcile):
-        raise ConfigError(f"must be callable, and no coroutine, not {reconcile!r}", source=name, field="reconcile")
+    if not callable(reconcile) or any(is_one(reconcile) or is_one(reconcile.__call__) for is_one in _NO_FUNCTIONS):
+        rule = f"must be callable, and neither a coroutine nor a generator, not {reconcile!r}"
+        raise ConfigError(rule, source=name, field="reconcile")
     if not (isinstance(workers, int) and workers >= 1):
         raise ConfigError(f"must be at least 1, and a whole number, not {workers!r}", source=name, field="workers")
     for field, value in times_s.items():

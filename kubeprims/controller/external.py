@@ -39,6 +39,9 @@ def keys_of(source: Keys, stop: Cancel) -> Iterator[str]:
 
     What iterates is blocked while it waits for the next key. A queue, and an iterable with a ``close()`` that ends it,
     are woken by ``stop``; any other has to end by itself.
+
+    Raises:
+        InvalidArgument: A function returns a text.
     """
     given: object = source  # a function may be any of the others as well, as far as types go
     if isinstance(given, queue.Queue):
@@ -48,7 +51,10 @@ def keys_of(source: Keys, stop: Cancel) -> Iterator[str]:
     elif isinstance(given, Iterable):
         yield from _from_iterable(cast("Iterable[str]", given), stop)
     else:
-        yield from _from_iterable(cast("Callable[[Cancel], Iterable[str]]", source)(stop), stop)
+        keys = cast("Callable[[Cancel], Iterable[str]]", source)(stop)
+        if isinstance(keys, (str, bytes)):
+            raise InvalidArgument(f"a function of keys returns an iterable of them, not one: {keys!r}")
+        yield from _from_iterable(keys, stop)
 
 
 def _from_queue(source: queue.Queue[str], stop: Cancel) -> Iterator[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Protocol, TypeVar, runtime_checkable
 
 from kubeprims.clock import Clock
-from kubeprims.errors import LifecycleError
+from kubeprims.errors import InvalidArgument, LifecycleError
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
+
+_LAST_SHARE, _LAST_MAX_S = 0.1, 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,20 @@ class Runnable(Protocol):
         ...
 
 
+_R = TypeVar("_R", bound=Runnable)
+
+
+def checked(runnable: _R) -> _R:
+    """Return what can be run.
+
+    Raises:
+        InvalidArgument: It cannot.
+    """
+    if isinstance(runnable, type) or not callable(getattr(runnable, "run", None)):
+        raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
+    return runnable
+
+
 class Member:
     """One thing that a manager runs, on a thread of its own.
 
@@ -30,6 +47,7 @@ class Member:
         name: For logs and errors.
         error: What it died of; None if it has not.
         has_ended: Whether it ran, and has ended.
+        cut: Ends what it waits for.
 
     Concurrency:
         Every method may be called from any thread.
@@ -42,6 +60,7 @@ class Member:
         *,
         clock: Clock,
         unfinished: Callable[[], Sequence[str]] = lambda: (),
+        cut: Callable[[], None] = lambda: None,
     ) -> None:
         """Make one that does not run yet.
 
@@ -50,6 +69,7 @@ class Member:
             body: What it does, until the cancel is set.
             clock: The clock to live by.
             unfinished: Says what it is still at, for who waits for its end in vain.
+            cut: Ends what it waits for, as its time is nearly over; must not block.
         """
         self.name = name
         self.error: BaseException | None = None
@@ -57,6 +77,7 @@ class Member:
         self._is_told = False
         self._body = body
         self._unfinished = unfinished
+        self.cut = cut
         self._clock = clock
         self._stop = Cancel()
         self._lock = threading.Lock()
@@ -107,10 +128,16 @@ class Member:
         return threads is None or not threads.join(deadline)
 
 
+def before_the_end(deadline: Deadline, *, steps: int = 1) -> Deadline:
+    """Return a deadline earlier by some steps, for whatever comes after it: each a tenth of the time, or a second."""
+    step_s = min(_LAST_MAX_S, _LAST_SHARE * max(0.0, deadline.remaining_s()))
+    return replace(deadline, at_s=deadline.at_s - steps * step_s)
+
+
 def stop_all(members: list[Member], deadline: Deadline) -> list[str]:
     """Tell all of them to stop, wait for all, and return what those are still at that have not ended in time.
 
-    What still runs is logged after each third of the time.
+    What still runs is logged after each third of the time, and what that waits for is cut off just before the end.
 
     Source:
         kube-controller-manager app/controllermanager.go, ``RunControllers``.
@@ -121,6 +148,10 @@ def stop_all(members: list[Member], deadline: Deadline) -> list[str]:
     for thirds in (3, 2, 1):
         remaining_s = deadline.remaining_s() / thirds
         until = deadline if thirds == 1 else Deadline.after(max(0.0, remaining_s), clock=deadline.clock)
+        if thirds == 1:
+            left = [member for member in left if not member.join(before_the_end(deadline))]
+            for member in left:
+                member.cut()
         left = [member for member in left if not member.join(until)]
         if not left:
             return []

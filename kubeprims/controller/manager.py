@@ -19,7 +19,7 @@ from kubeprims.controller.checks import ManagerChecks, Readiness
 from kubeprims.controller.controller import Controller
 from kubeprims.controller.events import CACHES, Event, What, ended
 from kubeprims.controller.gate import AlwaysLeader, LeaderGate, LeaderTerm
-from kubeprims.controller.lifecycle import Member, Runnable, stop_all
+from kubeprims.controller.lifecycle import Member, Runnable, before_the_end, checked, stop_all
 from kubeprims.controller.options import ManagerOptions
 from kubeprims.controller.probes import Probes
 from kubeprims.controller.roster import Group, Part, Place, Roster
@@ -121,6 +121,7 @@ class ControllerManager:
         self._signals = 0
         self._checks = ManagerChecks(self._options.name, probes, metrics)
         self._add_checks()
+        self._probes = probes
         if probes is not None:
             self.add(probes, name=_PROBES, group=Group.SERVERS)
 
@@ -146,16 +147,17 @@ class ControllerManager:
                 leader alone.
 
         Raises:
-            InvalidArgument: It has no ``run``, no name, or the name of another, or there is no such election.
+            InvalidArgument: It has no ``run``, no name, or the name of another, or there is no such group or election.
             LifecycleError: The manager stops, or has stopped.
         """
         if isinstance(runnable, Controller):
-            place = self._place(Group.LEADER if runnable.needs_leader else Group.ALWAYS, runnable.election)
+            own = Group.LEADER if runnable.needs_leader else Group.ALWAYS
+            place = self._place(group or own, runnable.election)
             make = partial(self._member, runnable.name, runnable, place)
             self._add(Part(runnable.name, place, make, is_controller=True))
             return
         name = name or type(runnable).__name__
-        place, warmup = Place(group or Group.LEADER), getattr(_checked(runnable), "warmup", None)
+        place, warmup = self._place(group or Group.LEADER, ""), getattr(checked(runnable), "warmup", None)
         self._add(Part(name, place, lambda: self._member(name, runnable, place), warmup=warmup))
 
     def add_factory(
@@ -171,7 +173,7 @@ class ControllerManager:
             is_controller: Whether ``controllers`` selects it.
 
         Raises:
-            InvalidArgument: The name is empty or another's, or there is no such election.
+            InvalidArgument: The name is empty or another's, or there is no such group or election.
             LifecycleError: The manager stops, or has stopped.
             MemberDied: It would start at once, and cannot be made; what is made later ends the manager with this.
         """
@@ -183,12 +185,14 @@ class ControllerManager:
             if runnable is None:
                 logger.info("%s is not used here", name)
                 return None
-            return self._member(name, _checked(runnable), place)
+            return self._member(name, checked(runnable), place)
 
         place = self._place(group, election)
         self._add(Part(name, place, made, starts_again=True, is_controller=is_controller))
 
     def _place(self, group: Group, election: str) -> Place:
+        if not isinstance(group, Group):
+            raise InvalidArgument(f"a group is one of Group.{', Group.'.join(Group.__members__)}, not {group!r}")
         if election not in self._gates:
             names = ", ".join(name for name in self._gates if name) or "none by name"
             raise InvalidArgument(f"the manager has no election {election}; there are: {names}")
@@ -207,7 +211,7 @@ class ControllerManager:
         def unfinished() -> list[str]:
             return [f"the reconcile of {key}" for key, _ in runnable.in_flight]
 
-        return Member(name, body, clock=self._clock, unfinished=unfinished)
+        return Member(name, body, clock=self._clock, unfinished=unfinished, cut=runnable.cut)
 
     def _add(self, part: Part) -> None:
         if part.name in {CACHES, _ELECTION}:
@@ -257,8 +261,14 @@ class ControllerManager:
             if self._is_started:
                 raise LifecycleError("a manager runs once")
             self._is_started = True
-        self._roster.check_selection()
-        self._check_rejoin()
+        try:
+            self._roster.check_selection()
+            self._check_rejoin()
+        except ConfigError:
+            self._checks.close()  # there is no end to come that does
+            if self._probes is not None:
+                self._probes.close()
+            raise
         with told(stop, self.stop):
             failure: BaseException | None = None
             try:
@@ -441,17 +451,19 @@ class ControllerManager:
         for group, member in self._roster.members:
             if group is Group.LEADER:
                 member.signal_stop()  # another may lead already, and does not wait for what helps this one
-        overran = stop_all(self._helpers, deadline)
+        # Whoever overruns must leave the others the time to end, or they would be named as well.
+        leader, always, caches = (before_the_end(deadline, steps=steps) for steps in (3, 2, 1))
+        overran = stop_all(self._helpers, leader)
         self._take_late_terms()
-        overran += self._stop_group(Group.LEADER, deadline)
+        overran += self._stop_group(Group.LEADER, leader)
         is_drained = not overran and not any(
             isinstance(member.error, StopTimeout) for group, member in self._roster.members if group is Group.LEADER
         )
-        failures = self._release(is_drained=is_drained, deadline=deadline)
-        overran += self._stop_group(Group.ALWAYS, deadline)
+        failures = self._release(is_drained=is_drained, deadline=always)
+        overran += self._stop_group(Group.ALWAYS, always)
         try:
             if self._informers is not None:
-                self._informers.stop(max(0.0, deadline.remaining_s()))
+                self._informers.stop(max(0.0, caches.remaining_s()))
         except StopTimeout as error:
             overran += error.running
         except BaseException as error:  # noqa: BLE001 - raised once everything has been stopped
@@ -492,9 +504,3 @@ class ControllerManager:
 
     def _stop_group(self, group: Group, deadline: Deadline) -> list[str]:
         return stop_all([member for other, member in self._roster.members if other is group], deadline)
-
-
-def _checked(runnable: Controller | Runnable) -> Controller | Runnable:
-    if isinstance(runnable, type) or not callable(getattr(runnable, "run", None)):
-        raise InvalidArgument(f"a manager runs controllers and what has run(stop), not {runnable!r}")
-    return runnable

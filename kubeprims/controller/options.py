@@ -20,7 +20,8 @@ class ManagerOptions:
 
     Attributes:
         name: For metrics.
-        shutdown_timeout_s: How long stopping may take in all, in seconds; ``math.inf``: for ever.
+        shutdown_timeout_s: How long stopping may take in all, in seconds; ``math.inf``: for ever. The leader's work has
+            all of it but three tenths, or three seconds if that is less: those are for what stops after it.
         sync_timeout_s: How long the caches may take until they are in sync, in seconds.
         start_interval_s: How long to wait between the starts of two controllers of a group, in seconds, so that they do
             not all begin at once; each wait is up to twice as long, by chance.

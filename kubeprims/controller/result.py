@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kubeprims.errors import ApplyConflict, Conflict, InvalidArgument, OwnWriteUnseen, TerminalError
+from kubeprims.errors import ApplyConflict, Cancelled, Conflict, InvalidArgument, OwnWriteUnseen, TerminalError
 from kubeprims.workqueue.rate_limiters import is_delay
 
 QUIET_CONFLICTS = 10
@@ -75,20 +75,22 @@ class Outcome:
     is_terminal: bool = False
 
 
-def outcome_of_error(error: BaseException, *, attempt: int = 0) -> Outcome:
+def outcome_of_error(error: BaseException, *, attempt: int = 0, is_ending: bool = False) -> Outcome:
     """Return what follows from a reconcile that raised.
 
     A conflict says that somebody else wrote first, which is nobody's fault: the key is tried again, quietly. So it
     is if a cache does not show the controller's own write yet. A conflict of an apply is another matter: its fields
-    belong to somebody else, and will tomorrow. So is what conflicts again and again.
+    belong to somebody else, and will tomorrow. So is what conflicts again and again. A request that is cut off because
+    the controller ends is no failure at all.
 
     Args:
         error: What it raised.
         attempt: How often it had failed in a row before.
+        is_ending: Whether the controller ends, and cuts requests off.
     """
     if isinstance(error, TerminalError):
         return Outcome(ReconcileResult.ERROR, NextStep.FORGET, is_reported=True, is_terminal=True)
-    if isinstance(error, OwnWriteUnseen):
+    if isinstance(error, OwnWriteUnseen) or (is_ending and isinstance(error, Cancelled)):
         return Outcome(ReconcileResult.REQUEUE, NextStep.RETRY)
     is_race = isinstance(error, Conflict) and not isinstance(error, ApplyConflict)
     if is_race and attempt < QUIET_CONFLICTS:

@@ -24,9 +24,9 @@ class Settling:
         Every method may be called from any thread; :meth:`add_informer` before the others.
     """
 
-    def __init__(self, name: str, client: Client, *, clock: Clock) -> None:
+    def __init__(self, name: str, client: Client, *, clock: Clock, cut: Cancel) -> None:
         self._name = name
-        self._client = client
+        self._client = client.with_options(own_pool=False, cancel=cut)
         self._clock = clock
         self._lock = threading.Lock()
         self._writes = OwnWrites()

@@ -13,6 +13,7 @@ from kubeprims.client.client import Client
 from kubeprims.client.options import PatchType, WatchOptions
 from kubeprims.errors import (
     ApplyConflict,
+    Cancelled,
     ConfigError,
     ConnectionLost,
     DecodeError,
@@ -33,6 +34,7 @@ from kubeprims.objects.event import WatchEventType
 from kubeprims.testing import APIServer
 from kubeprims.testing.apiserver import faults
 from kubeprims.testing.apiserver.faults import DropWatch, Match, WatchError
+from kubeprims.threads import Cancel
 from kubeprims.transport.config import TransportConfig
 from kubeprims.transport.message import Request, Response, RoundTripper
 from kubeprims.transport.transport import Transport
@@ -309,6 +311,24 @@ def test_a_derived_client_has_options_of_its_own_and_closes_nothing_but_itself(s
     assert agents[seen:] == ["me/1/election", "me/1", "me/1"]
     assert outliving.resource("v1/configmaps").get("a").name == "a"
     outliving.close()
+
+
+def test_a_derived_client_can_be_cut_off_with_all_that_is_made_from_it(server: APIServer) -> None:
+    cut = Cancel()
+    with Transport(TransportConfig(server=server.url)) as transport:
+        client = Client(transport)
+        derived = client.with_options(own_pool=False, cancel=cut)
+        maps = derived.with_options(own_pool=False, timeout_s=5.0).resource("v1/configmaps")
+        with maps.watch() as watch:
+            cut.set()
+            with pytest.raises(Cancelled):
+                next(iter(watch))
+        with pytest.raises(Cancelled):
+            maps.list()
+        with pytest.raises(Cancelled):
+            derived.resource("po")
+        assert not maps.list(cancel=Cancel()), "who brings a cancel of their own decides for themselves"
+        assert not client.resource("v1/configmaps").list()
 
 
 def test_a_derived_client_keeps_what_it_is_not_told_to_change(server: APIServer) -> None:

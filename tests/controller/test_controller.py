@@ -7,6 +7,8 @@ import logging
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
 
 import pytest
@@ -15,11 +17,13 @@ from kubeprims.client.client import Client
 from kubeprims.controller.changes import set_controller_reference
 from kubeprims.controller.context import Operation, ReconcileContext
 from kubeprims.controller.controller import Controller
+from kubeprims.controller.gate import AlwaysLeader
 from kubeprims.controller.result import QUIET_CONFLICTS, Result
 from kubeprims.controller.watchdog import Watchdog
 from kubeprims.errors import (
     AlreadyExists,
     CacheSyncTimeout,
+    Cancelled,
     ConfigError,
     Conflict,
     InvalidArgument,
@@ -408,6 +412,52 @@ def test_stopping_waits_for_what_runs_and_names_what_does_not_end(world: World) 
         controller.start()
 
 
+def endless(ctx: ReconcileContext, begun: threading.Event) -> None:
+    """Make a request that goes on until it is cut off: a watch."""
+    with ctx.client.resource("v1/configmaps", "default").watch() as watch:
+        begun.set()
+        for _ in watch:
+            pass
+
+
+def test_what_a_reconcile_asks_for_is_cut_off_before_it_is_said_not_to_end(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = threading.Event()
+    controller = world.controller(lambda key, ctx: endless(ctx, begun))
+    controller.enqueue("default/web")
+    with world.running(controller):
+        assert begun.wait(TIMEOUT_S)
+        with suppress(StopTimeout):  # a machine that does something else may take that long
+            controller.stop(0.1)
+        eventually(lambda: not controller.in_flight, TIMEOUT_S, "the end")
+    assert (controller.counts.errors, caplog.text) == (0, ""), "to be cut off is no failure"
+
+
+def test_who_leads_no_more_writes_no_more(world: World) -> None:
+    begun, refused = threading.Event(), threading.Event()
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        try:
+            endless(ctx, begun)
+        except Cancelled:
+            with pytest.raises(Cancelled):
+                ctx.client.resource("v1/configmaps", "default").create(config_map("late"))
+            refused.set()
+            raise
+
+    controller = world.controller(reconcile)
+    controller.enqueue("default/web")
+    term = AlwaysLeader().wait(Cancel())
+    assert term is not None
+    controller.start(term)
+    assert begun.wait(TIMEOUT_S)
+    term.lost.set()
+    assert refused.wait(TIMEOUT_S)
+    controller.stop(TIMEOUT_S)
+    assert controller.counts.errors == 0
+
+
 def test_a_cache_that_does_not_sync_ends_the_controller_and_is_named(world: World) -> None:
     stop = Cancel()
     controller = Controller("test", lambda key, ctx: None, client=world.client, sync_timeout_s=0.05)
@@ -452,13 +502,24 @@ async def reconciles_later(key: ObjectKey, ctx: ReconcileContext) -> None:
     """Do what no thread waits for."""
 
 
+class ReconcilesLater:
+    async def __call__(self, key: ObjectKey, ctx: ReconcileContext) -> None:
+        """Do the same."""
+
+
+def reconciles_in_part(key: ObjectKey, ctx: ReconcileContext) -> Iterator[None]:
+    yield
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
         ({"name": ""}, "name: must not be empty"),
         ({"reconcile": 7}, "reconcile: must be callable"),
         ({"name": 7}, "name: must not be empty"),
-        ({"reconcile": reconciles_later}, "reconcile: must be callable, and no coroutine"),
+        ({"reconcile": reconciles_later}, "reconcile: must be callable, and neither a coroutine nor a generator"),
+        ({"reconcile": ReconcilesLater()}, "reconcile: must be callable, and neither a coroutine nor a generator"),
+        ({"reconcile": reconciles_in_part}, "reconcile: must be callable, and neither a coroutine nor a generator"),
         ({"workers": 0}, "workers: must be at least 1"),
         ({"workers": 1.5}, "workers: must be at least 1"),
         ({"workers": "4"}, "workers: must be at least 1"),

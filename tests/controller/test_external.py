@@ -133,6 +133,7 @@ def fails() -> Iterator[str]:
         (fails(), "ValueError: the line is dead"),
         ([7], "a key is an ObjectKey"),
         (lambda stop: 7, "TypeError"),
+        (lambda stop: "default/a", "a function of keys returns an iterable of them, not one: 'default/a'"),
         (["a/b/c"], "a/b/c"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import math
 import os
 import random
 import signal
@@ -21,9 +22,10 @@ from kubeprims.clock import SystemClock
 from kubeprims.controller.context import ReconcileContext
 from kubeprims.controller.controller import Controller
 from kubeprims.controller.gate import LeaderTerm
-from kubeprims.controller.lifecycle import Member
+from kubeprims.controller.lifecycle import Member, before_the_end
 from kubeprims.controller.manager import ControllerManager, Group, ManagerOptions
 from kubeprims.controller.probes import Probes
+from kubeprims.controller.roster import Place
 from kubeprims.errors import (
     CacheSyncTimeout,
     ConfigError,
@@ -211,6 +213,37 @@ def test_what_does_not_end_in_time_is_named_and_the_lock_is_kept() -> None:
     assert isinstance(raised[0], StopTimeout)
     assert "stubborn" in str(raised[0])
     assert "released" not in recorder.log
+
+
+def test_who_ends_when_told_is_not_named_beside_who_does_not() -> None:
+    recorder, begun, may_end = Recorder(), threading.Event(), threading.Event()
+
+    class Stubborn:
+        def run(self, stop: Cancel) -> None:
+            begun.set()
+            may_end.wait(TIMEOUT_S)
+
+    manager = ControllerManager(options=ManagerOptions(shutdown_timeout_s=5.0))
+    manager.add(Stubborn(), name="stubborn")
+    manager.add(recorder.runnable("all"), name="all", group=Group.ALWAYS)
+    manager.add(recorder.runnable("server"), name="server", group=Group.SERVERS)
+    try:
+        with running(manager) as raised:
+            assert begun.wait(TIMEOUT_S)
+            manager.stop()
+            eventually(lambda: raised, TIMEOUT_S, "the end")
+    finally:
+        may_end.set()
+    assert isinstance(raised[0], StopTimeout)
+    assert raised[0].running == ("stubborn",)
+
+
+@pytest.mark.parametrize(("timeout_s", "steps", "at_s"), [(30.0, 3, 27.0), (2.0, 1, 1.8), (0.0, 3, 0.0)])
+def test_something_of_the_time_to_end_is_left_for_what_comes_after(timeout_s: float, steps: int, at_s: float) -> None:
+    clock = VirtualClock()
+    early = before_the_end(Deadline.after(timeout_s, clock=clock), steps=steps)
+    assert early.remaining_s() == pytest.approx(at_s)
+    assert before_the_end(Deadline.after(None, clock=clock)).remaining_s() == math.inf
 
 
 @case("CM-32")
@@ -759,6 +792,27 @@ def test_unknown_controllers_are_refused_before_anything_starts(kubeprims_client
     assert recorder.log == []
 
 
+def test_a_manager_that_is_refused_lets_go_of_its_address_and_its_figures() -> None:
+    probes, metrics = Probes("127.0.0.1", 0), PrometheusMetrics()
+    with pytest.raises(ConfigError, match="no such controller"):
+        ControllerManager(controllers="nodes", probes=probes, metrics=metrics).run()
+    again = Probes("127.0.0.1", probes.port)
+    with running(ControllerManager(probes=again, metrics=metrics)) as raised:
+        pass
+    assert raised == []
+
+
+def test_a_group_that_is_given_counts_for_a_controller_too(kubeprims_client: Client) -> None:
+    seen: list[ObjectKey] = []
+    controller = Controller("everywhere", lambda key, ctx: seen.append(key), client=kubeprims_client)
+    controller.enqueue("default/any")
+    manager = ControllerManager(gate=Gate([]))
+    manager.add(controller, group=Group.ALWAYS)
+    with running(manager):
+        eventually(lambda: seen, TIMEOUT_S, "a reconcile without a leader")
+    assert seen == ["default/any"]
+
+
 @case("CM-17")
 def test_names_are_unique_and_what_is_run_can_be_run(kubeprims_client: Client) -> None:
     manager = ControllerManager()
@@ -769,6 +823,11 @@ def test_names_are_unique_and_what_is_run_can_be_run(kubeprims_client: Client) -
         manager.add(7)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="a manager runs controllers and what has run"):
         manager.add(Recorded)  # type: ignore[arg-type]
+    for group in ("leader", Place(Group.LEADER)):
+        with pytest.raises(InvalidArgument, match=r"a group is one of Group\.SERVERS, Group\.ALWAYS, Group\.LEADER"):
+            manager.add(Recorder().runnable("any"), group=group)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgument, match="a group is one of"):
+            manager.add_factory("made", lambda: None, group=group)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="shutdown_timeout_s: must be a positive number"):
         ManagerOptions(shutdown_timeout_s=0.0)
 
