@@ -87,6 +87,11 @@ class Series:
         """How often it came without the server knowing."""
         return self.count - self.recorded
 
+    @property
+    def behind(self) -> int:
+        """How often it came again since its count was written last; 0 before its first event is written."""
+        return self.count - max(1, self.written_count) if self.name else 0
+
 
 @dataclass(slots=True)
 class _Bucket:
@@ -113,14 +118,14 @@ class EventSeries:
     _buckets: OrderedDict[EventReference, _Bucket] = field(default_factory=OrderedDict["EventReference", "_Bucket"])
 
     def add(self, key: EventKey, *, now_s: float, now: datetime.datetime) -> Series | None:
-        """Take an event in; return its series if it is to be written now, None if it was counted or dropped."""
+        """Take an event in; return its series, None if it was dropped. A series that counts 1 is to be written now."""
         series = self._series.get(key)
         if series is not None and now_s - series.seen_at_s < SERIES_IDLE_S:
             series.count += 1
             series.last_time = now
             series.seen_at_s = now_s
             self._series.move_to_end(key)
-            return None
+            return series
         if not self._admit(key.regarding, now_s):
             self.dropped += 1
             return None
@@ -152,8 +157,7 @@ class EventSeries:
         found: list[Series] = []
         for key, series in [*self._series.items()]:
             has_ended = now_s - series.seen_at_s >= SERIES_IDLE_S
-            is_behind = bool(series.name) and series.count > max(1, series.written_count)
-            if is_behind and (everything or has_ended or now_s - series.flushed_at_s >= SERIES_REFRESH_S):
+            if series.behind and (everything or has_ended or now_s - series.flushed_at_s >= SERIES_REFRESH_S):
                 series.flushed_at_s = now_s
                 series.written_count = series.count
                 found.append(series)
@@ -163,10 +167,8 @@ class EventSeries:
 
     def next_due_s(self) -> float | None:
         """Return when :meth:`due` may have something, by the clock; None if no series waits."""
-        behind = [
-            series for series in self._series.values() if series.name and series.count > max(1, series.written_count)
-        ]
-        return min((series.flushed_at_s + SERIES_REFRESH_S for series in behind), default=None)
+        behind = (series.flushed_at_s for series in self._series.values() if series.behind)
+        return min((flushed_at_s + SERIES_REFRESH_S for flushed_at_s in behind), default=None)
 
     def _admit(self, regarding: EventReference, now_s: float) -> bool:
         bucket = self._buckets.get(regarding)

@@ -120,7 +120,8 @@ class EventRecorder:
             related: Another object that matters.
 
         Raises:
-            InvalidArgument: The type is neither, there is no reason, or reason or action is longer than 128 characters.
+            InvalidArgument: The type is neither, there is no reason, reason or action is longer than 128 characters, or
+                an object is no ``Unstructured``.
         """
         if type not in {"Normal", "Warning"}:
             raise InvalidArgument(f"an event is Normal or Warning, not {type!r}")
@@ -144,6 +145,10 @@ class EventRecorder:
                 return
             series = self._series.add(key, now_s=self._clock.monotonic(), now=self._clock.wall())
             if series is None:
+                return
+            if series.count > 1:
+                if series.behind == 1:
+                    self._changed.notify()  # whoever writes may wait for nothing at all
                 return
             if len(self._queue) >= QUEUE_MAX:
                 self._series.forget(series)
@@ -315,6 +320,10 @@ class EventRecorder:
 
 
 def _reference(obj: Unstructured) -> EventReference:
+    if not isinstance(obj, Unstructured):
+        raise InvalidArgument(
+            f"an event is about an Unstructured, as clients and caches give it, not {type(obj).__name__}"
+        )
     return EventReference(obj.api_version, obj.kind, obj.key, obj.uid)
 
 

@@ -41,7 +41,8 @@ class WorkQueue(Generic[K]):
     Source:
         client-go util/workqueue, ``TypedInterface`` and ``TypedDelayingInterface``.
         Same: what is added while it waits or is processed; shutting down, with and without draining.
-        Differs: delays need no thread and no heartbeat; a negative delay is an error.
+        Differs: delays need no thread and no heartbeat; a negative delay is an error; a drain also waits for what has
+        not been handed out yet, and what nobody has cannot be done.
     """
 
     def __init__(

@@ -34,11 +34,11 @@ def test_what_is_said_again_is_counted_and_its_count_written_now_and_then() -> N
     series = written(events.add(key(), now_s=0.0, now=NOON))
     assert events.next_due_s() is None
     for _ in range(3):
-        assert events.add(key(), now_s=10.0, now=NOON) is None
+        assert events.add(key(), now_s=10.0, now=NOON) is series
     assert (series.count, events.next_due_s()) == (4, SERIES_REFRESH_S)
     assert events.due(now_s=SERIES_REFRESH_S - 1) == []
     assert events.due(now_s=SERIES_REFRESH_S) == [series]
-    assert series.written_count == 4
+    assert (series.written_count, series.behind) == (4, 0)
     assert events.due(now_s=2 * SERIES_REFRESH_S) == []
     assert events.add(key("scaled down"), now_s=0.0, now=NOON) is not None, "another text is another event"
 

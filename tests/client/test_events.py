@@ -112,6 +112,18 @@ def test_what_is_said_again_becomes_a_series(
     assert series["count"] == 5, "the last count is written at the end"
 
 
+def test_what_is_said_again_wakes_who_had_nothing_more_to_write(kubeprims_client: Client, web: Unstructured) -> None:
+    clock = VirtualClock()
+    with EventRecorder(kubeprims_client, "example.com/web", clock=clock) as recorder:
+        recorder.event(web, reason="Waiting", note="for pods")
+        for count in (1, 2):
+            eventually(lambda count=count: recorder.written == count, TIMEOUT_S, "nothing more to write")
+            recorder.event(web, reason="Waiting", note="for pods")
+            eventually(lambda: clock.next_due_s() is not None, TIMEOUT_S, "the count waits")
+            clock.advance(SERIES_REFRESH_S)
+        eventually(lambda: recorder.written == 3, TIMEOUT_S, "the second count")
+
+
 def test_what_the_server_does_not_take_is_dropped_and_counted(
     kubeprims_apiserver: APIServer, kubeprims_client: Client, web: Unstructured
 ) -> None:
@@ -254,6 +266,9 @@ def test_what_is_no_event_is_refused(kubeprims_client: Client, web: Unstructured
         recorder.event(web, reason="A", note="", type="Error")
     with pytest.raises(InvalidArgument, match="an event needs a reason"):
         recorder.event(web, reason="", note="")
+    for objects in ({"regarding": web.to_dict()}, {"regarding": web, "related": "web"}):
+        with pytest.raises(InvalidArgument, match="an event is about an Unstructured"):
+            recorder.event(reason="A", note="", **objects)  # type: ignore[arg-type]
     for wrong in ({"reason": "R" * 129}, {"reason": "A", "action": "A" * 129}):
         with pytest.raises(InvalidArgument, match="have 128 characters at most"):
             recorder.event(web, note="", **wrong)
