@@ -226,6 +226,7 @@ class Client:
         """
         api = self._api
         timeout_s = api.timeout_s if timeout_s is None else timeout_s
+        cancel = api.cancel if cancel is None else cancel
         check_timeout_s(timeout_s)
         transport = self.transport
         differs = own_pool or user_agent_suffix or rate_limit is not None
@@ -240,10 +241,13 @@ class Client:
             codec=api.codec,
             clock=api.clock,
             on_write=told_both(self._on_write, on_write),
-            cancel=api.cancel if cancel is None else cancel,
+            cancel=cancel,
             owns_transport=bool(differs),
         )
-        derived.discovery.take_from(self.discovery)
+        if differs or (timeout_s, cancel) != (api.timeout_s, api.cancel):
+            derived.discovery.take_from(self.discovery)
+        else:
+            derived.discovery = self.discovery  # it would ask in the same way, so what one of them learns both know
         return derived
 
     def resource(

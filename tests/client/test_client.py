@@ -313,6 +313,18 @@ def test_a_derived_client_has_options_of_its_own_and_closes_nothing_but_itself(s
     outliving.close()
 
 
+def test_a_derived_client_that_asks_in_the_same_way_shares_what_discovery_tells() -> None:
+    server = FakeServer(documents(DISCOVERY))
+    client = server.client()
+    for _ in range(2):
+        assert client.with_options(own_pool=False, field_manager="other").resource("po").namespaced
+    asked = len(server.requests)
+    assert client.resource("po").namespaced
+    assert len(server.requests) == asked
+    assert client.with_options(own_pool=False, timeout_s=1.0).discovery is not client.discovery
+    assert client.with_options(own_pool=False, cancel=Cancel()).discovery is not client.discovery
+
+
 def test_a_derived_client_can_be_cut_off_with_all_that_is_made_from_it(server: APIServer) -> None:
     cut = Cancel()
     with Transport(TransportConfig(server=server.url)) as transport:

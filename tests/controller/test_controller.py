@@ -536,6 +536,16 @@ def test_a_controller_that_cannot_be_is_refused(
         Controller(**{**given, **arguments})  # type: ignore[arg-type]
 
 
+def test_what_discovery_tells_one_reconcile_is_known_to_the_next(world: World) -> None:
+    body: JSONObject = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made", "namespace": "default"}}
+    controller = world.controller(lambda key, ctx: ctx.client.resource_of(body).apply(body) and None)
+    with world.running(controller):
+        for count in (1, 2):
+            controller.enqueue("default/any")
+            eventually(lambda count=count: controller.counts.by_result["success"] == count, TIMEOUT_S, "a reconcile")
+    assert [request.path for request in world.server.requests].count("/apis") == 1
+
+
 def test_what_it_watches_is_said_before_it_starts(world: World) -> None:
     informer = world.informers.informer("v1/configmaps", namespace="default")
     controller = world.controller(lambda key, ctx: None)
