@@ -1,9 +1,8 @@
-"""In which order a work queue hands out its keys: as they came, or by priority with ageing. Pure."""
+"""In which order a work queue hands out its keys: as they came, or by priority, with turns for the oldest. Pure."""
 
 from __future__ import annotations
 
 import heapq
-import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, Protocol, TypeVar
@@ -12,11 +11,11 @@ from kubeprims.errors import ConfigError
 
 K = TypeVar("K", bound=Hashable)
 
-AGEING_S = 0.1
-"""How long a key waits for each level of priority that another one is ahead of it, in seconds."""
+OLDEST_EVERY = 4
+"""Which turns are those of the key that has waited longest, whatever its priority: every fourth."""
 
 LOW_PRIORITY = -100
-"""The priority of what an initial list or a resync brings: with the default ageing, ten seconds behind live changes."""
+"""The priority of what an initial list or a resync brings."""
 
 _STALE_ENTRIES_MIN = 64
 
@@ -62,11 +61,10 @@ class ArrivalOrder(Generic[K]):
 
 
 class PriorityOrder(Generic[K]):
-    """The key of the highest priority first, where waiting raises the priority.
+    """The key of the highest priority first, of equal ones as they came; but now and then whoever waited longest.
 
-    A key's place is the time at which it came, less ``ageing_s`` for each level of its priority; the earliest place is
-    next. So a key of priority 0 that comes now goes before one of priority -100 that came less than 100 times
-    ``ageing_s`` ago, and after one that came earlier: live changes overtake a relist, and neither starves the other.
+    So live changes overtake a relist, however long that takes, and neither starves the other: of the turns, three in
+    four are for the highest priority, and a key before which ``n`` others came waits for ``4 * (n + 1)`` at most.
 
     Source:
         controller-runtime pkg/controller/priorityqueue.
@@ -74,50 +72,57 @@ class PriorityOrder(Generic[K]):
         Differs: there, as long as keys of a higher priority come, those of a lower one wait for ever.
     """
 
-    __slots__ = ("_ageing_s", "_heap", "_place_by_key", "_pushes")
+    __slots__ = ("_heap", "_oldest_every", "_pushes", "_turn", "_waiting")
 
-    def __init__(self, *, ageing_s: float = AGEING_S) -> None:
+    def __init__(self, *, oldest_every: int = OLDEST_EVERY) -> None:
         """Make an empty order.
 
         Args:
-            ageing_s: How many seconds of waiting are worth one level of priority; positive.
+            oldest_every: One turn in so many is that of whoever waited longest; at least 2.
 
         Raises:
-            ConfigError: It is not a positive number.
+            ConfigError: It is not a whole number of at least 2.
         """
-        if not (ageing_s > 0 and math.isfinite(ageing_s)):
-            raise ConfigError(f"must be a positive number of seconds, not {ageing_s!r}", field="ageing_s")
-        self._ageing_s = ageing_s
-        self._heap: list[tuple[float, int, K]] = []
-        self._place_by_key: dict[K, float] = {}
+        if not (isinstance(oldest_every, int) and oldest_every >= 2):  # noqa: PLR2004 - 1 would be the order of arrival
+            raise ConfigError(f"must be a whole number of at least 2, not {oldest_every!r}", field="oldest_every")
+        self._oldest_every = oldest_every
+        self._turn = 0
+        self._heap: list[tuple[int, int, K]] = []
+        self._waiting: OrderedDict[K, tuple[int, int]] = (
+            OrderedDict()
+        )  # as they came; with the start of the heap's entry
         self._pushes = 0  # breaks ties by arrival, and keeps the heap from comparing keys
 
-    def push(self, key: K, *, priority: int, now_s: float) -> None:
-        """Have a key wait; one that waits already keeps the better of its two places."""
-        place = now_s - priority * self._ageing_s
-        current = self._place_by_key.get(key)
-        if current is not None and current <= place:
+    def push(self, key: K, *, priority: int, now_s: float) -> None:  # noqa: ARG002 - the protocol's signature
+        """Have a key wait; one that waits already keeps its age, and the higher of its two priorities."""
+        current = self._waiting.get(key)
+        if current is not None and -priority >= current[0]:
             return
-        self._place_by_key[key] = place
         self._pushes += 1
-        heapq.heappush(self._heap, (place, self._pushes, key))
-        if len(self._heap) > 2 * len(self._place_by_key) + _STALE_ENTRIES_MIN:
-            self._drop_stale()
+        self._waiting[key] = (-priority, self._pushes)
+        heapq.heappush(self._heap, (-priority, self._pushes, key))
+        self._drop_stale()
 
     def pop(self) -> K:
-        """Take out the key whose place is the earliest."""
+        """Take out the key whose turn it is."""
+        self._turn = (self._turn + 1) % self._oldest_every
+        if self._turn == 0:
+            key, _ = self._waiting.popitem(last=False)
+            self._drop_stale()
+            return key
         while True:
-            place, _, key = heapq.heappop(self._heap)
-            if self._place_by_key.get(key) == place:
-                del self._place_by_key[key]
+            entry = heapq.heappop(self._heap)
+            key = entry[2]
+            if self._waiting.get(key) == entry[:2]:
+                del self._waiting[key]
                 return key
 
     def __len__(self) -> int:
         """Return how many keys wait."""
-        return len(self._place_by_key)
+        return len(self._waiting)
 
     def _drop_stale(self) -> None:
-        """Let go of the places that were given up for better ones, so that they never outnumber the keys."""
-        places = self._place_by_key
-        self._heap = [entry for entry in self._heap if places.get(entry[2]) == entry[0]]
-        heapq.heapify(self._heap)
+        """Let go of the entries of who has gone, or has moved up, before they outnumber the keys; of all at the end."""
+        if len(self._heap) > 2 * len(self._waiting) + (_STALE_ENTRIES_MIN if self._waiting else 0):
+            self._heap = [entry for entry in self._heap if self._waiting.get(entry[2]) == entry[:2]]
+            heapq.heapify(self._heap)

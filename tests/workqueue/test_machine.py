@@ -131,6 +131,10 @@ def test_what_waits_is_still_handed_out_after_a_shutdown_and_what_is_added_is_no
 def test_a_finished_key_is_let_go(order: type[ArrivalOrder[Key] | PriorityOrder[Key]]) -> None:
     machine = WorkQueueMachine[Key](order())
     key = Key()
+    for _ in range(5):  # by priority, and by age
+        machine.add(key, now_s=0.0)
+        assert machine.get(now_s=0.0) is not None
+        machine.done(key, now_s=0.0)
     machine.add(key, now_s=0.0)
     machine.add_at(key, 2.0, now_s=0.0)
     machine.add_at(key, 1.0, now_s=0.0)

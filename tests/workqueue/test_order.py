@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,25 +27,38 @@ def test_a_higher_priority_goes_first_and_equal_ones_go_as_they_came() -> None:
     assert drained(order) == ["urgent", "live-1", "live-2", "relist-1", "relist-2"]
 
 
-def test_neither_a_relist_nor_live_changes_starve_the_other() -> None:
-    order = PriorityOrder[str](ageing_s=0.1)
-    order.push("relist", priority=LOW_PRIORITY, now_s=0.0)
+def test_a_live_change_overtakes_a_relist_however_long_that_takes() -> None:
+    order = PriorityOrder[str]()
+    for number in range(1000):
+        order.push(f"relist-{number}", priority=LOW_PRIORITY, now_s=0.0)
+    for number in range(100):
+        for _ in range(5):
+            order.pop()  # a minute each
+        order.push(f"live-{number}", priority=0, now_s=300.0 * (number + 1))
+        assert f"live-{number}" in {order.pop(), order.pop()}
+
+
+def test_a_relist_gets_its_turns_however_many_live_changes_come() -> None:
+    order = PriorityOrder[str]()
+    for number in range(25):
+        order.push(f"relist-{number}", priority=LOW_PRIORITY, now_s=0.0)
     got = []
-    for second in range(20):  # a live change comes every second, and one key is handed out every second
-        order.push(f"live-{second}", priority=0, now_s=float(second))
+    for number in range(100):
+        order.push(f"live-{number}", priority=0, now_s=float(number))
         got.append(order.pop())
-    assert got.index("relist") == 10, got  # 100 levels of 0.1 s: ten seconds behind, and no more
-    assert got[:10] == [f"live-{second}" for second in range(10)]
+    assert got[3::4] == [f"relist-{number}" for number in range(25)]
+    assert sum(key.startswith("live") for key in got) == 75
 
 
-def test_a_key_that_is_pushed_again_keeps_the_better_of_its_places() -> None:
-    order = PriorityOrder[str](ageing_s=0.1)
+def test_a_key_that_is_pushed_again_keeps_its_age_and_the_higher_of_its_priorities() -> None:
+    order = PriorityOrder[str](oldest_every=3)
     order.push("a", priority=-100, now_s=0.0)
-    order.push("b", priority=0, now_s=1.0)
-    order.push("a", priority=0, now_s=2.0)  # place 2.0: better than 10.0, behind b's 1.0
-    order.push("b", priority=-100, now_s=3.0)  # worse: ignored
-    assert len(order) == 2
-    assert drained(order) == ["b", "a"]
+    for key in ("b", "c", "d"):
+        order.push(key, priority=0, now_s=1.0)
+    order.push("a", priority=0, now_s=2.0)  # behind d now, but still the oldest
+    order.push("b", priority=-100, now_s=3.0)  # lower: ignored
+    assert len(order) == 4
+    assert drained(order) == ["b", "c", "a", "d"]
 
 
 def test_places_that_were_given_up_do_not_pile_up() -> None:
@@ -57,26 +68,42 @@ def test_places_that_were_given_up_do_not_pile_up() -> None:
     assert len(order) == 1
     assert len(order._heap) < 100
     assert drained(order) == ["a"]
+    for number in range(1000):
+        order.push(f"relist-{number}", priority=LOW_PRIORITY, now_s=0.0)
+        order.push("live", priority=0, now_s=0.0)
+        order.pop()
+    assert len(order._heap) < 2 * len(order) + 100
+    assert len(drained(order)) > 200
+    assert order._heap == []
 
 
-@pytest.mark.parametrize("ageing_s", [0.0, -1.0, math.inf, math.nan])
-def test_ageing_is_a_positive_number(ageing_s: float) -> None:
-    with pytest.raises(ConfigError, match="ageing_s: must be a positive number"):
-        PriorityOrder[str](ageing_s=ageing_s)
+@pytest.mark.parametrize("oldest_every", [1, 0, -4, 2.5, "4", None])
+def test_the_turns_of_the_oldest_are_a_whole_number_apart(oldest_every: int) -> None:
+    with pytest.raises(ConfigError, match="oldest_every: must be a whole number of at least 2"):
+        PriorityOrder[str](oldest_every=oldest_every)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(-200, 200), st.integers(0, 3)), max_size=60))
-def test_the_key_with_the_best_place_is_always_next(pushes: list[tuple[str, int, int]]) -> None:
-    order = PriorityOrder[str](ageing_s=0.5)
-    places: dict[str, tuple[float, int]] = {}
-    now_s = 0.0
-    for number, (key, priority, passed_s) in enumerate(pushes):
-        now_s += passed_s
-        order.push(key, priority=priority, now_s=now_s)
-        place = now_s - priority * 0.5
-        if key not in places or place < places[key][0]:
-            places[key] = (place, number)
-        if passed_s == 3:
-            assert order.pop() == min(places, key=lambda waiting: places[waiting])
-            del places[min(places, key=lambda waiting: places[waiting])]
-    assert drained(order) == sorted(places, key=lambda waiting: places[waiting])
+@given(
+    st.integers(2, 5),
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(-2, 2), st.booleans()), max_size=80),
+)
+def test_the_turns_are_as_a_list_that_is_searched_says(oldest_every: int, pushes: list[tuple[str, int, bool]]) -> None:
+    order = PriorityOrder[str](oldest_every=oldest_every)
+    waiting: dict[str, tuple[int, int]] = {}  # as they came; with what goes first
+    turns = 0
+
+    def expected() -> str:
+        nonlocal turns
+        turns += 1
+        key = next(iter(waiting)) if turns % oldest_every == 0 else min(waiting, key=lambda one: waiting[one])
+        del waiting[key]
+        return key
+
+    for number, (key, priority, pops) in enumerate(pushes):
+        order.push(key, priority=priority, now_s=0.0)
+        if key not in waiting or -priority < waiting[key][0]:
+            waiting[key] = (-priority, number)
+        if pops:
+            assert order.pop() == expected()
+    assert len(order) == len(waiting)
+    assert drained(order) == [expected() for _ in range(len(waiting))]
