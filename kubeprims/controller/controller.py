@@ -456,7 +456,7 @@ class Controller:
         except Exception as error:  # user code: one bad key must not stop the others
             is_ending = self._stop.is_set or self._cut.is_set
             outcome = outcome_of_error(error, attempt=attempt, is_ending=is_ending)
-            if isinstance(error, OwnWriteUnseen):
+            if isinstance(error, OwnWriteUnseen) and not is_ending:  # else it has not been waited for
                 self._put_off(key, error)
             if outcome.is_reported:
                 logger.exception("%s: the reconcile of %s failed, attempt %d", self.name, key, attempt + 1)

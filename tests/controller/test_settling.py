@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -83,6 +84,28 @@ def test_a_get_that_cannot_show_the_own_write_fails_rather_than_show_what_was(
         eventually(lambda: controller.counts.by_result["success"], TIMEOUT_S, "it gets through")
     assert len(raised) == 2
     assert controller.counts.errors == 0
+
+
+def test_a_wait_that_the_end_cuts_short_is_not_said_to_have_lasted(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    informer = world.informers.informer(MAPS, namespace="default")
+    wrote = threading.Event()
+
+    def reconcile(key: ObjectKey, ctx: ReconcileContext) -> None:
+        ctx.client.resource(MAPS, "default").create(config_map("made"))
+        wrote.set()
+        ctx.get(MAPS, "default/made")
+
+    controller = world.controller(reconcile).watches(informer)
+    with world.running(controller):
+        informer.wait_for_sync(TIMEOUT_S)
+        with world.server.freeze_watch(MAPS):
+            controller.enqueue("default/any")
+            assert wrote.wait(TIMEOUT_S)
+            controller.stop(TIMEOUT_S)
+    assert controller.counts.unsettled == 0
+    assert "is put off" not in caplog.text
 
 
 def test_a_write_through_another_version_of_the_resource_is_waited_for_as_well(
