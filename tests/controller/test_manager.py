@@ -223,7 +223,7 @@ def test_who_ends_when_told_is_not_named_beside_who_does_not() -> None:
             begun.set()
             may_end.wait(TIMEOUT_S)
 
-    manager = ControllerManager(options=ManagerOptions(shutdown_timeout_s=5.0))
+    manager = ControllerManager(options=ManagerOptions(shutdown_timeout_s=8.0))
     manager.add(Stubborn(), name="stubborn")
     manager.add(recorder.runnable("all"), name="all", group=Group.ALWAYS)
     manager.add(recorder.runnable("server"), name="server", group=Group.SERVERS)
