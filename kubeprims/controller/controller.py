@@ -325,9 +325,13 @@ class Controller:
         """
         deadline = Deadline.after(timeout_s, clock=self._clock)
         self.signal_stop()
-        if self._threads.join(before_the_end(deadline)):
-            self.cut()
-        running = self._threads.join(deadline)
+        try:
+            if self._threads.join(before_the_end(deadline)):
+                self.cut()
+            running = self._threads.join(deadline)
+        except BaseException:  # what it died of: all of its threads have ended
+            self._close()
+            raise
         if running:
             keys = [f"{self.name}: the reconcile of {key}" for key, _ in self._queue.processing]
             raise StopTimeout(keys or list(running), timeout_s=timeout_s or 0.0)

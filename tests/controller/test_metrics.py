@@ -14,6 +14,7 @@ from kubeprims.controller.result import Result
 from kubeprims.errors import ConfigError, TerminalError
 from kubeprims.meta import ObjectKey
 from kubeprims.metrics import PrometheusMetrics
+from kubeprims.threads import Cancel
 from kubeprims.workqueue.metrics import FAMILIES as QUEUE_FAMILIES
 from tests.parity import case
 from tests.waiting import eventually
@@ -56,6 +57,20 @@ def test_reconciles_are_counted_by_how_they_end_and_series_end_with_the_controll
     assert figure("max_concurrent_reconciles") is None
     assert figure("reconcile_time_seconds_count") is None
     assert all(family.labels[0] == "controller" for family in FAMILIES)
+    metrics.close()
+
+
+def test_series_end_with_a_controller_that_dies_too(kubeprims_client: Client) -> None:
+    def dies(key: ObjectKey, ctx: ReconcileContext) -> None:
+        raise SystemExit(3)
+
+    metrics = PrometheusMetrics(prometheus_client.CollectorRegistry())
+    for _ in range(2):
+        controller = Controller("web", dies, client=kubeprims_client, metrics=metrics)
+        controller.enqueue("default/any")
+        with pytest.raises(SystemExit):
+            controller.run(Cancel())
+    assert metrics.registry.get_sample_value("workqueue_depth", {"name": "web"}) is None
     metrics.close()
 
 
