@@ -461,10 +461,10 @@ def test_who_leads_no_more_writes_no_more(world: World) -> None:
 def test_a_cache_that_does_not_sync_ends_the_controller_and_is_named(world: World) -> None:
     stop = Cancel()
     controller = Controller("test", lambda key, ctx: None, client=world.client, sync_timeout_s=0.05)
-    controller.watches(world.informers.informer("v1/configmaps", namespace="default"))
-    (unstarted,) = [world.informers.informer("v1/secrets", namespace="default")]
-    controller.watches(unstarted)
-    world.informers.informer("v1/configmaps", namespace="default").start()
+    synced = world.informers.informer("v1/configmaps", namespace="default")
+    controller.watches(synced).watches(world.informers.informer("v1/secrets", namespace="default"))
+    synced.start()
+    synced.wait_for_sync(TIMEOUT_S)
     with pytest.raises((LifecycleError, CacheSyncTimeout), match="v1/secrets"):
         controller.run(stop)
     assert stop.is_set

@@ -727,7 +727,7 @@ def test_caches_that_do_not_sync_end_the_manager_and_say_why(
 ) -> None:
     informers = SharedInformerFactory(kubeprims_client)
     informers.informer("example.com/v1/widgets")
-    manager = ControllerManager(informers=informers, options=ManagerOptions(sync_timeout_s=0.3))
+    manager = ControllerManager(informers=informers, options=ManagerOptions(sync_timeout_s=3.0))
     with pytest.raises(CacheSyncTimeout, match=r"example.com/v1/widgets.*404"):
         manager.run()
 

@@ -160,8 +160,10 @@ def test_a_map_that_takes_too_long_for_what_is_there_is_named(world: World) -> N
         return []
 
     controller = Controller("test", lambda key, ctx: None, client=world.client, sync_timeout_s=0.3)
-    controller.watches(world.informers.informer(MAPS, namespace="default"), map=blocks)
+    informer = world.informers.informer(MAPS, namespace="default")
+    controller.watches(informer, map=blocks)
     world.informers.start()
+    informer.wait_for_sync(TIMEOUT_S)
     try:
         with pytest.raises(CacheSyncTimeout, match=r"v1/configmaps in default.*were not looked at in time"):
             controller.run(Cancel())
