@@ -108,7 +108,7 @@ class WorkQueueMachine(Generic[K]):
             self._dirty_since[key] = now_s
         if key in self._processing:
             return Added.AFTER_PROCESSING if known is None else Added.WAITS_ALREADY
-        self._order.push(key, priority=priority, now_s=now_s)
+        self._order.push(key, priority=priority)
         return Added.WAITS if known is None else Added.WAITS_ALREADY
 
     def add_at(self, key: K, at_s: float, *, now_s: float, priority: int = 0) -> Added | None:
@@ -165,7 +165,7 @@ class WorkQueueMachine(Generic[K]):
         if since_s is None:
             return None
         if key in self._dirty:
-            self._order.push(key, priority=self._dirty[key], now_s=now_s)
+            self._order.push(key, priority=self._dirty[key])
         return now_s - since_s
 
     def shut_down(self, *, drain: bool) -> None:

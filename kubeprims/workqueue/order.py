@@ -23,7 +23,7 @@ _STALE_ENTRIES_MIN = 64
 class Order(Protocol[K]):
     """The keys that wait, each once."""
 
-    def push(self, key: K, *, priority: int, now_s: float) -> None:
+    def push(self, key: K, *, priority: int) -> None:
         """Have a key wait; one that waits already keeps the better of its two places."""
         ...
 
@@ -47,7 +47,7 @@ class ArrivalOrder(Generic[K]):
         # An OrderedDict pops its oldest key in constant time; a dict walks over the places of those popped before.
         self._keys: OrderedDict[K, None] = OrderedDict()
 
-    def push(self, key: K, *, priority: int, now_s: float) -> None:  # noqa: ARG002 - the protocol's signature
+    def push(self, key: K, *, priority: int) -> None:  # noqa: ARG002 - the protocol's signature
         """Have a key wait behind all others; one that waits keeps its place."""
         self._keys.setdefault(key)
 
@@ -63,8 +63,9 @@ class ArrivalOrder(Generic[K]):
 class PriorityOrder(Generic[K]):
     """The key of the highest priority first, of equal ones as they came; but now and then whoever waited longest.
 
-    So live changes overtake a relist, however long that takes, and neither starves the other: of the turns, three in
-    four are for the highest priority, and a key before which ``n`` others came waits for ``4 * (n + 1)`` at most.
+    That is ageing by turns, not by the clock: live changes overtake a relist, however long that takes, and neither
+    starves the other. Three turns in four are for the highest priority, and a key before which ``n`` others came waits
+    for ``4 * (n + 1)`` at most.
 
     Source:
         controller-runtime pkg/controller/priorityqueue.
@@ -88,12 +89,11 @@ class PriorityOrder(Generic[K]):
         self._oldest_every = oldest_every
         self._turn = 0
         self._heap: list[tuple[int, int, K]] = []
-        self._waiting: OrderedDict[K, tuple[int, int]] = (
-            OrderedDict()
-        )  # as they came; with the start of the heap's entry
+        # As they came, with what the entries in the heap begin with.
+        self._waiting: OrderedDict[K, tuple[int, int]] = OrderedDict()
         self._pushes = 0  # breaks ties by arrival, and keeps the heap from comparing keys
 
-    def push(self, key: K, *, priority: int, now_s: float) -> None:  # noqa: ARG002 - the protocol's signature
+    def push(self, key: K, *, priority: int) -> None:
         """Have a key wait; one that waits already keeps its age, and the higher of its two priorities."""
         current = self._waiting.get(key)
         if current is not None and -priority >= current[0]:

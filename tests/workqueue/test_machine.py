@@ -21,9 +21,9 @@ class CountingOrder(ArrivalOrder[str]):
         super().__init__()
         self.pushes: list[str] = []
 
-    def push(self, key: str, *, priority: int, now_s: float) -> None:
+    def push(self, key: str, *, priority: int) -> None:
         self.pushes.append(key)
-        super().push(key, priority=priority, now_s=now_s)
+        super().push(key, priority=priority)
 
 
 def make_machine(order: Order[str] | None = None) -> WorkQueueMachine[str]:
