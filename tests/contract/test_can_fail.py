@@ -21,7 +21,9 @@ from tests.contract import (
     test_expiry,
     test_paging,
     test_patches,
+    test_pod_rules,
     test_selectors,
+    test_status_rules,
     test_subresources,
     test_tables,
     test_verbs,
@@ -110,9 +112,19 @@ MUTANTS = (
         test_patches.test_merge_patches,
     ),
     Mutant(
+        "a rule is said in other words",
+        lambda: says(b"must be in the range 1-100", b"must be in the range 0-100"),
+        test_pod_rules.test_affinity_to_nodes,
+    ),
+    Mutant(
         "unequal is taken for equal",
         lambda: mishears_query("%21%3D", "%3D"),
         test_selectors.test_label_selectors,
+    ),
+    Mutant(
+        "another field is blamed",
+        lambda: says(b'"field":"status.Phase"', b'"field":"status.phase"'),
+        test_status_rules.test_nodes_and_namespaces,
     ),
     Mutant(
         "the status is not written apart",

@@ -147,18 +147,32 @@ def port(value: JSONValue, field: str) -> Problems:
 
 
 def address(value: str, field: str) -> Problems:
-    """An IP address."""
+    """An IP address, in one of the forms that nobody reads otherwise.
+
+    Source:
+        apimachinery pkg/util/validation/ip.go, ``IsValidIPForLegacyField``.
+    """
+    plain = _without_leading_zeros(value)
     if not is_address(value):
         yield FieldProblem.invalid(field, value, IP_RULE)
+    elif plain != value:
+        yield FieldProblem.invalid(field, value, "must not have leading 0s")
+    elif isinstance(found := ipaddress.ip_address(value), ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        yield FieldProblem.invalid(field, value, "must not be an IPv4-mapped IPv6 address")
 
 
 def is_address(value: str) -> bool:
-    """Return whether a text is an IP address."""
+    """Return whether a text is an IP address, perhaps with more zeros than it needs."""
     try:
-        ipaddress.ip_address(value)
+        ipaddress.ip_address(_without_leading_zeros(value))
     except ValueError:
         return False
-    return True
+    return "%" not in value
+
+
+def _without_leading_zeros(value: str) -> str:
+    before, colon, last = value.rpartition(":")
+    return before + colon + re.sub(r"(?<![0-9])0+(?=[0-9])", "", last) if "." in last else value
 
 
 def share(obj: JSONObject, key: str, path: str) -> Problems:

@@ -24,6 +24,7 @@ from kubeprims.testing.apiserver import (
 )
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.kind_rules import Problems
+from kubeprims.testing.apiserver.kind_validation_nodes import node_problems
 from kubeprims.testing.apiserver.kind_validation_pods import pod_problems, template_problems
 from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.status import FieldProblem
@@ -69,7 +70,7 @@ _RULES: Mapping[str, _Rule] = {
     "runtimeclasses.node.k8s.io": policies.runtime_class_problems,
     "resourcequotas": policies.quota_problems,
     "limitranges": policies.limit_range_problems,
-    "nodes": policies.node_problems,
+    "nodes": node_problems,
 }
 
 

@@ -15,7 +15,6 @@ from kubeprims.testing.apiserver.kind_rules import (
     Problems,
     duplicate,
     indexed,
-    label_key,
     named,
     non_negative,
     not_found,
@@ -27,13 +26,13 @@ from kubeprims.testing.apiserver.kind_rules import (
     present,
     sources,
 )
+from kubeprims.testing.apiserver.kind_validation_resources import claim_names, container_resource_problems
+from kubeprims.testing.apiserver.kind_validation_systems import windows_option_problems
 from kubeprims.testing.apiserver.kinds import NameRule
-from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem
 
 _ENV_NAME = re.compile(r"[ -<>-~]+")
 _ENV_RULE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-_STANDARD = frozenset({"cpu", "memory", "ephemeral-storage"})
 _FIELD_PATHS = frozenset(
     {
         "metadata.name",
@@ -56,13 +55,13 @@ _PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 def containers_problems(spec: JSONObject, path: str, volumes: frozenset[str]) -> Problems:
     """Return what is wrong with the containers of a pod."""
-    field = f"{path}.containers"
+    field, claims = f"{path}.containers", claim_names(spec)
     if not items(spec, "containers"):
         yield FieldProblem.required(field, "")
         return
     names: set[str] = set()
     for where, container in indexed(spec, "containers", path):
-        yield from container_problems(container, where, volumes)
+        yield from _container_problems(container, where, volumes, claims)
         name = text(container, "name")
         if name in names:
             yield duplicate(f"{where}.name", name)
@@ -70,14 +69,14 @@ def containers_problems(spec: JSONObject, path: str, volumes: frozenset[str]) ->
         yield from _handler_problems(container, where, number(spec, "terminationGracePeriodSeconds") or 0)
     yield from _host_port_problems(items(spec, "containers"), field)
     for where, container in indexed(spec, "initContainers", path):
-        yield from container_problems(container, where, volumes)
+        yield from _container_problems(container, where, volumes, claims)
         name = text(container, "name")
         if name in names:
             yield duplicate(f"{where}.name", name)
         names.add(name)
 
 
-def container_problems(container: JSONObject, path: str, volumes: frozenset[str]) -> Problems:
+def _container_problems(container: JSONObject, path: str, volumes: frozenset[str], claims: frozenset[str]) -> Problems:
     """Return what is wrong with one container, of any sort."""
     name, image = text(container, "name"), text(container, "image")
     if name:
@@ -93,7 +92,7 @@ def container_problems(container: JSONObject, path: str, volumes: frozenset[str]
     yield from _env_problems(container, path)
     yield from _mount_problems(container, path, volumes)
     yield from one_of(container, "imagePullPolicy", path, ("Always", "IfNotPresent", "Never"))
-    yield from _resource_problems(mapping(container, "resources"), f"{path}.resources")
+    yield from container_resource_problems(mapping(container, "resources"), f"{path}.resources", claims)
     yield from security_problems(mapping(container, "securityContext"), f"{path}.securityContext")
 
 
@@ -103,6 +102,8 @@ def security_problems(context: JSONObject, path: str) -> Problems:
         value = number(context, key)
         if value is not None and not 0 <= value < 2**31:
             yield FieldProblem.invalid(f"{path}.{key}", value, f"must be between 0 and {2**31 - 1}, inclusive")
+    if "windowsOptions" in context:
+        yield from windows_option_problems(mapping(context, "windowsOptions"), f"{path}.windowsOptions")
 
 
 def _port_problems(container: JSONObject, path: str) -> Problems:
@@ -201,35 +202,6 @@ def _mount_problems(container: JSONObject, path: str, volumes: frozenset[str]) -
         if place in places:
             yield FieldProblem.invalid(f"{field}.mountPath", place, "must be unique")
         places.add(place)
-
-
-def _resource_problems(resources: JSONObject, path: str) -> Problems:
-    limits = mapping(resources, "limits")
-    for name, value in sorted(limits.items()):
-        yield from _amount_problems(name, str(value), f"{path}.limits[{name}]")
-    for name, value in sorted(mapping(resources, "requests").items()):
-        yield from _amount_problems(name, str(value), f"{path}.requests[{name}]")
-        limit = limits.get(name)
-        if limit is not None and parse_quantity(str(value)).value > parse_quantity(str(limit)).value:
-            rule = f"must be less than or equal to {name} limit of {limit}"
-            yield FieldProblem.invalid(f"{path}.requests", value, rule)
-
-
-def _amount_problems(name: str, value: str, field: str) -> Problems:
-    yield from resource_name_problems(name, field, _STANDARD, "containers")
-    if parse_quantity(value).value < 0:
-        yield FieldProblem.invalid(field, value, "must be greater than or equal to 0")
-
-
-def resource_name_problems(name: str, field: str, standard: frozenset[str], what: str) -> Problems:
-    """Return what is wrong with the name of a resource, of those that are standard somewhere."""
-    broken = [*label_key(name, field)]
-    yield from broken
-    if "/" in name or name in standard or name.startswith("hugepages-"):
-        return
-    if not broken:
-        yield FieldProblem.invalid(field, name, "must be a standard resource type or fully qualified")
-    yield FieldProblem.invalid(field, name, f"must be a standard resource for {what}")
 
 
 def _handler_problems(container: JSONObject, path: str, grace_s: int) -> Problems:

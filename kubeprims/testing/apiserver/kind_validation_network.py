@@ -126,9 +126,9 @@ def _affinity_problems(spec: JSONObject) -> Problems:
 def _external_ip_problems(spec: JSONObject) -> Problems:
     for position, value in enumerate(texts(spec, "externalIPs")):
         field = f"spec.externalIPs[{position}]"
-        if not is_address(value):
-            yield from address(value, field)
-        elif ipaddress.ip_address(value).is_loopback:
+        broken = [*address(value, field)]
+        yield from broken
+        if not broken and ipaddress.ip_address(value).is_loopback:
             rule = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
             yield FieldProblem.invalid(field, value, rule)
 

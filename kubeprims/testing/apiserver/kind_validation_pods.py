@@ -1,6 +1,6 @@
 """The rules of pods, and of the templates of pods.
 
-What few tests meet is not judged: resource claims, Windows, DNS options, ephemeral volumes, the terms of affinities.
+What few tests meet is not judged: what is inside volumes of most sorts, ephemeral containers, system calls.
 
 Source:
     kubernetes pkg/apis/core/validation/validation.go, ``ValidatePodSpec`` and ``ValidatePodUpdate``.
@@ -9,7 +9,6 @@ Source:
 from __future__ import annotations
 
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.selectors import label_value_problems
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     INT32_MAX,
@@ -18,7 +17,6 @@ from kubeprims.testing.apiserver.kind_rules import (
     duplicate,
     indexed,
     label_key,
-    label_selector,
     labels,
     named,
     number,
@@ -27,14 +25,27 @@ from kubeprims.testing.apiserver.kind_rules import (
     sources,
     subdomain,
     texts,
+    too_long,
 )
 from kubeprims.testing.apiserver.kind_validation_containers import containers_problems, security_problems
+from kubeprims.testing.apiserver.kind_validation_dns import dns_problems
+from kubeprims.testing.apiserver.kind_validation_resources import (
+    claim_names,
+    overhead_problems,
+    pod_resource_problems,
+    resource_claim_problems,
+)
+from kubeprims.testing.apiserver.kind_validation_scheduling import (
+    affinity_problems,
+    scheduling_problems,
+    toleration_problems,
+)
+from kubeprims.testing.apiserver.kind_validation_systems import host_process_problems, system_problems
 from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.status import FieldProblem
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _VOLUME_SOURCES = (
     "emptyDir",
     "hostPath",
@@ -77,6 +88,7 @@ _NEEDED = {
 _MODES = frozenset({"secret", "configMap", "downwardAPI", "projected"})
 _MODE_MAX = 0o777
 _MODE_RULE = "must be a number between 0 and 0777 (octal), both inclusive"
+_HOSTNAME_BYTES_MAX = 64
 _CHANGEABLE = (
     "`spec.containers[*].image`",
     "`spec.initContainers[*].image`",
@@ -89,7 +101,7 @@ _CHANGEABLE = (
 def pod_problems(pod: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a pod breaks."""
     spec = mapping(pod, "spec")
-    yield from pod_spec_problems(spec, "spec")
+    yield from pod_spec_problems(spec, "spec", is_pod=True)
     if not spec.get("serviceAccountName"):
         yield from _token_problems(spec)
     if old is not None:
@@ -115,31 +127,63 @@ def template_problems(template: JSONObject, path: str) -> Problems:
     yield from pod_spec_problems(mapping(template, "spec"), f"{path}.spec")
 
 
-def pod_spec_problems(spec: JSONObject, path: str) -> Problems:
-    """Return which rules the spec of a pod breaks."""
+def pod_spec_problems(spec: JSONObject, path: str, *, is_pod: bool = False) -> Problems:
+    """Return which rules the spec of a pod breaks, or that of the pods to come."""
     volumes: set[str] = set()
     for field, volume in indexed(spec, "volumes", path):
         yield from _volume_problems(volume, field, volumes)
         volumes.add(text(volume, "name"))
+    yield from resource_claim_problems(spec, path)
     yield from containers_problems(spec, path, frozenset(volumes))
+    yield from pod_resource_problems(spec, path, claim_names(spec))
+    yield from _host_port_problems(spec, path, is_pod=is_pod)
     yield from one_of(spec, "restartPolicy", path, _RESTART_POLICIES)
     yield from one_of(spec, "dnsPolicy", path, _DNS_POLICIES)
     yield from labels(spec, "nodeSelector", path)
     yield from security_problems(mapping(spec, "securityContext"), f"{path}.securityContext")
-    yield from _affinity_problems(spec, path)
-    for field, constraint in indexed(spec, "topologySpreadConstraints", path):
-        yield from _spread_problems(constraint, field)
+    if spec.get("shareProcessNamespace") and spec.get("hostPID"):
+        rule = "ShareProcessNamespace and HostPID cannot both be enabled"
+        yield FieldProblem.invalid(f"{path}.shareProcessNamespace", value=True, rule=rule)
+    yield from affinity_problems(mapping(spec, "affinity"), f"{path}.affinity")
+    yield from dns_problems(spec, path)
+    yield from scheduling_problems(spec, path)
+    yield from host_process_problems(spec, path)
+    if spec.get("hostUsers") is False:
+        for key in filter(spec.get, ("hostPID", "hostIPC")):
+            yield FieldProblem.forbidden(f"{path}.H{key[1:]}", "when `hostUsers` is false")
     yield from _name_problems(spec, path)
-    for field, toleration in indexed(spec, "tolerations", path):
-        yield from _toleration_problems(toleration, field)
+    yield from toleration_problems(spec, path)
     for field, alias in indexed(spec, "hostAliases", path):
         yield from address(text(alias, "ip"), f"{field}.ip")
         for position, host in enumerate(texts(alias, "hostnames")):
             yield from subdomain(host, f"{field}.hostnames[{position}]")
+    for key in ("priorityClassName", "runtimeClassName"):
+        if spec.get(key) is not None:
+            yield from subdomain(text(spec, key), f"{path}.{key}")
     yield from one_of(spec, "preemptionPolicy", path, ("PreemptLowerPriority", "Never"))
+    yield from overhead_problems(mapping(spec, "overhead"), f"{path}.overhead")
+    yield from system_problems(spec, path)
+
+
+def _host_port_problems(spec: JSONObject, path: str, *, is_pod: bool) -> Problems:
+    if not spec.get("hostNetwork"):
+        return
+    for where, container in indexed(spec, "containers", path):
+        for field, port in indexed(container, "ports", where):
+            host_port = number(port, "hostPort") or 0
+            if (is_pod or host_port) and host_port != number(port, "containerPort"):
+                rule = "must match `containerPort` when `hostNetwork` is true"
+                yield FieldProblem.invalid(f"{field}.hostPort", host_port, rule)
 
 
 def _name_problems(spec: JSONObject, path: str) -> Problems:
+    if "hostnameOverride" in spec:
+        field, name = f"{path}.hostnameOverride", text(spec, "hostnameOverride")
+        for key in filter(spec.get, ("setHostnameAsFQDN", "hostNetwork")):
+            yield FieldProblem.forbidden(field, f"may not be specified when {key} is true")
+        if len(name.encode()) > _HOSTNAME_BYTES_MAX:
+            yield too_long(field, _HOSTNAME_BYTES_MAX)
+        yield from subdomain(name, field)
     for key in ("serviceAccountName", "nodeName"):
         if spec.get(key):
             yield from subdomain(text(spec, key), f"{path}.{key}")
@@ -169,46 +213,6 @@ def _volume_problems(volume: JSONObject, path: str, names: set[str]) -> Problems
     yield from named(name, f"{path}.name", NameRule.DNS_LABEL)
     if name in names:
         yield duplicate(f"{path}.name", name)
-
-
-def _affinity_problems(spec: JSONObject, path: str) -> Problems:
-    required = "requiredDuringSchedulingIgnoredDuringExecution"
-    node = mapping(mapping(mapping(spec, "affinity"), "nodeAffinity"), required)
-    if "nodeSelectorTerms" in node and not items(node, "nodeSelectorTerms"):
-        field = f"{path}.affinity.nodeAffinity.{required}.nodeSelectorTerms"
-        yield FieldProblem.required(field, "must have at least one node selector term")
-
-
-def _spread_problems(constraint: JSONObject, path: str) -> Problems:
-    skew = number(constraint, "maxSkew") or 0
-    if skew <= 0:
-        yield FieldProblem.invalid(f"{path}.maxSkew", skew, "must be greater than zero")
-    if not constraint.get("topologyKey"):
-        yield FieldProblem.required(f"{path}.topologyKey", "can not be empty")
-    yield from one_of(constraint, "whenUnsatisfiable", path, ("DoNotSchedule", "ScheduleAnyway"))
-    yield from label_selector(constraint.get("labelSelector"), f"{path}.labelSelector")
-
-
-def _toleration_problems(toleration: JSONObject, path: str) -> Problems:
-    key, operator, value = (text(toleration, name) for name in ("key", "operator", "value"))
-    if key:
-        yield from label_key(key, f"{path}.key")
-    elif operator != "Exists":
-        rule = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-        yield FieldProblem.invalid(f"{path}.operator", operator, rule)
-    if "tolerationSeconds" in toleration and toleration.get("effect") != "NoExecute":
-        rule = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-        yield FieldProblem.invalid(f"{path}.effect", text(toleration, "effect"), rule)
-    if operator in {"", "Equal"}:
-        broken = label_value_problems(value)
-        if broken:
-            yield FieldProblem.invalid(f"{path}.operator", value, ";".join(broken))
-    elif operator == "Exists":
-        if value:
-            yield FieldProblem.invalid(f"{path}.operator", value, "value must be empty when `operator` is 'Exists'")
-    else:
-        yield FieldProblem.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
-    yield from one_of(toleration, "effect", path, TAINT_EFFECTS)
 
 
 def _update_problems(spec: JSONObject, old: JSONObject) -> Problems:

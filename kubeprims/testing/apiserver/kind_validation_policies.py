@@ -15,9 +15,11 @@ from kubeprims.testing.apiserver.kind_rules import (
     NON_NEGATIVE,
     POSITIVE,
     Problems,
+    duplicate,
     indexed,
     label_key,
     label_selector,
+    labels,
     named,
     number,
     one_of,
@@ -27,8 +29,13 @@ from kubeprims.testing.apiserver.kind_rules import (
     subdomain,
     texts,
 )
-from kubeprims.testing.apiserver.kind_validation_containers import resource_name_problems
-from kubeprims.testing.apiserver.kind_validation_pods import TAINT_EFFECTS
+from kubeprims.testing.apiserver.kind_validation_resources import (
+    QUOTA_NAMES,
+    amount_problems,
+    overhead_problems,
+    resource_name_problems,
+)
+from kubeprims.testing.apiserver.kind_validation_scheduling import toleration_problems
 from kubeprims.testing.apiserver.kinds import Kind, NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.quantities import parse_quantity
@@ -40,29 +47,6 @@ _PRIORITY_MAX = 1_000_000_000
 _METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
 _EVENT_LENGTHS = (("reportingInstance", 128), ("action", 128), ("reason", 128))
 _NOTE_LENGTH_MAX = 1024
-_QUOTA_NAMES = frozenset(
-    {
-        "cpu",
-        "memory",
-        "ephemeral-storage",
-        "requests.cpu",
-        "requests.memory",
-        "requests.storage",
-        "requests.ephemeral-storage",
-        "limits.cpu",
-        "limits.memory",
-        "limits.ephemeral-storage",
-        "pods",
-        "services",
-        "services.nodeports",
-        "services.loadbalancers",
-        "replicationcontrollers",
-        "resourcequotas",
-        "secrets",
-        "configmaps",
-        "persistentvolumeclaims",
-    }
-)
 
 
 def role_problems(obj: JSONObject, _old: JSONObject | None, *, namespaced: bool) -> Problems:
@@ -231,10 +215,21 @@ def runtime_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     if old is not None:
         if handler != text(old, "handler"):
             yield FieldProblem.invalid("handler", None, IMMUTABLE)
-    elif handler:
+        return
+    if handler:
         yield from named(handler, "handler", NameRule.DNS_LABEL)
     else:
         yield FieldProblem.required("handler", "")
+    yield from overhead_problems(mapping(mapping(obj, "overhead"), "podFixed"), "overhead")
+    scheduling = mapping(obj, "scheduling")
+    yield from labels(scheduling, "nodeSelector", "scheduling")
+    yield from toleration_problems(scheduling, "scheduling")
+    seen: list[JSONObject] = []
+    for field, toleration in indexed(scheduling, "tolerations", "scheduling"):
+        shown: JSONObject = {key.title(): text(toleration, key) for key in ("key", "operator", "value", "effect")}
+        if shown in seen:
+            yield duplicate(field, {**shown, "TolerationSeconds": toleration.get("tolerationSeconds")})
+        seen.append(shown)
 
 
 def event_problems(obj: JSONObject, old: JSONObject | None, kind: Kind) -> Problems:
@@ -278,9 +273,8 @@ def quota_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
     """Return which rules a resource quota breaks."""
     for name, amount in sorted(mapping(mapping(obj, "spec"), "hard").items()):
         field = f"spec.hard[{name}]"
-        yield from resource_name_problems(name, field, _QUOTA_NAMES, "quota")
-        if parse_quantity(str(amount)).value < 0:
-            yield FieldProblem.invalid(field, amount, NON_NEGATIVE)
+        yield from resource_name_problems(name, field, QUOTA_NAMES, "quota")
+        yield from amount_problems(name, str(amount), field)
 
 
 def limit_range_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
@@ -318,26 +312,3 @@ def revision_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
         yield FieldProblem.invalid("revision", revision, NON_NEGATIVE)
     if old is not None and obj.get("data") != old.get("data"):
         yield FieldProblem.invalid("data", obj.get("data"), IMMUTABLE)
-
-
-def node_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
-    """Return which rules a node breaks."""
-    spec = mapping(obj, "spec")
-    seen: set[tuple[str, str]] = set()
-    for field, taint in indexed(spec, "taints", "metadata"):
-        key, effect = text(taint, "key"), text(taint, "effect")
-        yield from label_key(key, f"{field}.key")
-        yield from one_of(taint, "effect", field, TAINT_EFFECTS)
-        if (key, effect) in seen:
-            yield _same_taint(taint, field)
-        seen.add((key, effect))
-    provider = "" if old is None else text(mapping(old, "spec"), "providerID")
-    if provider and provider != text(spec, "providerID"):
-        yield FieldProblem.invalid("spec.providerID", None, "field cannot be modified once set")
-
-
-def _same_taint(taint: JSONObject, field: str) -> FieldProblem:
-    names = {"Key": "key", "Value": "value", "Effect": "effect"}
-    shown: JSONObject = {**{name: text(taint, key) for name, key in names.items()}, "TimeAdded": taint.get("timeAdded")}
-    rule = "taints must be unique by key and effect pair"
-    return FieldProblem(field, "FieldValueDuplicate", f"Duplicate value: {quoted(shown)}: {rule}")

@@ -6,8 +6,6 @@ Source:
 
 from __future__ import annotations
 
-import re
-import zoneinfo
 from collections.abc import Iterable
 
 from kubeprims.meta import JSONObject, JSONValue
@@ -25,14 +23,12 @@ from kubeprims.testing.apiserver.kind_rules import (
     share_below_whole,
 )
 from kubeprims.testing.apiserver.kind_validation_pods import template_problems
+from kubeprims.testing.apiserver.kind_validation_schedules import schedule_problems, time_zone_problems
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
-from kubeprims.testing.apiserver.status import FieldProblem, quoted
+from kubeprims.testing.apiserver.status import FieldProblem
 
 _MISMATCH = "`selector` does not match template `labels`"
 _CRON_NAME_LENGTH_MAX = 52
-_CRON_FIELDS = 5
-_CRON_MACROS = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,?-]+")
 _STATEFUL_CHANGEABLE = frozenset(
     {
         "replicas",
@@ -264,39 +260,8 @@ def cron_job_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
     if len(name) > _CRON_NAME_LENGTH_MAX:
         rule = f"must be no more than {_CRON_NAME_LENGTH_MAX} characters"
         yield FieldProblem.invalid("metadata.name", name, rule)
-    yield from _schedule_problems(text(spec, "schedule"))
+    yield from schedule_problems(spec)
     yield from non_negative(spec, "spec", "startingDeadlineSeconds")
-    zone = spec.get("timeZone")
-    if isinstance(zone, str) and not _is_zone(zone):
-        yield FieldProblem.invalid("spec.timeZone", zone, f"unknown time zone {zone}")
+    yield from time_zone_problems(spec)
     yield from one_of(spec, "concurrencyPolicy", "spec", ("Allow", "Forbid", "Replace"))
     yield from non_negative(spec, "spec", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
-
-
-def _schedule_problems(schedule: str) -> Problems:
-    if not schedule:
-        yield FieldProblem.required("spec.schedule", "")
-    elif "TZ" in schedule:
-        rule = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-        yield FieldProblem.invalid("spec.schedule", schedule, rule)
-    elif schedule not in _CRON_MACROS and not schedule.startswith("@every "):
-        fields = schedule.split()
-        if len(fields) != _CRON_FIELDS:
-            rule = f"expected exactly {_CRON_FIELDS} fields, found {len(fields)}: [{' '.join(fields)}]"
-            yield FieldProblem.invalid("spec.schedule", schedule, rule)
-        elif not all(map(_CRON_FIELD.fullmatch, fields)):
-            wrong = next(field for field in fields if not _CRON_FIELD.fullmatch(field))
-            rule = f"failed to parse int from {wrong}: strconv.Atoi: parsing {quoted(wrong)}: invalid syntax"
-            yield FieldProblem.invalid("spec.schedule", schedule, rule)
-
-
-def _is_zone(name: str) -> bool:
-    return bool(name) and (_has_zone(name) or not _has_zone("UTC"))  # a machine without zones knows none
-
-
-def _has_zone(name: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

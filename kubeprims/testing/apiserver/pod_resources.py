@@ -32,7 +32,7 @@ def with_pod_resources(pod: JSONObject) -> JSONObject:
     requests, limits = _amounts(own, "requests"), _amounts(own, "limits")
     if not requests and not limits:
         return pod
-    claimed, allowed = _together(spec, "requests"), _together(spec, "limits")
+    claimed, allowed = amounts_together(spec, "requests"), amounts_together(spec, "limits")
     large_pages = {name: allowed[name] for name in allowed if name.startswith(_LARGE_PAGES) and name not in requests}
     limits = large_pages | limits
     requests = {name: limits[name] for name in limits if is_claimed_by_pods(name)} | (
@@ -64,7 +64,7 @@ def _is_limited_everywhere(spec: JSONObject, name: str) -> bool:
     return bool(containers) and all(name in mapping(mapping(item, "resources"), "limits") for item in containers)
 
 
-def _together(spec: JSONObject, part: str) -> _Amounts:
+def amounts_together(spec: JSONObject, part: str) -> Mapping[str, str]:
     """Return what the containers of a pod need at most at any time, as far as they say.
 
     Containers that start one after the other need only as much as the largest of them, besides those that stay.

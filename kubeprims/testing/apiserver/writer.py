@@ -17,6 +17,7 @@ from kubeprims.testing.apiserver.deletion import ends_with_update
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, is_too_deep
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
+from kubeprims.testing.apiserver.kind_validation_status import status_problems
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import (
     generated_name,
@@ -455,6 +456,8 @@ class Writer:
         ]
         if kind.custom or not target.subresource:
             problems.extend(self._content_problems(obj, existing, kind))
+        elif target.subresource == "status":
+            problems.extend(status_problems(obj, existing, kind))
         if kind is CUSTOM_RESOURCE_DEFINITIONS:
             obj = crd.with_conditions(obj, self._clock.wall())
             problems.extend(definition_update_problems(obj, existing) or definition_problems(obj))

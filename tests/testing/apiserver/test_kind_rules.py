@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from kubeprims.meta import JSONObject
-from kubeprims.testing.apiserver.kind_rules import label_selector, named, port_name_problems, selects, share
+from kubeprims.testing.apiserver.kind_rules import address, label_selector, named, port_name_problems, selects, share
 from kubeprims.testing.apiserver.kind_validation import kind_problems
+from kubeprims.testing.apiserver.kind_validation_schedules import schedule_problems
 from kubeprims.testing.apiserver.kinds import BUILT_IN_BY_NAME, PODS, Kind, NameRule
 from tests.testing.apiserver.backends import Server, part
 from tests.testing.apiserver.given_objects import pod
@@ -70,3 +71,48 @@ def test_what_was_created_in_bulk_may_stay_as_it_is() -> None:
     worse: JSONObject = {"metadata": {"name": "p"}, **pod(restartPolicy="Odd")}
     fields = [problem.field for problem in kind_problems(worse, server.get("v1/pods", "p"), PODS)]
     assert fields == ["spec.restartPolicy", "spec.containers"]
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("1.2.3.4", ""),
+        ("10.0.0.0", ""),
+        ("::1", ""),
+        ("01.2.3.4", "must not have leading 0s"),
+        ("1.2.3.00", "must not have leading 0s"),
+        ("::ffff:1.2.3.04", "must not have leading 0s"),
+        ("::ffff:1.2.3.4", "must not be an IPv4-mapped IPv6 address"),
+        ("1.2.3", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+        ("1.2.3.256", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+        ("fe80::1%eth0", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+        ("", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+    ],
+)
+def test_addresses_can_be_read_in_one_way_only(value: str, rule: str) -> None:
+    assert [problem.text.rpartition('": ')[2] for problem in address(value, "f")] == ([rule] if rule else [])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rule"),
+    [
+        ("@every 1.5h", ""),
+        ("@every 0", ""),
+        ("@every 5x", 'time: unknown unit "x" in duration "5x"'),
+        ("@every 1h5", 'time: missing unit in duration "1h5"'),
+        ("@every 5x3h", 'time: unknown unit "x" in duration "5x3h"'),
+        ("@every .", 'time: invalid duration "."'),
+        ("00000000000000000000005 * * * *", ""),
+        ("TZ=Europe/Berlin  @daily", "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"),
+    ],
+)
+def test_schedules_say_when(schedule: str, rule: str) -> None:
+    found = [problem.text for problem in schedule_problems({"schedule": schedule})]
+    assert [text.endswith(rule) for text in found] == ([True] if rule else [])
+
+
+def test_a_status_that_was_created_in_bulk_may_stay_as_it_is() -> None:
+    server = Server()
+    server.put_in("v1/pods", {"metadata": {"name": "p"}, "status": {"observedGeneration": -1}})
+    patched = server.patch("v1/pods", "p", {"status": {"phase": "Running"}}, subresource="status")
+    assert part(patched, "status") == {"observedGeneration": -1, "phase": "Running"}
