@@ -19,6 +19,7 @@ from tests.contract import (
     test_dry_run,
     test_errors,
     test_expiry,
+    test_job_rules,
     test_paging,
     test_patches,
     test_pod_rules,
@@ -104,6 +105,11 @@ MUTANTS = (
         "history is never forgotten",
         ForgetfulServer,
         test_expiry.test_compaction_expires_watches_and_versions_and_tokens,
+    ),
+    Mutant(
+        "a number is another one",
+        lambda: says(b"above maximum (59)", b"above maximum (60)"),
+        test_job_rules.test_schedules,
     ),
     Mutant("limits are not heard", lambda: deaf_to("limit"), test_paging.test_pages_follow_each_other),
     Mutant(

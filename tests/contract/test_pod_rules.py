@@ -328,64 +328,6 @@ def test_templates_have_the_same_rules(exchange: Exchange) -> None:
     )
 
 
-def test_schedules(exchange: Exchange) -> None:
-    template: JSONObject = {"spec": {"restartPolicy": "Never", "containers": [CONTAINER]}}
-
-    def failure_or_kind(body: JSONObject) -> JSONValue:
-        return body if body["kind"] == "Status" else body["kind"]
-
-    def ask(**spec: JSONValue) -> None:
-        whole: JSONObject = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}, **spec}
-        job: JSONObject = {"metadata": {"name": "a"}, "spec": whole}
-        exchange.request("POST", "batch/v1/cronjobs?dryRun=All", job, select=failure_or_kind)
-
-    for schedule in (
-        "60 * * * *",
-        "* 24 * * *",
-        "* * 0 * *",
-        "* * 32 * *",
-        "* * * 13 *",
-        "* * * * 7",
-        "5-1 * * * *",
-        "1-2-3 * * * *",
-        "*/0 * * * *",
-        "*/x * * * *",
-        "1/2/3 * * * *",
-        "-1 * * * *",
-        "1--2 * * * *",
-        "+1 * * * *",
-        "1,x * * * *",
-        ", * * * *",
-        "* * * foo *",
-        "* * * JAN-mar sun",
-        "* * * dec-jan *",
-        "? ? ? ? ?",
-        "*-5 * * * *",
-        "*/70 * * * *",
-        "59/2 * * * *",
-        "99999999999999999999 * * * *",
-        "1_0 * * * *",
-        "* * * *",
-        "* * * * * *",
-        "@hourly",
-        "@never",
-        "@Hourly",
-        "@every 1h30m",
-        "@every soon",
-        "@every ",
-        "@every 5",
-        "@every -1.5h",
-        "TZ=Europe/Berlin * * * * *",
-        "CRON_TZ=Mars/Here * * * * *",
-        "TZ=UTC",
-        "* * * * * TZ",
-        "",
-    ):
-        ask(schedule=schedule)
-    for zone in ("", "Europe/Berlin", "Mars/Here", "local", "Local", "../UTC", "-a/b", "a b", "UTC"):
-        ask(timeZone=zone)
-
-
 def test_runtime_classes(exchange: Exchange) -> None:
     classes = "/apis/node.k8s.io/v1/runtimeclasses?dryRun=All"
     rules: list[JSONObject] = [

@@ -50,6 +50,11 @@ def too_long(field: str, limit_bytes: int) -> FieldProblem:
     return FieldProblem(field, "FieldValueTooLong", f"Too long: may not be more than {limit_bytes} bytes")
 
 
+def too_many(field: str, count: int, limit: int) -> FieldProblem:
+    """There are more than there may be."""
+    return FieldProblem(field, "FieldValueTooMany", f"Too many: {count}: must have at most {limit} items")
+
+
 def number(obj: JSONObject, key: str) -> int | None:
     """Return a whole number; None if it is absent."""
     value = obj.get(key)

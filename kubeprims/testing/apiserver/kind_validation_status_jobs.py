@@ -9,17 +9,12 @@ Source:
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
 from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
+from kubeprims.testing.apiserver.job_indexes import common_index, count_indexes
 from kubeprims.testing.apiserver.kind_rules import IMMUTABLE, Problems, duplicate, non_negative, number, texts
-from kubeprims.testing.apiserver.status import FieldProblem, quoted
+from kubeprims.testing.apiserver.status import FieldProblem
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _CONDITIONS = "status.conditions"
 _TERMINAL = ("Failed", "Complete", "FailureTarget")
 _UNCOUNTED = ("succeeded", "failed")
@@ -61,11 +56,6 @@ class _Changes:
     def value(self, key: str) -> bool:
         """Return whether a member of the status is another one."""
         return self._now.status.get(key) != self._before.status.get(key)
-
-
-class _Interval(NamedTuple):
-    first: int
-    last: int
 
 
 def job_status_problems(job: JSONObject, old: JSONObject) -> Problems:
@@ -200,7 +190,7 @@ def _index_problems(now: _State, changes: _Changes) -> Problems:
         rule = "cannot set non-null failedIndexes when backoffLimitPerIndex is null"
         yield FieldProblem.invalid("status.failedIndexes", failed, rule)
     if (done_changed or failed_changed) and count is not None and isinstance(failed, str):
-        index = _overlap([*_readable(done, count)], [*_readable(failed, count)])
+        index = common_index(done, failed, count)
         if index is not None:
             rule = f"failedIndexes and completedIndexes overlap at index: {index}"
             yield FieldProblem.invalid("status.failedIndexes", failed, rule)
@@ -208,68 +198,6 @@ def _index_problems(now: _State, changes: _Changes) -> Problems:
 
 def _format_problems(key: str, indexes: str, count: int) -> Problems:
     try:
-        _check_order(_parse_interval(part, count) for part in _parts(indexes))
+        count_indexes(indexes, count)
     except ValueError as error:
         yield FieldProblem.invalid(f"status.{key}", indexes, f"error parsing {key}: {error}")
-
-
-def _parts(indexes: str) -> list[str]:
-    return indexes.split(",") if indexes else []
-
-
-def _check_order(intervals: Iterable[_Interval]) -> None:
-    for previous, interval in itertools.pairwise(intervals):
-        if previous.last >= interval.first:
-            raise ValueError(_not_increasing(previous.last, interval.first))
-
-
-def _not_increasing(previous: int, current: int) -> str:
-    return f"non-increasing order, previous: {previous}, current: {current}"
-
-
-def _parse_interval(part: str, count: int) -> _Interval:
-    """Return an interval of indexes.
-
-    Raises:
-        ValueError: It is none of a job with that many; the message says so in upstream's words.
-    """
-    ends = part.split("-")
-    if len(ends) > len(_Interval._fields):
-        message = (
-            f"the fragment {quoted(part)} violates the requirement that an index interval can have at most two parts "
-            "separated by '-'"
-        )
-        raise ValueError(message)
-    numbers = [_parse_index(end, count) for end in ends]
-    if len(numbers) > 1 and numbers[0] >= numbers[1]:
-        raise ValueError(_not_increasing(numbers[0], numbers[1]))
-    return _Interval(numbers[0], numbers[-1])
-
-
-def _parse_index(value: str, count: int) -> int:
-    if not _INTEGER.fullmatch(value):
-        message = f"cannot convert string to integer for index: {quoted(value)}"
-        raise ValueError(message)
-    if int(value) >= count:
-        message = f"too large index: {quoted(value)}"
-        raise ValueError(message)
-    return int(value)
-
-
-def _readable(indexes: str, count: int) -> Iterator[_Interval]:
-    """Yield the intervals of a text, without those that are wrong."""
-    for part in _parts(indexes):
-        try:
-            yield _parse_interval(part, count)
-        except ValueError:
-            continue
-
-
-def _overlap(done: list[_Interval], failed: list[_Interval]) -> int | None:
-    """Return the first index that upstream finds in both; it goes through them as if both were sorted."""
-    while done and failed:
-        first = max(done[0].first, failed[0].first)
-        if first <= min(done[0].last, failed[0].last):
-            return first
-        (done if done[0].first <= failed[0].first else failed).pop(0)
-    return None

@@ -22,6 +22,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     share,
     share_below_whole,
 )
+from kubeprims.testing.apiserver.kind_validation_jobs import job_name_problems, job_spec_problems, job_update_problems
 from kubeprims.testing.apiserver.kind_validation_pods import template_problems
 from kubeprims.testing.apiserver.kind_validation_schedules import schedule_problems, time_zone_problems
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
@@ -218,45 +219,24 @@ def daemon_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
 def job_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a job breaks."""
     spec = mapping(obj, "spec")
-    yield from _job_spec_problems(spec, "spec")
+    if old is None and isinstance(spec.get("selector"), dict) and not spec.get("manualSelector"):
+        generated: JSONObject = {_UID_LABEL: text_of(metadata_of(obj), "uid")}
+        if spec["selector"] != {"matchLabels": generated}:
+            yield FieldProblem.invalid("spec.selector", spec["selector"], "`selector` not auto-generated")
+    yield from job_spec_problems(spec, "spec")
     if not isinstance(spec.get("selector"), dict):
         yield FieldProblem.required("spec.selector", "")
-    elif old is None and not spec.get("manualSelector"):
-        matched = mapping(mapping(spec, "selector"), "matchLabels")
-        generated: JSONObject = {_UID_LABEL: text_of(metadata_of(obj), "uid")}
-        if spec["selector"] != {"matchLabels": generated} or matched != generated:
-            yield FieldProblem.invalid("spec.selector", spec["selector"], "`selector` not auto-generated")
     yield from _match_problems(spec)
     if old is not None:
-        before = mapping(old, "spec")
-        for key in (
-            "completions",
-            "selector",
-            "template",
-            "completionMode",
-            "podFailurePolicy",
-            "backoffLimitPerIndex",
-        ):
-            if spec.get(key) != before.get(key):
-                yield FieldProblem.invalid(f"spec.{key}", spec.get(key), IMMUTABLE)
-
-
-def _job_spec_problems(spec: JSONObject, path: str) -> Problems:
-    keys = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
-    yield from non_negative(spec, path, *keys)
-    yield from one_of(spec, "completionMode", path, ("NonIndexed", "Indexed"))
-    template = mapping(spec, "template")
-    yield from template_problems(template, f"{path}.template")
-    policy = text(mapping(template, "spec"), "restartPolicy")
-    if policy in {"", "Always"}:
-        yield FieldProblem.required(f"{path}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
+        yield from job_update_problems(obj, old)
+    yield from job_name_problems(obj)
 
 
 def cron_job_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
     """Return which rules a cron job breaks."""
     spec, name = mapping(obj, "spec"), text_of(metadata_of(obj), "name")
     template = mapping(mapping(spec, "jobTemplate"), "spec")
-    yield from _job_spec_problems(template, "spec.jobTemplate.spec")
+    yield from job_spec_problems(template, "spec.jobTemplate.spec")
     if len(name) > _CRON_NAME_LENGTH_MAX:
         rule = f"must be no more than {_CRON_NAME_LENGTH_MAX} characters"
         yield FieldProblem.invalid("metadata.name", name, rule)
