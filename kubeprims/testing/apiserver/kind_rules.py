@@ -26,6 +26,12 @@ IP_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 PORTS = (1, 65_535)
 INT32_MAX = 2**31 - 1
 _PORT_NAME_LENGTH_MAX = 15
+_KEY_LENGTH_MAX = 253
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 _PERCENT = re.compile(r"[0-9]+%")
 _PERCENT_RULE = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
@@ -120,6 +126,31 @@ def labels(obj: JSONObject, key: str, path: str) -> Problems:
         yield from label_key(name, field)
         for broken in label_value_problems(str(value)):
             yield FieldProblem.invalid(field, value, broken)
+
+
+def config_key(value: str, field: str) -> Problems:
+    """The key of a value in a config map or a secret."""
+    if len(value) > _KEY_LENGTH_MAX:
+        yield FieldProblem.invalid(field, value, f"must be no more than {_KEY_LENGTH_MAX} characters")
+    if not _KEY.fullmatch(value):
+        yield FieldProblem.invalid(field, value, _KEY_RULE)
+    if value in {".", ".."}:
+        yield FieldProblem.invalid(field, value, f"must not be '{value}'")
+    elif value.startswith(".."):
+        yield FieldProblem.invalid(field, value, "must not start with '..'")
+
+
+def no_way_back(path: str, field: str) -> Problems:
+    """A path that only leads down."""
+    if ".." in path.split("/"):
+        yield FieldProblem.invalid(field, path, "must not contain '..'")
+
+
+def relative_path(path: str, field: str) -> Problems:
+    """A path that leads down from somewhere."""
+    if path.startswith("/"):
+        yield FieldProblem.invalid(field, path, "must be a relative path")
+    yield from no_way_back(path, field)
 
 
 def port_number(value: int, field: str) -> Problems:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
+    POSITIVE,
     Problems,
     duplicate,
     indexed,
     named,
     non_negative,
-    not_found,
     number,
     one_of,
     port,
@@ -25,59 +25,57 @@ from kubeprims.testing.apiserver.kind_rules import (
     port_number,
     present,
     sources,
+    too_many,
 )
+from kubeprims.testing.apiserver.kind_validation_env import environment_problems
+from kubeprims.testing.apiserver.kind_validation_mounts import Volumes, mount_problems
 from kubeprims.testing.apiserver.kind_validation_resources import claim_names, container_resource_problems
-from kubeprims.testing.apiserver.kind_validation_systems import windows_option_problems
+from kubeprims.testing.apiserver.kind_validation_security import container_security_problems
 from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.status import FieldProblem
 
-_ENV_NAME = re.compile(r"[ -<>-~]+")
-_ENV_RULE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-_FIELD_PATHS = frozenset(
-    {
-        "metadata.name",
-        "metadata.namespace",
-        "metadata.uid",
-        "spec.nodeName",
-        "spec.serviceAccountName",
-        "status.hostIP",
-        "status.hostIPs",
-        "status.podIP",
-        "status.podIPs",
-    }
-)
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 _ONCE = frozenset({"livenessProbe", "startupProbe"})
+_RESTART_RULES_MAX = 20
+_EXIT_CODES_MAX = 255
+_HEADER = re.compile(r"[-A-Za-z0-9]+")
+_HEADER_RULE = (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+    "validation is '[-A-Za-z0-9]+')"
+)
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
-def containers_problems(spec: JSONObject, path: str, volumes: frozenset[str]) -> Problems:
+def containers_problems(spec: JSONObject, path: str, volumes: Volumes) -> Problems:
     """Return what is wrong with the containers of a pod."""
-    field, claims = f"{path}.containers", claim_names(spec)
+    field, names = f"{path}.containers", set[str]()
     if not items(spec, "containers"):
         yield FieldProblem.required(field, "")
-        return
-    names: set[str] = set()
     for where, container in indexed(spec, "containers", path):
-        yield from _container_problems(container, where, volumes, claims)
-        name = text(container, "name")
-        if name in names:
-            yield duplicate(f"{where}.name", name)
-        names.add(name)
+        yield from _container_problems(container, where, volumes, spec)
+        yield from _same_name(container, where, names)
         yield from _handler_problems(container, where, number(spec, "terminationGracePeriodSeconds") or 0)
+        yield from _restart_problems(container, where)
     yield from _host_port_problems(items(spec, "containers"), field)
-    for where, container in indexed(spec, "initContainers", path):
-        yield from _container_problems(container, where, volumes, claims)
-        name = text(container, "name")
-        if name in names:
-            yield duplicate(f"{where}.name", name)
-        names.add(name)
+    for position, (where, container) in enumerate(indexed(spec, "initContainers", path)):
+        yield from _container_problems(container, where, volumes, spec)
+        yield from _restart_problems(container, where)
+        yield from _same_name(container, where, names)
+        yield from _host_port_problems([container], f"{path}.initContainers", position)
+        yield from _init_problems(container, where, number(spec, "terminationGracePeriodSeconds") or 0)
 
 
-def _container_problems(container: JSONObject, path: str, volumes: frozenset[str], claims: frozenset[str]) -> Problems:
-    """Return what is wrong with one container, of any sort."""
+def _same_name(container: JSONObject, path: str, names: set[str]) -> Problems:
+    name = text(container, "name")
+    if name in names:
+        yield duplicate(f"{path}.name", name)
+    names.add(name)
+
+
+def _container_problems(container: JSONObject, path: str, volumes: Volumes, spec: JSONObject) -> Problems:
+    """Return what is wrong with one container of a pod, of any sort."""
     name, image = text(container, "name"), text(container, "image")
     if name:
         yield from named(name, f"{path}.name", NameRule.DNS_LABEL)
@@ -89,21 +87,66 @@ def _container_problems(container: JSONObject, path: str, volumes: frozenset[str
         yield FieldProblem.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     yield from one_of(container, "terminationMessagePolicy", path, ("File", "FallbackToLogsOnError"))
     yield from _port_problems(container, path)
-    yield from _env_problems(container, path)
-    yield from _mount_problems(container, path, volumes)
+    yield from environment_problems(container, path)
+    yield from mount_problems(container, path, volumes)
     yield from one_of(container, "imagePullPolicy", path, ("Always", "IfNotPresent", "Never"))
-    yield from container_resource_problems(mapping(container, "resources"), f"{path}.resources", claims)
-    yield from security_problems(mapping(container, "securityContext"), f"{path}.securityContext")
+    yield from container_resource_problems(mapping(container, "resources"), f"{path}.resources", claim_names(spec))
+    yield from _resize_problems(container, f"{path}.resizePolicy", text(spec, "restartPolicy"))
+    context = mapping(container, "securityContext")
+    yield from container_security_problems(context, f"{path}.securityContext", spec)
 
 
-def security_problems(context: JSONObject, path: str) -> Problems:
-    """Return what is wrong with who a container, or a pod, runs as."""
-    for key in ("runAsUser", "runAsGroup", "fsGroup"):
-        value = number(context, key)
-        if value is not None and not 0 <= value < 2**31:
-            yield FieldProblem.invalid(f"{path}.{key}", value, f"must be between 0 and {2**31 - 1}, inclusive")
-    if "windowsOptions" in context:
-        yield from windows_option_problems(mapping(context, "windowsOptions"), f"{path}.windowsOptions")
+def _resize_problems(container: JSONObject, path: str, restart_policy: str) -> Problems:
+    """Return what is wrong with how a container takes other resources; upstream does not say which entry it is."""
+    names: set[str] = set()
+    for position, entry in enumerate(items(container, "resizePolicy")):
+        name, policy = text(entry, "resourceName"), text(entry, "restartPolicy")
+        if name in names:
+            yield duplicate(f"{path}[{position}]", name)
+        names.add(name)
+        for value, allowed in ((name, ("cpu", "memory")), (policy, ("NotRequired", "RestartContainer"))):
+            if not value:
+                yield FieldProblem.required(path, "")
+            elif value not in allowed:
+                yield FieldProblem.unsupported(path, value, allowed)
+        if restart_policy == "Never" and policy != "NotRequired":
+            rule = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
+            yield FieldProblem.invalid(path, policy, rule)
+
+
+def _restart_problems(container: JSONObject, path: str) -> Problems:
+    rules = items(container, "restartPolicyRules")
+    if rules and "restartPolicy" not in container:
+        rule = "must specify restartPolicy when restart rules are used"
+        yield FieldProblem.required(f"{path}.restartPolicy", rule)
+    yield from one_of(container, "restartPolicy", path, ("Always", "Never", "OnFailure"))
+    if len(rules) > _RESTART_RULES_MAX:
+        yield too_many(f"{path}.restartPolicyRules", len(rules), _RESTART_RULES_MAX)
+    for field, rule_ in indexed(container, "restartPolicyRules", path):
+        yield from one_of(rule_, "action", field, ("Restart", "RestartAllContainers"))
+        if "exitCodes" not in rule_:
+            yield FieldProblem.required(f"{field}.exitCodes", "must be specified")
+            continue
+        codes, place = mapping(rule_, "exitCodes"), f"{field}.exitCodes"
+        yield from one_of(codes, "operator", place, ("In", "NotIn"))
+        values = codes.get("values")
+        if isinstance(values, list) and len(values) > _EXIT_CODES_MAX:
+            yield too_many(f"{place}.values", len(values), _EXIT_CODES_MAX)
+
+
+def _init_problems(container: JSONObject, path: str, grace_s: int) -> Problems:
+    """What comes to an end before the others start has no probes, unless it goes on beside them."""
+    if container.get("restartPolicy") == "Always":
+        yield from _handler_problems(container, path, grace_s)
+        return
+    for key in ("lifecycle", *_PROBES):
+        if key in container:
+            rule = "may not be set for init containers without restartPolicy=Always"
+            yield FieldProblem.forbidden(f"{path}.{key}", rule)
+    for field, entry in indexed(container, "resizePolicy", path):
+        if entry.get("restartPolicy") == "RestartContainer":
+            rule = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+            yield FieldProblem.invalid(f"{field}.restartPolicy", "RestartContainer", rule)
 
 
 def _port_problems(container: JSONObject, path: str) -> Problems:
@@ -127,9 +170,9 @@ def _port_problems(container: JSONObject, path: str) -> Problems:
         yield from one_of(item, "protocol", field, _PROTOCOLS)
 
 
-def _host_port_problems(containers: list[JSONObject], path: str) -> Problems:
+def _host_port_problems(containers: list[JSONObject], path: str, first: int = 0) -> Problems:
     taken: set[str] = set()
-    for position, container in enumerate(containers):
+    for position, container in enumerate(containers, first):
         for field, item in indexed(container, "ports", f"{path}[{position}]"):
             host_port = number(item, "hostPort")
             if host_port:
@@ -137,71 +180,6 @@ def _host_port_problems(containers: list[JSONObject], path: str) -> Problems:
                 if place in taken:
                     yield duplicate(f"{field}.hostPort", place)
                 taken.add(place)
-
-
-def _env_problems(container: JSONObject, path: str) -> Problems:
-    for field, item in indexed(container, "env", path):
-        name = text(item, "name")
-        if not name:
-            yield FieldProblem.required(f"{field}.name", "")
-        elif not _ENV_NAME.fullmatch(name):
-            yield FieldProblem.invalid(f"{field}.name", name, _ENV_RULE)
-        if "valueFrom" in item:
-            yield from _env_source_problems(item, f"{field}.valueFrom")
-    for field, item in indexed(container, "envFrom", path):
-        if "configMapRef" not in item and "secretRef" not in item:
-            place = field.rpartition("[")[0]
-            yield FieldProblem.invalid(place, "", "must specify one of: `configMapRef` or `secretRef`")
-        for key in ("configMapRef", "secretRef"):
-            if key in item:
-                yield from present(mapping(item, key), f"{field}.{key}", "name")
-
-
-def _env_source_problems(variable: JSONObject, path: str) -> Problems:
-    source = mapping(variable, "valueFrom")
-    known = [
-        key
-        for key in ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-        if key in source
-    ]
-    for key in known:
-        below, field = mapping(source, key), f"{path}.{key}"
-        if key == "fieldRef":
-            yield from _field_problems(below, field)
-        elif key == "resourceFieldRef":
-            yield from present(below, field, "resource")
-        elif key != "fileKeyRef":
-            yield from present(below, field, "name", "key")
-    if variable.get("value"):
-        if known:
-            yield FieldProblem.invalid(path, "", "may not be specified when `value` is not empty")
-    elif len(known) != 1:
-        rule = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-        yield FieldProblem.invalid(path, "", "may not have more than one field specified at a time" if known else rule)
-
-
-def _field_problems(reference: JSONObject, path: str) -> Problems:
-    field_path = text(reference, "fieldPath")
-    if not field_path:
-        yield FieldProblem.required(f"{path}.fieldPath", "")
-    elif field_path not in _FIELD_PATHS and not re.fullmatch(r"metadata\.(labels|annotations)\['[^']+'\]", field_path):
-        rule = f"error converting fieldPath: field label not supported: {field_path}"
-        yield FieldProblem.invalid(f"{path}.fieldPath", field_path, rule)
-
-
-def _mount_problems(container: JSONObject, path: str, volumes: frozenset[str]) -> Problems:
-    places: set[str] = set()
-    for field, item in indexed(container, "volumeMounts", path):
-        name, place = text(item, "name"), text(item, "mountPath")
-        if not name:
-            yield FieldProblem.required(f"{field}.name", "")
-        if name not in volumes:
-            yield not_found(f"{field}.name", name)
-        if not place:
-            yield FieldProblem.required(f"{field}.mountPath", "")
-        if place in places:
-            yield FieldProblem.invalid(f"{field}.mountPath", place, "must be unique")
-        places.add(place)
 
 
 def _handler_problems(container: JSONObject, path: str, grace_s: int) -> Problems:
@@ -214,6 +192,12 @@ def _handler_problems(container: JSONObject, path: str, grace_s: int) -> Problem
             probe, field = mapping(container, key), f"{path}.{key}"
             yield from _action_problems(probe, field, grace_s)
             yield from non_negative(probe, field, *_NUMBERS)
+            probe_grace_s = number(probe, "terminationGracePeriodSeconds")
+            if probe_grace_s is not None and probe_grace_s <= 0:
+                yield FieldProblem.invalid(f"{field}.terminationGracePeriodSeconds", probe_grace_s, POSITIVE)
+            if probe_grace_s is not None and key == "readinessProbe":
+                rule = "must not be set for readinessProbes"
+                yield FieldProblem.invalid(f"{field}.terminationGracePeriodSeconds", probe_grace_s, rule)
             threshold = number(probe, "successThreshold")
             if key in _ONCE and threshold != 1:
                 yield FieldProblem.invalid(f"{field}.successThreshold", threshold, "must be 1")
@@ -240,6 +224,9 @@ def _one_action_problems(key: str, action: JSONObject, path: str, grace_s: int) 
             yield from present(action, path, "path")
             yield from port(action.get("port"), f"{path}.port")
             yield from one_of(action, "scheme", path, ("HTTP", "HTTPS"))
+            for header in items(action, "httpHeaders"):
+                if not _HEADER.fullmatch(text(header, "name")):
+                    yield FieldProblem.invalid(f"{path}.httpHeaders", text(header, "name"), _HEADER_RULE)
         case "tcpSocket":
             yield from port(action.get("port"), f"{path}.port")
         case "grpc":

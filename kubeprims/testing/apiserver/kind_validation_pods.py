@@ -8,6 +8,8 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
@@ -27,8 +29,9 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
     too_long,
 )
-from kubeprims.testing.apiserver.kind_validation_containers import containers_problems, security_problems
+from kubeprims.testing.apiserver.kind_validation_containers import containers_problems
 from kubeprims.testing.apiserver.kind_validation_dns import dns_problems
+from kubeprims.testing.apiserver.kind_validation_env import file_volume_problems
 from kubeprims.testing.apiserver.kind_validation_resources import (
     claim_names,
     overhead_problems,
@@ -40,6 +43,7 @@ from kubeprims.testing.apiserver.kind_validation_scheduling import (
     scheduling_problems,
     toleration_problems,
 )
+from kubeprims.testing.apiserver.kind_validation_security import pod_security_problems
 from kubeprims.testing.apiserver.kind_validation_systems import host_process_problems, system_problems
 from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.status import FieldProblem
@@ -129,18 +133,20 @@ def template_problems(template: JSONObject, path: str) -> Problems:
 
 def pod_spec_problems(spec: JSONObject, path: str, *, is_pod: bool = False) -> Problems:
     """Return which rules the spec of a pod breaks, or that of the pods to come."""
-    volumes: set[str] = set()
+    volumes: dict[str, JSONObject] = {}
     for field, volume in indexed(spec, "volumes", path):
-        yield from _volume_problems(volume, field, volumes)
-        volumes.add(text(volume, "name"))
+        broken = [*_volume_problems(volume, field, volumes)]
+        yield from broken
+        if not broken:
+            volumes[text(volume, "name")] = volume
     yield from resource_claim_problems(spec, path)
-    yield from containers_problems(spec, path, frozenset(volumes))
+    yield from containers_problems(spec, path, volumes)
     yield from pod_resource_problems(spec, path, claim_names(spec))
     yield from _host_port_problems(spec, path, is_pod=is_pod)
     yield from one_of(spec, "restartPolicy", path, _RESTART_POLICIES)
     yield from one_of(spec, "dnsPolicy", path, _DNS_POLICIES)
     yield from labels(spec, "nodeSelector", path)
-    yield from security_problems(mapping(spec, "securityContext"), f"{path}.securityContext")
+    yield from pod_security_problems(spec, f"{path}.securityContext")
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         rule = "ShareProcessNamespace and HostPID cannot both be enabled"
         yield FieldProblem.invalid(f"{path}.shareProcessNamespace", value=True, rule=rule)
@@ -163,6 +169,7 @@ def pod_spec_problems(spec: JSONObject, path: str, *, is_pod: bool = False) -> P
     yield from one_of(spec, "preemptionPolicy", path, ("PreemptLowerPriority", "Never"))
     yield from overhead_problems(mapping(spec, "overhead"), f"{path}.overhead")
     yield from system_problems(spec, path)
+    yield from file_volume_problems(spec, path)
 
 
 def _host_port_problems(spec: JSONObject, path: str, *, is_pod: bool) -> Problems:
@@ -196,7 +203,7 @@ def _name_problems(spec: JSONObject, path: str) -> Problems:
             yield from named(text(spec, key), f"{path}.{key}", NameRule.DNS_LABEL)
 
 
-def _volume_problems(volume: JSONObject, path: str, names: set[str]) -> Problems:
+def _volume_problems(volume: JSONObject, path: str, names: Mapping[str, JSONObject]) -> Problems:
     for key, problem in sources(volume, path, _VOLUME_SOURCES, what="volume type"):
         if problem is not None:
             yield problem

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 
 from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.defaulting import mapping, text
@@ -16,6 +15,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     IMMUTABLE,
     POSITIVE,
     Problems,
+    config_key,
     label_selector,
     one_of,
     sources,
@@ -27,12 +27,6 @@ from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem
 
 _DATA_BYTES_MAX = 1 << 20
-_KEY_LENGTH_MAX = 253
-_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_KEY_RULE = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
-    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
-)
 _FROZEN = "field is immutable when `immutable` is set"
 _ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _CLAIM_FIXED = (
@@ -93,16 +87,7 @@ def _decoded_bytes(data: JSONObject) -> int:
 
 
 def _key_problems(key: str, field: str) -> Problems:
-    if len(key) > _KEY_LENGTH_MAX:
-        yield FieldProblem.invalid(f"{field}[{key}]", key, f"must be no more than {_KEY_LENGTH_MAX} characters")
-    if not _KEY.fullmatch(key):
-        yield FieldProblem.invalid(f"{field}[{key}]", key, _KEY_RULE)
-    if key == ".":
-        yield FieldProblem.invalid(f"{field}[{key}]", key, "must not be '.'")
-    elif key == "..":
-        yield FieldProblem.invalid(f"{field}[{key}]", key, "must not be '..'")
-    elif key.startswith(".."):
-        yield FieldProblem.invalid(f"{field}[{key}]", key, "must not start with '..'")
+    return config_key(key, f"{field}[{key}]")
 
 
 def _frozen_problems(obj: JSONObject, old: JSONObject | None, *keys: str) -> Problems:

@@ -148,6 +148,7 @@ def modified(kind: Kind, name: str) -> Conflict:
 
 def invalid(kind: str, name: str, problems: Sequence[FieldProblem], *, group: str = "") -> Invalid:
     """422: the object breaks rules, each of which becomes a cause."""
+    problems = [*dict.fromkeys(problems)]  # each is said once
     texts = [f"{problem.field}: {problem.text}" for problem in problems]
     rules = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return Invalid(
