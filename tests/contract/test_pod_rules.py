@@ -506,3 +506,63 @@ def test_variables(exchange: Exchange) -> None:
         containers(value_from(fileKeyRef={"key": "K", "volumeName": "v", "path": "x"}))
         | {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]},
     )
+
+
+def test_volumes(exchange: Exchange) -> None:
+    def volumes(*sources: JSONObject) -> JSONObject:
+        return {"volumes": [{"name": f"v{number}", **source} for number, source in enumerate(sources)]}
+
+    files: list[JSONValue] = [
+        {},
+        {"key": "a", "path": "/a", "mode": 512},
+        {"key": "b", "path": "../b", "mode": -1},
+        {"key": "c", "path": "..c"},
+        {"key": "d", "path": "d"},
+    ]
+    fields: list[JSONValue] = [
+        {"path": "a"},
+        {"fieldRef": {"fieldPath": "metadata.name"}},
+        {"path": "b", "fieldRef": {"fieldPath": "spec.nodeName"}, "mode": 512},
+        {"path": "..", "fieldRef": {"fieldPath": "metadata.labels['a']"}},
+        {"path": "c", "resourceFieldRef": {"resource": "limits.cpu"}},
+        {"path": "d", "resourceFieldRef": {"containerName": "main", "resource": "limits.odd"}},
+        {
+            "path": "e",
+            "fieldRef": {"fieldPath": "metadata.labels"},
+            "resourceFieldRef": {"containerName": "main", "resource": "limits.cpu"},
+        },
+    ]
+    token: JSONObject = {"serviceAccountToken": {"path": "t", "expirationSeconds": 600}}
+    projections: list[JSONValue] = [
+        {"secret": {"items": files}},
+        {"configMap": {"name": "c", "items": [files[4]]}},
+        {"downwardAPI": {"items": [fields[0], {"path": "d", "fieldRef": {"fieldPath": "metadata.uid"}}]}},
+        {"serviceAccountToken": {"path": "", "expirationSeconds": 599}},
+        {"serviceAccountToken": {"path": "/t", "expirationSeconds": 2**32 + 1}},
+        token | {"secret": {"name": "s"}},
+        {},
+    ]
+    template: JSONObject = {
+        "metadata": {"labels": {ODD: "x"}},
+        "spec": {"accessModes": ["ReadWriteOncePod", "ReadOnlyMany", "Odd"], "storageClassName": ODD},
+    }
+    refuse(
+        exchange,
+        volumes({"emptyDir": {"sizeLimit": "-1"}}, {"emptyDir": {}, "hostPath": {"path": "/"}}),
+        volumes({"hostPath": {"path": "/a/../b", "type": "Odd"}}, {"hostPath": {}}),
+        volumes({"gitRepo": {"directory": "/a"}}, {"gitRepo": {"repository": "r", "directory": ".."}}),
+        volumes({"secret": {"items": files, "defaultMode": 512}}, {"secret": {"secretName": "s", "defaultMode": 511}}),
+        volumes({"configMap": {"items": files, "defaultMode": -1}}),
+        volumes({"nfs": {}}, {"nfs": {"server": "s", "path": "a"}}),
+        volumes({"persistentVolumeClaim": {}}),
+        volumes({"downwardAPI": {"defaultMode": 512, "items": fields}}),
+        volumes({"csi": {}}, {"csi": {"driver": ODD}}, {"csi": {"driver": "d" * 64}}),
+        volumes(
+            {"csi": {"driver": "d", "nodePublishSecretRef": {}}},
+            {"csi": {"driver": "D", "nodePublishSecretRef": {"name": ODD}}},
+        ),
+        volumes({"ephemeral": {}}, {"ephemeral": {"volumeClaimTemplate": template}}),
+        volumes({"image": {"pullPolicy": "Odd"}}, {"image": {"reference": "r"}}),
+        volumes({"projected": {"defaultMode": 512, "sources": projections}}) | {"serviceAccountName": "a"},
+        volumes({"persistentVolumeClaim": {"claimName": "a-v1"}}, {"ephemeral": {}}),
+    )

@@ -49,7 +49,7 @@ def mapping(obj: JSONObject, key: str) -> JSONObject:
 def items(obj: JSONObject, key: str) -> list[JSONObject]:
     """Return the structures in a list; none if it is absent."""
     value = obj.get(key)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if value and isinstance(value, list) else []
 
 
 def text(obj: JSONObject, key: str) -> str:

@@ -75,8 +75,9 @@ def texts(obj: JSONObject, key: str) -> list[str]:
 
 def indexed(obj: JSONObject, key: str, path: str) -> Iterator[tuple[str, JSONObject]]:
     """Yield the path and the structure of each item of a list."""
-    for position, item in enumerate(items(obj, key)):
-        yield f"{path}.{key}[{position}]", item
+    if key in obj:
+        for position, item in enumerate(items(obj, key)):
+            yield f"{path}.{key}[{position}]", item
 
 
 def non_negative(obj: JSONObject, path: str, *keys: str) -> Problems:

@@ -88,12 +88,14 @@ def _container_problems(container: JSONObject, path: str, volumes: Volumes, spec
     yield from one_of(container, "terminationMessagePolicy", path, ("File", "FallbackToLogsOnError"))
     yield from _port_problems(container, path)
     yield from environment_problems(container, path)
-    yield from mount_problems(container, path, volumes)
+    if "volumeMounts" in container or "volumeDevices" in container:
+        yield from mount_problems(container, path, volumes)
     yield from one_of(container, "imagePullPolicy", path, ("Always", "IfNotPresent", "Never"))
-    yield from container_resource_problems(mapping(container, "resources"), f"{path}.resources", claim_names(spec))
+    if resources := mapping(container, "resources"):
+        yield from container_resource_problems(resources, f"{path}.resources", claim_names(spec))
     yield from _resize_problems(container, f"{path}.resizePolicy", text(spec, "restartPolicy"))
-    context = mapping(container, "securityContext")
-    yield from container_security_problems(context, f"{path}.securityContext", spec)
+    if context := mapping(container, "securityContext"):
+        yield from container_security_problems(context, f"{path}.securityContext", spec)
 
 
 def _resize_problems(container: JSONObject, path: str, restart_policy: str) -> Problems:

@@ -8,9 +8,10 @@ Source:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from kubeprims.meta import JSONObject
-from kubeprims.testing.apiserver.defaulting import mapping, text
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     Problems,
     config_key,
@@ -89,9 +90,9 @@ def _source_problems(variable: JSONObject, path: str) -> Problems:
         below, field = mapping(source, key), f"{path}.{key}"
         match key:
             case "fieldRef":
-                yield from _field_problems(below, field)
+                yield from field_problems(below, field, _PATHS)
             case "resourceFieldRef":
-                yield from _resource_problems(below, field)
+                yield from resource_problems(below, field)
             case "fileKeyRef":
                 yield from _file_problems(below, field)
             case _:
@@ -103,7 +104,8 @@ def _source_problems(variable: JSONObject, path: str) -> Problems:
         yield FieldProblem.invalid(path, "", _TOO_MANY if known else rule)
 
 
-def _field_problems(reference: JSONObject, path: str) -> Problems:
+def field_problems(reference: JSONObject, path: str, allowed: Sequence[str]) -> Problems:
+    """Return what is wrong with a reference to a field of the pod; some paths are allowed where it stands."""
     field_path, version = text(reference, "fieldPath"), text(reference, "apiVersion")
     field, match = f"{path}.fieldPath", _SUBSCRIPT.fullmatch(field_path)
     problem = ""
@@ -114,17 +116,18 @@ def _field_problems(reference: JSONObject, path: str) -> Problems:
         problem = f"unsupported pod version: {version}"
     elif match is not None and match["path"] not in {"metadata.annotations", "metadata.labels"}:
         problem = f"field label does not support subscript: {field_path}"
-    elif match is None and field_path not in _PATHS and field_path not in _OTHER_PATHS:
+    elif match is None and field_path not in {*_PATHS, *_OTHER_PATHS}:
         problem = f"field label not supported: {field_path}"
     if problem:
         yield FieldProblem.invalid(field, field_path, f"error converting fieldPath: {problem}")
     elif match is not None:
         yield from label_key(match["key"].lower() if match["path"] == "metadata.annotations" else match["key"], path)
-    elif field_path not in _PATHS and field_path != "spec.host":  # which is the name of a node
-        yield FieldProblem.unsupported(field, field_path, _PATHS)
+    elif (known := field_path.replace("spec.host", "spec.nodeName")) not in allowed:  # as that was called once
+        yield FieldProblem.unsupported(field, known, allowed)
 
 
-def _resource_problems(reference: JSONObject, path: str) -> Problems:
+def resource_problems(reference: JSONObject, path: str) -> Problems:
+    """Return what is wrong with a reference to what a container claims."""
     resource, divisor = text(reference, "resource"), text(reference, "divisor")
     is_large_pages = resource.startswith(_LARGE_PAGES)
     if not resource:
@@ -167,15 +170,17 @@ def _file_problems(reference: JSONObject, path: str) -> Problems:
 
 def file_volume_problems(spec: JSONObject, path: str) -> Problems:
     """Files that are read into the environment are in volumes that begin empty."""
-    volumes: dict[str, JSONObject] = {text(volume, "name"): volume for _, volume in indexed(spec, "volumes", path)}
     for key in ("initContainers", "containers", "ephemeralContainers"):
         for where, container in indexed(spec, key, path):
             for field, item in indexed(container, "env", where):
-                reference = mapping(item, "valueFrom").get("fileKeyRef")
-                if not isinstance(reference, dict):
-                    continue
-                name, place = text(reference, "volumeName"), f"{field}.valueFrom.fileKeyRef.volumeName"
-                if name not in volumes:
-                    yield not_found(place, name)
-                elif "emptyDir" not in volumes[name]:
-                    yield FieldProblem.invalid(place, name, "referenced volume must be of type emptyDir")
+                if "valueFrom" in item and "fileKeyRef" in mapping(item, "valueFrom"):
+                    name = text(mapping(mapping(item, "valueFrom"), "fileKeyRef"), "volumeName")
+                    yield from _file_volume_problems(spec, name, f"{field}.valueFrom.fileKeyRef.volumeName")
+
+
+def _file_volume_problems(spec: JSONObject, name: str, field: str) -> Problems:
+    found = [volume for volume in items(spec, "volumes") if text(volume, "name") == name]
+    if not found:
+        yield not_found(field, name)
+    elif "emptyDir" not in found[-1]:
+        yield FieldProblem.invalid(field, name, "referenced volume must be of type emptyDir")

@@ -8,7 +8,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
@@ -16,15 +16,12 @@ from kubeprims.testing.apiserver.kind_rules import (
     INT32_MAX,
     Problems,
     address,
-    duplicate,
     indexed,
     label_key,
     labels,
     named,
     number,
     one_of,
-    present,
-    sources,
     subdomain,
     texts,
     too_long,
@@ -45,53 +42,13 @@ from kubeprims.testing.apiserver.kind_validation_scheduling import (
 )
 from kubeprims.testing.apiserver.kind_validation_security import pod_security_problems
 from kubeprims.testing.apiserver.kind_validation_systems import host_process_problems, system_problems
+from kubeprims.testing.apiserver.kind_validation_volumes import made_claim_problems, volume_problems
 from kubeprims.testing.apiserver.kinds import NameRule
+from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.status import FieldProblem
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-_VOLUME_SOURCES = (
-    "emptyDir",
-    "hostPath",
-    "gitRepo",
-    "gcePersistentDisk",
-    "awsElasticBlockStore",
-    "secret",
-    "nfs",
-    "iscsi",
-    "glusterfs",
-    "flocker",
-    "persistentVolumeClaim",
-    "rbd",
-    "cinder",
-    "cephfs",
-    "quobyte",
-    "downwardAPI",
-    "fc",
-    "azureFile",
-    "configMap",
-    "vsphereVolume",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "azureDisk",
-    "storageos",
-    "projected",
-    "scaleIO",
-    "csi",
-    "ephemeral",
-    "image",
-)
-_NEEDED = {
-    "hostPath": ("path",),
-    "secret": ("secretName",),
-    "configMap": ("name",),
-    "persistentVolumeClaim": ("claimName",),
-    "nfs": ("server", "path"),
-    "csi": ("driver",),
-}
-_MODES = frozenset({"secret", "configMap", "downwardAPI", "projected"})
-_MODE_MAX = 0o777
-_MODE_RULE = "must be a number between 0 and 0777 (octal), both inclusive"
 _HOSTNAME_BYTES_MAX = 64
 _CHANGEABLE = (
     "`spec.containers[*].image`",
@@ -105,7 +62,7 @@ _CHANGEABLE = (
 def pod_problems(pod: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a pod breaks."""
     spec = mapping(pod, "spec")
-    yield from pod_spec_problems(spec, "spec", is_pod=True)
+    yield from pod_spec_problems(spec, "spec", text_of(metadata_of(pod), "name"))
     if not spec.get("serviceAccountName"):
         yield from _token_problems(spec)
     if old is not None:
@@ -131,45 +88,56 @@ def template_problems(template: JSONObject, path: str) -> Problems:
     yield from pod_spec_problems(mapping(template, "spec"), f"{path}.spec")
 
 
-def pod_spec_problems(spec: JSONObject, path: str, *, is_pod: bool = False) -> Problems:
-    """Return which rules the spec of a pod breaks, or that of the pods to come."""
+def pod_spec_problems(spec: JSONObject, path: str, pod_name: str | None = None) -> Problems:
+    """Return which rules the spec of a pod of that name breaks, or that of pods to come."""
     volumes: dict[str, JSONObject] = {}
     for field, volume in indexed(spec, "volumes", path):
-        broken = [*_volume_problems(volume, field, volumes)]
+        broken = [*volume_problems(volume, field, volumes)]
         yield from broken
         if not broken:
             volumes[text(volume, "name")] = volume
+        yield from made_claim_problems(spec, volume, field, pod_name)
     yield from resource_claim_problems(spec, path)
     yield from containers_problems(spec, path, volumes)
     yield from pod_resource_problems(spec, path, claim_names(spec))
-    yield from _host_port_problems(spec, path, is_pod=is_pod)
+    yield from _host_port_problems(spec, path, is_pod=pod_name is not None)
+    for keys, rule in _RULES:
+        if not keys.isdisjoint(spec):
+            yield from rule(spec, path)
+
+
+def _policy_problems(spec: JSONObject, path: str) -> Problems:
     yield from one_of(spec, "restartPolicy", path, _RESTART_POLICIES)
     yield from one_of(spec, "dnsPolicy", path, _DNS_POLICIES)
     yield from labels(spec, "nodeSelector", path)
-    yield from pod_security_problems(spec, f"{path}.securityContext")
+    if spec.get("securityContext"):
+        yield from pod_security_problems(spec, f"{path}.securityContext")
+
+
+def _namespace_problems(spec: JSONObject, path: str) -> Problems:
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         rule = "ShareProcessNamespace and HostPID cannot both be enabled"
         yield FieldProblem.invalid(f"{path}.shareProcessNamespace", value=True, rule=rule)
-    yield from affinity_problems(mapping(spec, "affinity"), f"{path}.affinity")
-    yield from dns_problems(spec, path)
-    yield from scheduling_problems(spec, path)
-    yield from host_process_problems(spec, path)
+
+
+def _host_user_problems(spec: JSONObject, path: str) -> Problems:
     if spec.get("hostUsers") is False:
         for key in filter(spec.get, ("hostPID", "hostIPC")):
             yield FieldProblem.forbidden(f"{path}.H{key[1:]}", "when `hostUsers` is false")
-    yield from _name_problems(spec, path)
-    yield from toleration_problems(spec, path)
+
+
+def _alias_problems(spec: JSONObject, path: str) -> Problems:
     for field, alias in indexed(spec, "hostAliases", path):
         yield from address(text(alias, "ip"), f"{field}.ip")
         for position, host in enumerate(texts(alias, "hostnames")):
             yield from subdomain(host, f"{field}.hostnames[{position}]")
+
+
+def _class_problems(spec: JSONObject, path: str) -> Problems:
     for key in ("priorityClassName", "runtimeClassName"):
         if spec.get(key) is not None:
             yield from subdomain(text(spec, key), f"{path}.{key}")
     yield from one_of(spec, "preemptionPolicy", path, ("PreemptLowerPriority", "Never"))
-    yield from overhead_problems(mapping(spec, "overhead"), f"{path}.overhead")
-    yield from system_problems(spec, path)
-    yield from file_volume_problems(spec, path)
 
 
 def _host_port_problems(spec: JSONObject, path: str, *, is_pod: bool) -> Problems:
@@ -201,25 +169,6 @@ def _name_problems(spec: JSONObject, path: str) -> Problems:
     for key in ("hostname", "subdomain"):
         if spec.get(key):
             yield from named(text(spec, key), f"{path}.{key}", NameRule.DNS_LABEL)
-
-
-def _volume_problems(volume: JSONObject, path: str, names: Mapping[str, JSONObject]) -> Problems:
-    for key, problem in sources(volume, path, _VOLUME_SOURCES, what="volume type"):
-        if problem is not None:
-            yield problem
-            continue
-        source, field = mapping(volume, key), f"{path}.{key}"
-        yield from present(source, field, *_NEEDED.get(key, ()))
-        mode = number(source, "defaultMode")
-        if key in _MODES and mode is not None and not 0 <= mode <= _MODE_MAX:
-            yield FieldProblem.invalid(f"{field}.defaultMode", mode, _MODE_RULE)
-    name = text(volume, "name")
-    if not name:
-        yield FieldProblem.required(f"{path}.name", "")
-        return
-    yield from named(name, f"{path}.name", NameRule.DNS_LABEL)
-    if name in names:
-        yield duplicate(f"{path}.name", name)
 
 
 def _update_problems(spec: JSONObject, old: JSONObject) -> Problems:
@@ -257,3 +206,23 @@ def _fixed_part(spec: JSONObject, old: JSONObject) -> JSONObject:
     if (number(old, "terminationGracePeriodSeconds") or 0) < 0 and kept.get("terminationGracePeriodSeconds") == 1:
         kept["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
     return kept
+
+
+_Rule = Callable[[JSONObject, str], Problems]
+# What most pods do not have costs no more than a look.
+_RULES: Sequence[tuple[frozenset[str], _Rule]] = (
+    (frozenset({"restartPolicy", "dnsPolicy"}), _policy_problems),
+    (frozenset({"shareProcessNamespace"}), _namespace_problems),
+    (frozenset({"affinity"}), lambda spec, path: affinity_problems(mapping(spec, "affinity"), f"{path}.affinity")),
+    (frozenset({"dnsPolicy", "dnsConfig"}), dns_problems),
+    (frozenset({"readinessGates", "schedulingGates", "topologySpreadConstraints"}), scheduling_problems),
+    (frozenset({"containers"}), host_process_problems),
+    (frozenset({"hostUsers"}), _host_user_problems),
+    (frozenset({"containers"}), _name_problems),
+    (frozenset({"tolerations"}), toleration_problems),
+    (frozenset({"hostAliases"}), _alias_problems),
+    (frozenset({"priorityClassName", "runtimeClassName", "preemptionPolicy"}), _class_problems),
+    (frozenset({"overhead"}), lambda spec, path: overhead_problems(mapping(spec, "overhead"), f"{path}.overhead")),
+    (frozenset({"os"}), system_problems),
+    (frozenset({"containers"}), file_volume_problems),
+)

@@ -19,6 +19,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     label_selector,
     one_of,
     sources,
+    subdomain,
     texts,
     too_long,
 )
@@ -149,21 +150,31 @@ def _docker_problems(encoded: str, field: str) -> Problems:
 def claim_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a claim of a volume breaks."""
     spec = mapping(obj, "spec")
-    modes = texts(spec, "accessModes")
-    if not modes:
-        yield FieldProblem.required("spec.accessModes", "at least 1 access mode is required")
-    yield from label_selector(spec.get("selector"), "spec.selector")
-    for mode in modes:
-        if mode not in _ACCESS_MODES:
-            yield FieldProblem.unsupported("spec.accessModes", mode, _ACCESS_MODES)
-    storage = mapping(mapping(spec, "resources"), "requests").get("storage")
-    if storage is None:
-        yield FieldProblem.required("spec.resources[storage]", "")
-    elif parse_quantity(str(storage)).value <= 0:
-        yield FieldProblem.invalid("spec.resources[storage]", storage, "must be greater than zero")
-    yield from one_of(spec, "volumeMode", "spec", ("Block", "Filesystem"))
+    yield from claim_spec_problems(spec, "spec")
     if old is not None:
         yield from _claim_update_problems(spec, old)
+
+
+def claim_spec_problems(spec: JSONObject, path: str) -> Problems:
+    """Return which rules the spec of a claim of a volume breaks."""
+    modes = texts(spec, "accessModes")
+    if not modes:
+        yield FieldProblem.required(f"{path}.accessModes", "at least 1 access mode is required")
+    yield from label_selector(spec.get("selector"), f"{path}.selector")
+    for mode in modes:
+        if mode not in _ACCESS_MODES:
+            yield FieldProblem.unsupported(f"{path}.accessModes", mode, _ACCESS_MODES)
+    if "ReadWriteOncePod" in modes and {*modes} & {*_ACCESS_MODES} - {"ReadWriteOncePod"}:
+        rule = "may not use ReadWriteOncePod with other access modes"
+        yield FieldProblem.forbidden(f"{path}.accessModes", rule)
+    storage = mapping(mapping(spec, "resources"), "requests").get("storage")
+    if storage is None:
+        yield FieldProblem.required(f"{path}.resources[storage]", "")
+    elif parse_quantity(str(storage)).value <= 0:
+        yield FieldProblem.invalid(f"{path}.resources[storage]", storage, "must be greater than zero")
+    if spec.get("storageClassName"):
+        yield from subdomain(text(spec, "storageClassName"), f"{path}.storageClassName")
+    yield from one_of(spec, "volumeMode", path, ("Block", "Filesystem"))
 
 
 def _claim_update_problems(spec: JSONObject, old: JSONObject) -> Problems:

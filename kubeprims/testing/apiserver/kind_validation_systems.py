@@ -147,6 +147,8 @@ def _domain_rules_broken(domain: str) -> Iterator[str]:
 def host_process_problems(spec: JSONObject, path: str) -> Problems:
     """Return what is wrong with containers that are processes of the host: all of a pod are, or none."""
     whole = _host_process(spec)
+    if whole is None and not any("securityContext" in container for _, container in _containers(spec, path)):
+        return
     processes: list[bool] = []
     for where, container in _containers(spec, path):
         own = _host_process(container)
