@@ -246,6 +246,61 @@ def test_rules_of_other_kinds(exchange: Exchange) -> None:
     exchange.patch("apps/v1/statefulsets/a", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}})
 
 
+def test_autoscalers_that_cannot_be(exchange: Exchange) -> None:
+    path = "autoscaling/v2/horizontalpodautoscalers?dryRun=All"
+    target: JSONObject = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"}
+    cpu: JSONObject = {"type": "Utilization", "averageUtilization": 50}
+    named: JSONObject = {"name": "m"}
+    metrics: list[JSONValue] = [
+        {},
+        {"type": "Odd"},
+        {"type": "Resource"},
+        {"type": "Resource", "pods": {"metric": named, "target": {"type": "Value", "value": "1"}}},
+        {"type": "Resource", "resource": {"name": "", "target": {"type": "Odd", "averageValue": "0"}}},
+        {"type": "Resource", "resource": {"name": "cpu", "target": cpu | {"averageValue": "1"}}},
+        {"type": "ContainerResource", "containerResource": {"name": "odd", "container": "No", "target": cpu}},
+        {"type": "ContainerResource", "containerResource": {"name": "", "container": "", "target": {"type": "Value"}}},
+        {"type": "Pods", "pods": {"metric": {"name": "a/b"}, "target": {"type": "AverageValue"}}},
+        {"type": "External", "external": {"metric": {"name": ""}, "target": {"type": "Value"}}},
+        {
+            "type": "External",
+            "external": {"metric": named, "target": {"type": "Value", "value": "1", "averageValue": "1"}},
+        },
+        {"type": "Object", "object": {"describedObject": {}, "metric": named, "target": {"type": "Value"}}},
+    ]
+    policies: list[JSONValue] = [
+        {"type": "Odd", "value": 0, "periodSeconds": 0},
+        {"type": "Pods", "value": 1, "periodSeconds": 1801},
+    ]
+    rules: list[JSONObject] = [
+        {"policies": policies, "selectPolicy": "Odd", "stabilizationWindowSeconds": -1},
+        {"stabilizationWindowSeconds": 3601, "tolerance": "-1"},
+    ]
+    specs: list[JSONObject] = [
+        {"metrics": metrics},
+        {"behavior": {"scaleUp": rules[0], "scaleDown": rules[1]}},
+        {
+            "minReplicas": -1,
+            "maxReplicas": 0,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": cpu}}],
+        },
+    ]
+    for spec in specs:
+        exchange.post(path, {"metadata": {"name": "a"}, "spec": {"scaleTargetRef": target, "maxReplicas": 3, **spec}})
+
+
+def test_volumes_that_cannot_be(exchange: Exchange) -> None:
+    volume: JSONObject = {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"},
+        "hostPath": {"path": "/a"},
+    }
+    terms: list[JSONValue] = [{"matchExpressions": [{"key": "a", "operator": "Odd"}]}]
+    for affinity in ({}, {"required": {}}, {"required": {"nodeSelectorTerms": terms}}):
+        named: JSONObject = {"metadata": {"name": exchange.namespace}}
+        exchange.post("/api/v1/persistentvolumes?dryRun=All", named | {"spec": {**volume, "nodeAffinity": affinity}})
+
+
 def test_access_rules(exchange: Exchange) -> None:
     roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles"
     exchange.post(

@@ -24,6 +24,7 @@ from kubeprims.testing.apiserver import (
 )
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.kind_rules import Problems
+from kubeprims.testing.apiserver.kind_validation_autoscalers import autoscaler_problems
 from kubeprims.testing.apiserver.kind_validation_nodes import node_problems
 from kubeprims.testing.apiserver.kind_validation_pods import pod_problems, template_problems
 from kubeprims.testing.apiserver.kinds import Kind
@@ -64,7 +65,7 @@ _RULES: Mapping[str, _Rule] = {
     "clusterrolebindings.rbac.authorization.k8s.io": functools.partial(
         policies.role_binding_problems, namespaced=False
     ),
-    "horizontalpodautoscalers.autoscaling": policies.autoscaler_problems,
+    "horizontalpodautoscalers.autoscaling": autoscaler_problems,
     "poddisruptionbudgets.policy": policies.budget_problems,
     "priorityclasses.scheduling.k8s.io": policies.priority_class_problems,
     "runtimeclasses.node.k8s.io": policies.runtime_class_problems,

@@ -1,7 +1,7 @@
-"""The rules of roles, autoscalers, budgets, classes, events and the like.
+"""The rules of roles, budgets, classes, events and the like.
 
 Source:
-    kubernetes pkg/apis/{rbac,autoscaling,policy,scheduling,node}/validation; pkg/apis/core/validation, events.go too.
+    kubernetes pkg/apis/{rbac,policy,scheduling,node}/validation; pkg/apis/core/validation, events.go too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     IMMUTABLE,
     NON_NEGATIVE,
-    POSITIVE,
     Problems,
     duplicate,
     indexed,
@@ -44,7 +43,6 @@ from kubeprims.testing.apiserver.status import FieldProblem, quoted
 _RBAC_GROUP = "rbac.authorization.k8s.io"
 _SUBJECT_KINDS = ("ServiceAccount", "User", "Group")
 _PRIORITY_MAX = 1_000_000_000
-_METRIC_TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
 _EVENT_LENGTHS = (("reportingInstance", 128), ("action", 128), ("reason", 128))
 _NOTE_LENGTH_MAX = 1024
 
@@ -111,63 +109,6 @@ def _subject_problems(subject: JSONObject, field: str, *, namespaced: bool) -> P
             yield from one_of(subject, "apiGroup", field, (_RBAC_GROUP,))
         case kind:
             yield FieldProblem.unsupported(f"{field}.kind", kind, _SUBJECT_KINDS)
-
-
-def autoscaler_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
-    """Return which rules an autoscaler breaks."""
-    spec = mapping(obj, "spec")
-    least, most = number(spec, "minReplicas"), number(spec, "maxReplicas") or 0
-    if least is not None and least < 0:
-        yield FieldProblem.invalid("spec.minReplicas", least, NON_NEGATIVE)
-    if least is not None and most < least:
-        yield FieldProblem.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
-    yield from _target_problems(mapping(spec, "scaleTargetRef"), "spec.scaleTargetRef")
-    for field, metric in indexed(spec, "metrics", "spec"):
-        yield from _metric_problems(metric, field)
-    metrics = items(spec, "metrics")
-    if least == 0 and metrics and not any(metric.get("type") in {"Object", "External"} for metric in metrics):
-        rule = "must specify at least one Object or External metric to support scaling to zero replicas"
-        yield FieldProblem.forbidden("spec.metrics", rule)
-    if most == 0:
-        yield FieldProblem.required("spec.maxReplicas", "")
-    elif most < 0:
-        yield FieldProblem.invalid("spec.maxReplicas", most, "must be greater than or equal to 1")
-
-
-def _target_problems(target: JSONObject, path: str) -> Problems:
-    for key in ("kind", "name"):
-        value = text(target, key)
-        if not value:
-            yield FieldProblem.required(f"{path}.{key}", "")
-        for character in "/%":
-            if character in value:
-                yield FieldProblem.invalid(f"{path}.{key}", value, f"may not contain '{character}'")
-    if not target.get("apiVersion"):
-        yield FieldProblem.invalid(f"{path}.apiVersion", "", "apiVersion must specify API group")
-
-
-def _metric_problems(metric: JSONObject, field: str) -> Problems:
-    kind = text(metric, "type")
-    if kind not in _METRIC_TYPES:
-        yield FieldProblem.unsupported(f"{field}.type", kind, _METRIC_TYPES)
-        return
-    key = kind[:1].lower() + kind[1:]
-    if key not in metric:
-        rule = "must populate information for the given metric source"
-        yield FieldProblem.required(f"{field}.{key}", rule)
-        return
-    source = mapping(metric, key)
-    target, path = mapping(source, "target"), f"{field}.{key}.target"
-    if "resource" in key.lower():
-        yield from present(source, f"{field}.{key}", "name")
-        if "averageUtilization" not in target and "averageValue" not in target:
-            rule = "must set either a target raw value or a target utilization"
-            yield FieldProblem.required(f"{path}.averageUtilization", rule)
-    elif not mapping(source, "metric").get("name"):
-        yield FieldProblem.required(f"{field}.{key}.metric.name", "must specify a metric name")
-    utilization = number(target, "averageUtilization")
-    if utilization is not None and utilization < 1:
-        yield FieldProblem.invalid(f"{path}.averageUtilization", utilization, POSITIVE)
 
 
 def budget_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:

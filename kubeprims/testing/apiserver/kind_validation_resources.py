@@ -93,7 +93,8 @@ def _is_large_pages(name: str) -> bool:
     return name.startswith((_LARGE_PAGES, _REQUESTS + _LARGE_PAGES))
 
 
-def _container_name_problems(name: str, field: str) -> Problems:
+def container_name_problems(name: str, field: str) -> Problems:
+    """Return what is wrong with the name of a resource that containers claim."""
     yield from resource_name_problems(name, field, _OF_CONTAINERS, "containers")
     if not is_native(name) and not _is_extended(name):
         yield FieldProblem.invalid(field, name, "doesn't follow extended resource name standard")
@@ -117,12 +118,12 @@ def amount_problems(name: str, value: str, field: str) -> Problems:
 
 def container_resource_problems(resources: JSONObject, path: str, claims: frozenset[str]) -> Problems:
     """Return what is wrong with what a container claims, of a pod with these resource claims."""
-    return _requirement_problems(resources, path, claims, _container_name_problems)
+    return _requirement_problems(resources, path, claims, container_name_problems)
 
 
 def overhead_problems(overhead: JSONObject, path: str) -> Problems:
     """Return what is wrong with what a pod takes besides its containers: as if it were the limits of one."""
-    return _requirement_problems({"limits": overhead}, path, frozenset(), _container_name_problems)
+    return _requirement_problems({"limits": overhead}, path, frozenset(), container_name_problems)
 
 
 def _requirement_problems(

@@ -56,12 +56,7 @@ def affinity_problems(affinity: JSONObject, path: str) -> Problems:
     """Return what is wrong with the affinities of a pod, which are at a path."""
     nodes, field = mapping(affinity, "nodeAffinity"), f"{path}.nodeAffinity"
     if _REQUIRED in nodes:
-        terms = mapping(nodes, _REQUIRED)
-        if not items(terms, "nodeSelectorTerms"):
-            rule = "must have at least one node selector term"
-            yield FieldProblem.required(f"{field}.{_REQUIRED}.nodeSelectorTerms", rule)
-        for where, term in indexed(terms, "nodeSelectorTerms", f"{field}.{_REQUIRED}"):
-            yield from _node_term_problems(term, where, any_values=False)
+        yield from node_selector_problems(mapping(nodes, _REQUIRED), f"{field}.{_REQUIRED}")
     for where, preferred in indexed(nodes, _PREFERRED, field):
         yield from _weight_problems(preferred, where)
         yield from _node_term_problems(mapping(preferred, "preference"), f"{where}.preference", any_values=True)
@@ -72,6 +67,14 @@ def affinity_problems(affinity: JSONObject, path: str) -> Problems:
         for where, preferred in indexed(pods, _PREFERRED, field):
             yield from _weight_problems(preferred, where)
             yield from _pod_term_problems(mapping(preferred, "podAffinityTerm"), f"{where}.podAffinityTerm")
+
+
+def node_selector_problems(selector: JSONObject, path: str) -> Problems:
+    """Return what is wrong with a selection of nodes that is required."""
+    if not items(selector, "nodeSelectorTerms"):
+        yield FieldProblem.required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")
+    for field, term in indexed(selector, "nodeSelectorTerms", path):
+        yield from _node_term_problems(term, field, any_values=False)
 
 
 def _weight_problems(preferred: JSONObject, path: str) -> Problems:

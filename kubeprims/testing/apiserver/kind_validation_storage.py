@@ -23,6 +23,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
     too_long,
 )
+from kubeprims.testing.apiserver.kind_validation_scheduling import node_selector_problems
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem
@@ -204,6 +205,12 @@ def volume_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     yield from _capacity_problems(mapping(spec, "capacity"))
     yield from one_of(spec, "persistentVolumeReclaimPolicy", "spec", ("Delete", "Recycle", "Retain"))
     yield from _volume_source_problems(spec, mapping(old, "spec") if old is not None else spec)
+    if "nodeAffinity" in spec:
+        affinity = mapping(spec, "nodeAffinity")
+        if "required" in affinity:
+            yield from node_selector_problems(mapping(affinity, "required"), "spec.nodeAffinity.required")
+        else:
+            yield FieldProblem.required("spec.nodeAffinity.required", "must specify required node constraints")
 
 
 def _capacity_problems(capacity: JSONObject) -> Problems:
