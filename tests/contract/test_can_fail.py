@@ -20,6 +20,7 @@ from tests.contract import (
     test_errors,
     test_expiry,
     test_job_rules,
+    test_kind_rules,
     test_paging,
     test_patches,
     test_pod_rules,
@@ -110,6 +111,11 @@ MUTANTS = (
         "a number is another one",
         lambda: says(b"above maximum (59)", b"above maximum (60)"),
         test_job_rules.test_schedules,
+    ),
+    Mutant(
+        "a cause is left out",
+        lambda: says(b'"field":"spec.parameters.scope"', b'"field":""'),
+        test_kind_rules.test_rules_of_ingresses,
     ),
     Mutant("limits are not heard", lambda: deaf_to("limit"), test_paging.test_pages_follow_each_other),
     Mutant(

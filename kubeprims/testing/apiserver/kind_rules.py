@@ -37,6 +37,17 @@ _PERCENT_RULE = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
     "validation is '[0-9]+%')"
 )
+_SPECIAL = {
+    "loopback range (127.0.0.0/8, ::1/128)": (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+    "link-local range (169.254.0.0/16, fe80::/10)": (
+        ipaddress.ip_network("169.254.0.0/16"),
+        ipaddress.ip_network("fe80::/10"),
+    ),
+    "link-local multicast range (224.0.0.0/24, ff02::/10)": (
+        ipaddress.ip_network("224.0.0.0/24"),
+        ipaddress.ip_network("ff02::/16"),  # what is said of it is not quite what is meant
+    ),
+}
 _LISTING_OPERATORS = frozenset({"In", "NotIn"})
 _BARE_OPERATORS = frozenset({"Exists", "DoesNotExist"})
 
@@ -210,6 +221,54 @@ def is_address(value: str) -> bool:
 def _without_leading_zeros(value: str) -> str:
     before, colon, last = value.rpartition(":")
     return before + colon + re.sub(r"(?<![0-9])0+(?=[0-9])", "", last) if "." in last else value
+
+
+def usual_address(value: str, field: str) -> Problems:
+    """An address that others can reach: none that has a meaning of its own.
+
+    Source:
+        kubernetes pkg/apis/core/validation/validation.go, ``ValidateEndpointIP``.
+    """
+    if not is_address(value):
+        return
+    found = ipaddress.ip_address(_without_leading_zeros(value))
+    found = getattr(found, "ipv4_mapped", None) or found
+    if found.is_unspecified:
+        yield FieldProblem.invalid(field, value, f"may not be unspecified ({value})")
+    for rule, networks in _SPECIAL.items():
+        if any(found in special for special in networks):
+            yield FieldProblem.invalid(field, value, f"may not be in the {rule}")
+
+
+def network(value: str, field: str) -> Problems:
+    """A range of addresses, in the one form that nobody reads otherwise.
+
+    Source:
+        apimachinery pkg/util/validation/ip.go, ``IsValidCIDRForLegacyField``.
+    """
+    found = parse_network(value)
+    if found is None:
+        rule = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+        yield FieldProblem.invalid(field, value, rule)
+        return
+    base, _, bits = value.partition("/")
+    if _without_leading_zeros(base) != base or str(int(bits)) != bits:
+        yield FieldProblem.invalid(field, value, "must not have leading 0s in IP or prefix length")
+    elif isinstance(at := ipaddress.ip_address(base), ipaddress.IPv6Address) and at.ipv4_mapped is not None:
+        yield FieldProblem.invalid(field, value, "must not have an IPv4-mapped IPv6 address")
+    elif at != found.network_address:
+        yield FieldProblem.invalid(field, value, "must not have bits set beyond the prefix length")
+
+
+def parse_network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """Return a range of addresses, perhaps written with more digits than it needs; None if it is none."""
+    base, _, bits = value.partition("/")
+    if not is_address(base) or not re.fullmatch("[0-9]{1,4}", bits):
+        return None
+    try:
+        return ipaddress.ip_network(f"{_without_leading_zeros(base)}/{int(bits)}", strict=False)
+    except ValueError:
+        return None
 
 
 def share(obj: JSONObject, key: str, path: str) -> Problems:

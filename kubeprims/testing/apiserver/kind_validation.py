@@ -25,6 +25,8 @@ from kubeprims.testing.apiserver import (
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.kind_rules import Problems
 from kubeprims.testing.apiserver.kind_validation_autoscalers import autoscaler_problems
+from kubeprims.testing.apiserver.kind_validation_endpoints import endpoint_slice_problems, endpoints_problems
+from kubeprims.testing.apiserver.kind_validation_ingresses import ingress_class_problems, ingress_problems
 from kubeprims.testing.apiserver.kind_validation_nodes import node_problems
 from kubeprims.testing.apiserver.kind_validation_pods import pod_problems, template_problems
 from kubeprims.testing.apiserver.kinds import Kind
@@ -48,10 +50,10 @@ _RULES: Mapping[str, _Rule] = {
     "jobs.batch": workloads.job_problems,
     "cronjobs.batch": workloads.cron_job_problems,
     "services": network.service_problems,
-    "endpoints": network.endpoints_problems,
-    "endpointslices.discovery.k8s.io": network.endpoint_slice_problems,
-    "ingresses.networking.k8s.io": network.ingress_problems,
-    "ingressclasses.networking.k8s.io": network.ingress_class_problems,
+    "endpoints": endpoints_problems,
+    "endpointslices.discovery.k8s.io": endpoint_slice_problems,
+    "ingresses.networking.k8s.io": ingress_problems,
+    "ingressclasses.networking.k8s.io": ingress_class_problems,
     "networkpolicies.networking.k8s.io": network.network_policy_problems,
     "configmaps": storage.config_map_problems,
     "secrets": storage.secret_problems,

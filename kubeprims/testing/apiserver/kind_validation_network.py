@@ -7,27 +7,27 @@ Source:
 from __future__ import annotations
 
 import ipaddress
-import re
 
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.selectors import dns_subdomain_problems
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     Problems,
     address,
     duplicate,
     indexed,
-    is_address,
     label_key,
     label_selector,
     labels,
     named,
+    network,
     number,
     one_of,
+    parse_network,
     port,
     port_number,
     subdomain,
     texts,
+    usual_address,
 )
 from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.service_addresses import has_health_check, is_reachable
@@ -37,15 +37,10 @@ _SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _AFFINITY_MAX_S = 86_400
 _ABSENT_EXTERNALLY = ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
-_CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-_WILDCARD_RULE = (
-    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
-    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
-    r"regex used for validation is '\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
-_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
-_CONTROLLER = re.compile(r"[^/]+/.+")
+_FAMILIES = ("IPv4", "IPv6")
+_DIRECTIONS = ("Ingress", "Egress")
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def service_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
@@ -73,7 +68,37 @@ def service_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     yield from _node_port_problems(spec)
     yield from _policy_problems(spec)
     yield from _balancer_problems(spec, before)
+    yield from one_of(spec, "trafficDistribution", "spec", ("PreferClose", "PreferSameZone", "PreferSameNode"))
     yield from _cluster_ip_problems(spec)
+    yield from _family_problems(spec)
+
+
+def _family_problems(spec: JSONObject) -> Problems:
+    """Return what is wrong with which sorts of addresses are asked for; this cluster has one."""
+    if text(spec, "type") == "ExternalName":
+        return
+    policy, families = text(spec, "ipFamilyPolicy"), texts(spec, "ipFamilies")
+    yield from one_of(spec, "ipFamilyPolicy", "spec", ("PreferDualStack", "RequireDualStack", "SingleStack"))
+    if policy == "RequireDualStack":
+        rule = "this cluster is not configured for dual-stack services"
+        yield FieldProblem.invalid("spec.ipFamilyPolicy", policy, rule)
+    for position, family in enumerate(families):
+        field = f"spec.ipFamilies[{position}]"
+        if family not in _FAMILIES:
+            yield FieldProblem.unsupported(field, family, _FAMILIES)
+        elif family in families[:position]:
+            yield duplicate(field, family)
+        elif family != "IPv4":
+            yield FieldProblem.invalid(field, family, "not configured on this cluster")
+
+
+def _range_problems(spec: JSONObject, *, is_balanced: bool) -> Problems:
+    ranges, field = texts(spec, "loadBalancerSourceRanges"), "spec.LoadBalancerSourceRanges"
+    if ranges and not is_balanced:
+        yield FieldProblem.forbidden(field, "may only be used when `type` is 'LoadBalancer'")
+        return
+    for position, value in enumerate(ranges):
+        yield from network(value.strip(), f"{field}[{position}]")
 
 
 def _external_problems(spec: JSONObject) -> Problems:
@@ -102,6 +127,8 @@ def _port_problems(spec: JSONObject) -> Problems:
         yield from port_number(number(item, "port") or 0, f"{field}.port")
         yield from one_of(item, "protocol", field, _PROTOCOLS)
         yield from port(item.get("targetPort"), f"{field}.targetPort")
+        if item.get("appProtocol"):
+            yield from label_key(text(item, "appProtocol"), f"{field}.appProtocol")
     for field, item in indexed(spec, "ports", "spec"):
         place = (item.get("protocol"), item.get("port"))
         if place in places:
@@ -126,11 +153,8 @@ def _affinity_problems(spec: JSONObject) -> Problems:
 def _external_ip_problems(spec: JSONObject) -> Problems:
     for position, value in enumerate(texts(spec, "externalIPs")):
         field = f"spec.externalIPs[{position}]"
-        broken = [*address(value, field)]
-        yield from broken
-        if not broken and ipaddress.ip_address(value).is_loopback:
-            rule = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
-            yield FieldProblem.invalid(field, value, rule)
+        yield from address(value, field)
+        yield from usual_address(value, field)
 
 
 def _node_port_problems(spec: JSONObject) -> Problems:
@@ -158,10 +182,12 @@ def _balancer_problems(spec: JSONObject, before: JSONObject) -> Problems:
     if check and not has_health_check(spec):
         rule = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         yield FieldProblem.invalid("spec.healthCheckNodePort", check, rule)
-    if text(spec, "type") != "LoadBalancer":
-        if balancer:
-            rule = "may only be used when `type` is 'LoadBalancer'"
-            yield FieldProblem.forbidden("spec.loadBalancerClass", rule)
+    is_balanced = text(spec, "type") == "LoadBalancer"
+    yield from _range_problems(spec, is_balanced=is_balanced)
+    if not is_balanced:
+        for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+            if spec.get(key) is not None:
+                yield FieldProblem.forbidden(f"spec.{key}", "may only be used when `type` is 'LoadBalancer'")
         return
     if text(before, "type") == "LoadBalancer" and balancer != text(before, "loadBalancerClass"):
         shown = spec.get("loadBalancerClass")
@@ -183,117 +209,6 @@ def _cluster_ip_problems(spec: JSONObject) -> Problems:
             yield from address(value, f"spec.clusterIPs[{position}]")
 
 
-def endpoints_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
-    """Return which rules endpoints break."""
-    for field, subset in indexed(obj, "subsets", ""):
-        where = field.removeprefix(".")
-        if not items(subset, "addresses") and not items(subset, "notReadyAddresses"):
-            yield FieldProblem.required(where, "must specify `addresses` or `notReadyAddresses`")
-        for key in ("addresses", "notReadyAddresses"):
-            for place, item in indexed(subset, key, where):
-                value = text(item, "ip")
-                yield from address(value, f"{place}.ip")
-                if not is_address(value):
-                    yield FieldProblem.invalid(f"{place}.ip", value, "must be a valid IP address")
-        several = len(items(subset, "ports")) > 1
-        for place, item in indexed(subset, "ports", where):
-            if several and not item.get("name"):
-                yield FieldProblem.required(f"{place}.name", "")
-            yield from port_number(number(item, "port") or 0, f"{place}.port")
-            yield from one_of(item, "protocol", place, _PROTOCOLS)
-
-
-def endpoint_slice_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
-    """Return which rules an endpoint slice breaks."""
-    kind = text(obj, "addressType")
-    if not kind:
-        yield FieldProblem.required("addressType", "")
-    else:
-        yield from one_of(obj, "addressType", "", ("FQDN", "IPv4", "IPv6"))
-    for field, endpoint in indexed(obj, "endpoints", ""):
-        where, addresses = field.removeprefix("."), texts(endpoint, "addresses")
-        if not addresses:
-            yield FieldProblem.required(f"{where}.addresses", "")
-        for position, value in enumerate(addresses):
-            if kind in {"IPv4", "IPv6"}:
-                yield from address(value, f"{where}.addresses[{position}]")
-            elif kind == "FQDN":
-                yield from subdomain(value, f"{where}.addresses[{position}]")
-    for field, item in indexed(obj, "ports", ""):
-        yield from one_of(item, "protocol", field.removeprefix("."), _PROTOCOLS)
-    if old is not None and kind != old.get("addressType"):
-        yield FieldProblem.invalid("addressType", None, "field is immutable")
-
-
-def ingress_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
-    """Return which rules an ingress breaks."""
-    spec = mapping(obj, "spec")
-    annotation = mapping(mapping(obj, "metadata"), "annotations").get(_CLASS_ANNOTATION)
-    if old is None and annotation is not None and spec.get("ingressClassName") not in (None, annotation):
-        broken = "must match `ingressClassName` when both are specified"
-        yield FieldProblem.invalid(f"annotations.{_CLASS_ANNOTATION}", annotation, broken)
-    if not items(spec, "rules") and "defaultBackend" not in spec:
-        yield FieldProblem.invalid("spec", None, "either `defaultBackend` or `rules` must be specified")
-    if "defaultBackend" in spec:
-        yield from _backend_problems(mapping(spec, "defaultBackend"), "spec.defaultBackend")
-    for field, rule in indexed(spec, "rules", "spec"):
-        yield from _host_problems(text(rule, "host"), f"{field}.host")
-        if "http" in rule:
-            http, where = mapping(rule, "http"), f"{field}.http"
-            if not items(http, "paths"):
-                yield FieldProblem.required(f"{where}.paths", "")
-            for place, path in indexed(http, "paths", where):
-                yield from _path_problems(path, place)
-
-
-def _host_problems(host: str, field: str) -> Problems:
-    if host and is_address(host):
-        yield FieldProblem.invalid(field, host, "must be a DNS name, not an IP address")
-    elif host.startswith("*"):
-        if not host.startswith("*.") or dns_subdomain_problems(host[2:]):
-            yield FieldProblem.invalid(field, host, _WILDCARD_RULE)
-    elif host:
-        yield from subdomain(host, field)
-
-
-def _path_problems(path: JSONObject, field: str) -> Problems:
-    kind, value = path.get("pathType"), text(path, "path")
-    if kind is None:
-        yield FieldProblem.required(f"{field}.pathType", "pathType must be specified")
-    yield from one_of(path, "pathType", field, _PATH_TYPES)
-    if not value.startswith("/") and (kind in {"Exact", "Prefix"} or (value and kind == "ImplementationSpecific")):
-        yield FieldProblem.invalid(f"{field}.path", value, "must be an absolute path")
-    yield from _backend_problems(mapping(path, "backend"), f"{field}.backend")
-
-
-def _backend_problems(backend: JSONObject, field: str) -> Problems:
-    service = mapping(backend, "service")
-    if "service" not in backend and "resource" not in backend:
-        yield FieldProblem.invalid(field, "", "resource or service backend is required")
-    elif "service" in backend and "resource" in backend:
-        yield FieldProblem.invalid(field, "", "cannot set both resource and service backends")
-    elif service:
-        if not service.get("name"):
-            yield FieldProblem.required(f"{field}.service.name", "")
-        target = mapping(service, "port")
-        if not target.get("name") and not target.get("number"):
-            yield FieldProblem.required(field, "port name or number is required")
-        elif target.get("number"):
-            yield from port_number(number(target, "number") or 0, f"{field}.service.port.number")
-
-
-def ingress_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
-    """Return which rules an ingress class breaks."""
-    controller = text(mapping(obj, "spec"), "controller")
-    if not controller:
-        yield FieldProblem.required("spec.controller", "")
-    elif not _CONTROLLER.fullmatch(controller):
-        rule = 'must be a domain-prefixed path (such as "acme.io/foo")'
-        yield FieldProblem.invalid("spec.controller", controller, rule)
-    if old is not None and controller != text(mapping(old, "spec"), "controller"):
-        yield FieldProblem.invalid("spec.controller", controller, "field is immutable")
-
-
 def network_policy_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
     """Return which rules a network policy breaks."""
     spec = mapping(obj, "spec")
@@ -306,9 +221,13 @@ def network_policy_problems(obj: JSONObject, _old: JSONObject | None) -> Problem
                 yield from _last_port_problems(item, f"{place}.endPort")
             for place, peer in indexed(rule, key, field):
                 yield from _peer_problems(peer, place)
-    for position, kind in enumerate(texts(spec, "policyTypes")):
-        if kind not in {"Ingress", "Egress"}:
-            yield FieldProblem.unsupported(f"spec.policyTypes[{position}]", kind, ("Ingress", "Egress"))
+    kinds = texts(spec, "policyTypes")
+    if len(kinds) > len(_DIRECTIONS):
+        yield FieldProblem.invalid("spec.policyTypes", [*kinds], "may not specify more than two policyTypes")
+        return
+    for position, kind in enumerate(kinds):
+        if kind not in _DIRECTIONS:
+            yield FieldProblem.unsupported(f"spec.policyTypes[{position}]", kind, _DIRECTIONS)
 
 
 def _last_port_problems(item: JSONObject, field: str) -> Problems:
@@ -334,8 +253,23 @@ def _peer_problems(peer: JSONObject, field: str) -> Problems:
     if "ipBlock" in peer:
         if len(chosen) > 1:
             yield FieldProblem.forbidden(field, "may not specify both ipBlock and another peer")
-        cidr = text(mapping(peer, "ipBlock"), "cidr")
-        try:
-            ipaddress.ip_network(cidr, strict=False)
-        except ValueError:
-            yield FieldProblem.invalid(f"{field}.ipBlock.cidr", cidr, _CIDR_RULE)
+        yield from _block_problems(mapping(peer, "ipBlock"), f"{field}.ipBlock")
+
+
+def _block_problems(block: JSONObject, path: str) -> Problems:
+    cidr = text(block, "cidr")
+    if not cidr:
+        yield FieldProblem.required(f"{path}.cidr", "")
+        return
+    yield from network(cidr, f"{path}.cidr")
+    whole = parse_network(cidr)
+    for position, value in enumerate(texts(block, "except") if whole is not None else ()):
+        field = f"{path}.except[{position}]"
+        yield from network(value, field)
+        part = parse_network(value)
+        if part is not None and not _is_strict_part(part, whole):
+            yield FieldProblem.invalid(field, value, "must be a strict subset of `cidr`")
+
+
+def _is_strict_part(part: _Network, whole: _Network | None) -> bool:
+    return whole is not None and part.network_address in whole and part.prefixlen > whole.prefixlen

@@ -9,8 +9,18 @@ from __future__ import annotations
 import re
 
 from kubeprims.meta import JSONObject
+from kubeprims.selectors import label_value_problems
 from kubeprims.testing.apiserver.defaulting import mapping, text
-from kubeprims.testing.apiserver.kind_rules import Problems, duplicate, indexed, label_key, one_of, texts
+from kubeprims.testing.apiserver.kind_rules import (
+    Problems,
+    duplicate,
+    indexed,
+    label_key,
+    network,
+    one_of,
+    parse_network,
+    texts,
+)
 from kubeprims.testing.apiserver.kind_validation_resources import amount_problems
 from kubeprims.testing.apiserver.kind_validation_scheduling import TAINT_EFFECTS
 from kubeprims.testing.apiserver.status import FieldProblem, quoted
@@ -30,6 +40,7 @@ def node_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
         yield from _taint_problems(spec)
         yield from _amount_problems(mapping(obj, "status"))
         yield from _feature_problems(mapping(obj, "status"))
+        yield from _range_problems(texts(spec, "podCIDRs"))
         return
     yield from node_status_problems(obj, old)
     provider, now = text(mapping(old, "spec"), "providerID"), text(spec, "providerID")
@@ -72,12 +83,27 @@ def _feature_problems(status: JSONObject) -> Problems:
             yield FieldProblem.invalid(field, name, f"invalid feature name {quoted(name)}: {_FEATURE_RULE}")
 
 
+def _range_problems(ranges: list[str]) -> Problems:
+    for position, value in enumerate(ranges):
+        yield from network(value, f"spec.podCIDRs[{position}]")
+    versions = [found.version for found in map(parse_network, ranges) if found is not None]
+    if len(ranges) > 1 and sorted(versions) != [4, 6]:
+        rule = "may specify no more than one CIDR for each IP family"
+        yield FieldProblem.invalid("spec.podCIDRs", [*ranges], rule)
+
+
 def _taint_problems(spec: JSONObject) -> Problems:
     seen: set[tuple[str, str]] = set()
     for field, taint in indexed(spec, "taints", "metadata"):
         key, effect = text(taint, "key"), text(taint, "effect")
         yield from label_key(key, f"{field}.key")
-        yield from one_of(taint, "effect", field, TAINT_EFFECTS)
+        broken = label_value_problems(text(taint, "value"))
+        if broken:
+            yield FieldProblem.invalid(f"{field}.value", text(taint, "value"), ";".join(broken))
+        if effect:
+            yield from one_of(taint, "effect", field, TAINT_EFFECTS)
+        else:
+            yield FieldProblem.required(f"{field}.effect", "")
         if (key, effect) in seen:
             yield _same_taint(taint, field)
         seen.add((key, effect))

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Mapping
 
 from kubeprims.meta import JSONObject
-from kubeprims.testing.apiserver.defaulting import mapping, text
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     IMMUTABLE,
     POSITIVE,
     Problems,
     config_key,
+    duplicate,
+    indexed,
+    label_key,
     label_selector,
     one_of,
     sources,
@@ -24,6 +28,12 @@ from kubeprims.testing.apiserver.kind_rules import (
     too_long,
 )
 from kubeprims.testing.apiserver.kind_validation_scheduling import node_selector_problems
+from kubeprims.testing.apiserver.kind_validation_sources import (
+    host_problems,
+    local_problems,
+    network_problems,
+    persistent_driver_problems,
+)
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem
@@ -165,9 +175,7 @@ def claim_spec_problems(spec: JSONObject, path: str) -> Problems:
     for mode in modes:
         if mode not in _ACCESS_MODES:
             yield FieldProblem.unsupported(f"{path}.accessModes", mode, _ACCESS_MODES)
-    if "ReadWriteOncePod" in modes and {*modes} & {*_ACCESS_MODES} - {"ReadWriteOncePod"}:
-        rule = "may not use ReadWriteOncePod with other access modes"
-        yield FieldProblem.forbidden(f"{path}.accessModes", rule)
+    yield from _alone_problems(modes, path)
     storage = mapping(mapping(spec, "resources"), "requests").get("storage")
     if storage is None:
         yield FieldProblem.required(f"{path}.resources[storage]", "")
@@ -176,6 +184,12 @@ def claim_spec_problems(spec: JSONObject, path: str) -> Problems:
     if spec.get("storageClassName"):
         yield from subdomain(text(spec, "storageClassName"), f"{path}.storageClassName")
     yield from one_of(spec, "volumeMode", path, ("Block", "Filesystem"))
+
+
+def _alone_problems(modes: list[str], path: str) -> Problems:
+    if "ReadWriteOncePod" in modes and {*modes} & {*_ACCESS_MODES} - {"ReadWriteOncePod"}:
+        rule = "may not use ReadWriteOncePod with other access modes"
+        yield FieldProblem.forbidden(f"{path}.accessModes", rule)
 
 
 def _claim_update_problems(spec: JSONObject, old: JSONObject) -> Problems:
@@ -202,9 +216,17 @@ def volume_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     for mode in modes:
         if mode not in _ACCESS_MODES:
             yield FieldProblem.unsupported("spec.accessModes", mode, _ACCESS_MODES)
+    yield from _alone_problems(modes, "spec")
     yield from _capacity_problems(mapping(spec, "capacity"))
     yield from one_of(spec, "persistentVolumeReclaimPolicy", "spec", ("Delete", "Recycle", "Retain"))
     yield from _volume_source_problems(spec, mapping(old, "spec") if old is not None else spec)
+    if mapping(spec, "hostPath").get("path") == "/" and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        rule = "may not be 'recycle' for a hostPath mount of '/'"
+        yield FieldProblem.forbidden("spec.persistentVolumeReclaimPolicy", rule)
+    if spec.get("storageClassName"):
+        yield from subdomain(text(spec, "storageClassName"), "spec.storageClassName")
+    if "local" in spec and "nodeAffinity" not in spec:
+        yield FieldProblem.required("spec.nodeAffinity", "Local volume requires node affinity")
     if "nodeAffinity" in spec:
         affinity = mapping(spec, "nodeAffinity")
         if "required" in affinity:
@@ -224,11 +246,21 @@ def _capacity_problems(capacity: JSONObject) -> Problems:
         yield FieldProblem.invalid("spec.capacity[storage]", capacity["storage"], "must be greater than zero")
 
 
+_VOLUME_RULES: Mapping[str, Callable[[JSONObject, str], Problems]] = {
+    "hostPath": host_problems,
+    "nfs": network_problems,
+    "local": local_problems,
+    "csi": persistent_driver_problems,
+}
+
+
 def _volume_source_problems(spec: JSONObject, before: JSONObject) -> Problems:
     found = [*sources(spec, "spec", _VOLUME_SOURCES, what="volume type")]
-    for _, problem in found:
+    for key, problem in found:
         if problem is not None:
             yield problem
+        elif key in _VOLUME_RULES:
+            yield from _VOLUME_RULES[key](mapping(spec, key), f"spec.{key}")
     if not found:
         yield FieldProblem.required("spec", "must specify a volume type")
     yield from one_of(spec, "volumeMode", "spec", ("Block", "Filesystem"))
@@ -247,10 +279,37 @@ def storage_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
             if obj.get(key) != old.get(key):
                 yield FieldProblem.invalid(key, None, IMMUTABLE)
         return
-    if not text(obj, "provisioner"):
+    if text(obj, "provisioner"):
+        yield from label_key(text(obj, "provisioner").lower(), "provisioner")
+    else:
         yield FieldProblem.required("provisioner", "")
+    if "" in mapping(obj, "parameters"):
+        yield FieldProblem.invalid("parameters", "", "field can not be empty.")
     yield from one_of(obj, "reclaimPolicy", "", ("Delete", "Retain"))
     yield from one_of(obj, "volumeBindingMode", "", ("Immediate", "WaitForFirstConsumer"))
+    seen: list[dict[str, set[str]]] = [{}]  # upstream takes one that says nothing for one that is there already
+    for field, topology in indexed(obj, "allowedTopologies", ""):
+        where = field.removeprefix(".")
+        yield from _topology_problems(topology, where)
+        values = {text(item, "key"): {*texts(item, "values")} for item in items(topology, "matchLabelExpressions")}
+        if values in seen:
+            yield duplicate(f"{where}.matchLabelExpressions", "")
+        seen.append(values)
+
+
+def _topology_problems(topology: JSONObject, path: str) -> Problems:
+    keys: set[str] = set()
+    for field, item in indexed(topology, "matchLabelExpressions", path):
+        key, values = text(item, "key"), texts(item, "values")
+        if not values:
+            yield FieldProblem.required(f"{field}.values", "")
+        for position, value in enumerate(values):
+            if value in values[:position]:
+                yield duplicate(f"{field}.values[{position}]", value)
+        yield from label_key(key, f"{field}.key")
+        if key in keys:
+            yield duplicate(f"{field}.key", key)
+        keys.add(key)
 
 
 def lease_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:

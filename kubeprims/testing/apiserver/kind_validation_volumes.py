@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.selectors import dns_subdomain_problems
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     Problems,
@@ -26,9 +25,9 @@ from kubeprims.testing.apiserver.kind_rules import (
     relative_path,
     sources,
     subdomain,
-    too_long,
 )
 from kubeprims.testing.apiserver.kind_validation_env import field_problems, resource_problems
+from kubeprims.testing.apiserver.kind_validation_sources import driver_problems, host_problems, network_problems
 from kubeprims.testing.apiserver.kind_validation_storage import claim_spec_problems
 from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.quantities import parse_quantity
@@ -65,11 +64,9 @@ _SORTS = (
     "ephemeral",
     "image",
 )
-_HOST_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 _MODE_MAX = 0o777
 _MODE_RULE = "must be a number between 0 and 0777 (octal), both inclusive"
 _FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
-_DRIVER_BYTES_MAX = 63
 _TOKEN_S_MIN, _TOKEN_S_MAX = 600, 1 << 32
 _TWICE = "conflicting duplicate paths"
 
@@ -104,16 +101,6 @@ def made_claim_problems(spec: JSONObject, volume: JSONObject, path: str, pod_nam
 def _empty_problems(source: JSONObject, path: str) -> Problems:
     if "sizeLimit" in source and parse_quantity(str(source["sizeLimit"])).value < 0:
         yield FieldProblem.forbidden(f"{path}.sizeLimit", "SizeLimit field must be a valid resource quantity")
-
-
-def _host_problems(source: JSONObject, path: str) -> Problems:
-    place = text(source, "path")
-    if not place:
-        yield FieldProblem.required(f"{path}.path", "")
-        return
-    if ".." in place.split("/"):
-        yield FieldProblem.invalid(f"{path}.path", place, "must not contain '..'")
-    yield from one_of(source, "type", path, _HOST_TYPES)
 
 
 def _repository_problems(source: JSONObject, path: str) -> Problems:
@@ -153,12 +140,6 @@ def _place_problems(place: str, field: str) -> Problems:
         yield FieldProblem.invalid(field, place, "must not start with '..'")
 
 
-def _network_problems(source: JSONObject, path: str) -> Problems:
-    yield from present(source, path, "server", "path")
-    if not text(source, "path").startswith("/"):
-        yield FieldProblem.invalid(f"{path}.path", text(source, "path"), "must be an absolute path")
-
-
 def _claim_problems(source: JSONObject, path: str) -> Problems:
     yield from present(source, path, "claimName")
 
@@ -189,13 +170,7 @@ def _one_field_file_problems(item: JSONObject, path: str) -> Problems:
 
 
 def _driver_problems(source: JSONObject, path: str) -> Problems:
-    driver = text(source, "driver")
-    if not driver:
-        yield FieldProblem.required(f"{path}.driver", "")
-    if len(driver) > _DRIVER_BYTES_MAX:
-        yield too_long(f"{path}.driver", _DRIVER_BYTES_MAX)
-    for broken in dns_subdomain_problems(driver.lower()) if driver else ():
-        yield FieldProblem.invalid(f"{path}.driver", driver, broken)
+    yield from driver_problems(source, path)
     if "nodePublishSecretRef" in source:
         name = text(mapping(source, "nodePublishSecretRef"), "name")
         if name:
@@ -268,11 +243,11 @@ def _token_problems(token: JSONObject, path: str, volume_path: str) -> Problems:
 
 _RULES: Mapping[str, Callable[[JSONObject, str], Problems]] = {
     "emptyDir": _empty_problems,
-    "hostPath": _host_problems,
+    "hostPath": host_problems,
     "gitRepo": _repository_problems,
     "secret": _secret_problems,
     "configMap": _config_map_problems,
-    "nfs": _network_problems,
+    "nfs": network_problems,
     "persistentVolumeClaim": _claim_problems,
     "downwardAPI": _field_file_problems,
     "csi": _driver_problems,

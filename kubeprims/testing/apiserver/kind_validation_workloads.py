@@ -15,6 +15,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     Problems,
     is_empty_selector,
     label_selector,
+    named,
     non_negative,
     number,
     one_of,
@@ -25,6 +26,7 @@ from kubeprims.testing.apiserver.kind_rules import (
 from kubeprims.testing.apiserver.kind_validation_jobs import job_name_problems, job_spec_problems, job_update_problems
 from kubeprims.testing.apiserver.kind_validation_pods import template_problems
 from kubeprims.testing.apiserver.kind_validation_schedules import schedule_problems, time_zone_problems
+from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.status import FieldProblem
 
@@ -182,6 +184,12 @@ def stateful_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     else:
         rule = f"Invalid value: {_go_strategy(strategy)}: must be 'RollingUpdate' or 'OnDelete'"
         yield FieldProblem("spec.updateStrategy", "FieldValueInvalid", rule)
+    if spec.get("serviceName") and old is None:
+        yield from named(text(spec, "serviceName"), "spec.serviceName", NameRule.DNS_LABEL)
+    yield from non_negative(mapping(spec, "ordinals"), "spec.ordinals", "start")
+    retention = mapping(spec, "persistentVolumeClaimRetentionPolicy")
+    for key in ("whenDeleted", "whenScaled"):
+        yield from one_of(retention, key, "spec.persistentVolumeClaimRetentionPolicy", ("Retain", "Delete"))
     yield from _pods_problems(spec, "statefulset", "replicas", "minReadySeconds")
 
 
@@ -212,6 +220,9 @@ def daemon_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
             yield from share_below_whole(rolling, key, path)
         if rolling.get("maxUnavailable") in (0, "0%") and rolling.get("maxSurge") in (0, "0%"):
             yield FieldProblem.required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+        elif rolling.get("maxSurge") not in {0, "0%", None} and rolling.get("maxUnavailable") not in {0, "0%", None}:
+            rule = "may not be set when maxUnavailable is non-zero"
+            yield FieldProblem.invalid(f"{path}.maxSurge", rolling.get("maxSurge"), rule)
     yield from non_negative(spec, "spec", "revisionHistoryLimit")
     yield from _fixed_selector(spec, old)
 

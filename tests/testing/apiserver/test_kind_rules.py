@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubeprims.meta import JSONObject
+from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.kind_rules import address, label_selector, named, port_name_problems, selects, share
 from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kind_validation_schedules import schedule_problems
@@ -116,3 +116,18 @@ def test_a_status_that_was_created_in_bulk_may_stay_as_it_is() -> None:
     server.put_in("v1/pods", {"metadata": {"name": "p"}, "status": {"observedGeneration": -1}})
     patched = server.patch("v1/pods", "p", {"status": {"phase": "Running"}}, subresource="status")
     assert part(patched, "status") == {"observedGeneration": -1, "phase": "Running"}
+
+
+def test_endpoints_are_addresses_that_others_can_reach() -> None:
+    address: JSONObject = {"ip": "127.0.0.1", "nodeName": "A B", "hostname": "A"}
+    ports: list[JSONValue] = [{"port": 1, "protocol": "TCP"}, {"port": 2, "name": "A", "protocol": "TCP"}]
+    endpoints: JSONObject = {"metadata": {}, "subsets": [{"addresses": [address], "ports": ports}]}
+    found = [problem.field for problem in kind_problems(endpoints, None, BUILT_IN_BY_NAME["", "v1", "endpoints"])]
+    place = "subsets[0].addresses[0]"
+    assert found == [
+        f"{place}.hostname",
+        f"{place}.nodeName",
+        f"{place}.ip",
+        "subsets[0].ports[0].name",
+        "subsets[0].ports[1].name",
+    ]
