@@ -12,6 +12,7 @@ from tests.contract import (
     test_apply,
     test_bookmarks,
     test_conflicts,
+    test_container_rules,
     test_crds,
     test_defaults,
     test_deletion,
@@ -75,6 +76,11 @@ MUTANTS = (
         "stale updates are accepted",
         lambda: mishears_body("PUT", b'"resourceVersion"', b'"notTheVersion"'),
         test_conflicts.test_updates_of_a_stale_version,
+    ),
+    Mutant(
+        "a rule is said of another place",
+        lambda: says(b"must not contain '..'", b"must not contain '.'"),
+        test_container_rules.test_volumes,
     ),
     Mutant(
         "schemas give no defaults",
