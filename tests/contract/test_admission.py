@@ -589,3 +589,20 @@ def test_runtime_classes(exchange: Exchange) -> None:
         burstable = container(limits={"cpu": "1"}, requests={"cpu": "500m"})
         exchange.post("pods", pod("f", runtimeClassName=name, containers=[burstable]))
         exchange.get("resourcequotas/quota", select=used)
+
+
+def test_pods_take_the_place_of_their_node(exchange: Exchange) -> None:
+    name, zone, region = exchange.namespace, "topology.kubernetes.io/zone", "topology.kubernetes.io/region"
+    labels: JSONObject = {zone: "z", region: "r", "topology.kubernetes.io/other": "o", "a": "b"}
+    for pod_name in ("unbound", "odd"):
+        exchange.post("pods", pod(pod_name, labels={zone: "mine", "c": "d"}))
+    with classes(exchange, "/api/v1/nodes", {"metadata": {"name": name, "labels": labels}}):
+        exchange.wait_for_effect("pods", pod("probe", nodeName=name), says(zone))
+        exchange.post("pods", pod("placed", labels={zone: "mine", "c": "d"}, nodeName=name))
+        exchange.post("pods", pod("elsewhere", nodeName="absent"))
+        target: JSONObject = {"kind": "Node", "name": name}
+        told: JSONObject = {"name": "unbound", "labels": {"e": "f", zone: "yours"}}
+        exchange.post("pods/unbound/binding", {"metadata": told, "target": target})
+        exchange.get("pods/unbound")
+        exchange.post("pods/odd/binding", {"metadata": {"name": "odd"}, "target": {"name": name}})
+        exchange.get("pods/odd")

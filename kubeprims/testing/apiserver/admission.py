@@ -10,7 +10,9 @@ from kubeprims.testing.apiserver.admission_classes import (
     check_growth,
     default_priority_class,
     storage_class_of,
+    topology_labels,
     with_ingress_class,
+    with_labels,
     with_priority,
     with_runtime,
     with_storage_class,
@@ -26,6 +28,7 @@ from kubeprims.testing.apiserver.defaulting import mapping, text
 from kubeprims.testing.apiserver.encoding import decode_tail
 from kubeprims.testing.apiserver.kinds import (
     BUILT_IN_BY_NAME,
+    NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
     PRIORITY_CLASSES,
@@ -56,6 +59,7 @@ class Admission:
     def __init__(self, objects: Objects) -> None:
         self._limit_ranges = objects.table(_LIMIT_RANGES)
         self._quotas = objects.table(RESOURCE_QUOTAS)
+        self._nodes = objects.table(NODES)
         self._priority_classes = objects.table(PRIORITY_CLASSES)
         self._runtime_classes = objects.table(_RUNTIME_CLASSES)
         self._storage_classes = objects.table(_STORAGE_CLASSES)
@@ -113,9 +117,10 @@ class Admission:
         named = _find(self._priority_classes, text(spec, "priorityClassName"))
         default = None if named else default_priority_class(_all(self._priority_classes, b'"globalDefault"'))
         pod = with_priority(pod, named, default)
-        if "runtimeClassName" not in spec and "overhead" not in spec:
-            return pod
-        return with_runtime(pod, _find(self._runtime_classes, text(spec, "runtimeClassName")))
+        if "runtimeClassName" in spec or "overhead" in spec:
+            pod = with_runtime(pod, _find(self._runtime_classes, text(spec, "runtimeClassName")))
+        node = text(spec, "nodeName")
+        return with_labels(pod, topology_labels(_find(self._nodes, node))) if node else pod
 
     def _check_limits(self, target: Target, obj: JSONObject, existing: JSONObject | None) -> None:
         if not self._limit_ranges.objects:

@@ -1,4 +1,4 @@
-"""What classes do to the objects that name them, and to those that name none. Pure.
+"""What classes do to the objects that name them, and to those that name none; and nodes to their pods. Pure.
 
 Source:
     kubernetes plugin/pkg/admission: priority, runtimeclass, storage/storageclass/setdefault,
@@ -23,6 +23,7 @@ _DEFAULT_STORAGE_CLASS = (
 )
 _DEFAULT_INGRESS_CLASS = ("ingressclass.kubernetes.io/is-default-class",)
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
+_TOPOLOGY_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 
 class NotAdmittedError(ValueError):
@@ -143,6 +144,23 @@ def default_priority_class(classes: Iterable[JSONObject]) -> JSONObject | None:
 def _priority(priority_class: JSONObject) -> int:
     value = priority_class.get("value")
     return value if isinstance(value, int) else 0
+
+
+def topology_labels(node: JSONObject | None) -> JSONObject:
+    """Return the labels that pods take over from their node; none if it is not there.
+
+    Source:
+        kubernetes plugin/pkg/admission/podtopologylabels.
+    """
+    labels = mapping(metadata_of(node), "labels") if node is not None else {}
+    return {key: labels[key] for key in _TOPOLOGY_LABELS if key in labels}
+
+
+def with_labels(obj: JSONObject, labels: JSONObject) -> JSONObject:
+    """Return an object with more labels, which are put above its own."""
+    metadata = metadata_of(obj)
+    merged: JSONObject = {**metadata, "labels": dict(sorted({**mapping(metadata, "labels"), **labels}.items()))}
+    return {**obj, "metadata": merged} if labels else obj
 
 
 def with_storage_class(claim: JSONObject, classes: Iterable[JSONObject]) -> JSONObject:
