@@ -512,6 +512,8 @@ def test_priority_classes(exchange: Exchange) -> None:
     made = pod("a", priorityClassName=name)
     made["metadata"] = {"generateName": "made-"}
     exchange.post("pods", made)
+    made["metadata"] = {}
+    exchange.post("pods", made)
     exchange.post("pods", pod("a", priorityClassName=name, containers=[]))
     exchange.post("pods", pod("a", priority=7))
     exchange.post("pods", pod("a", preemptionPolicy="Never"))
@@ -560,6 +562,10 @@ def test_priority_classes_of_the_system(exchange: Exchange) -> None:
     exchange.delete(f"{PRIORITY_CLASSES}/system-node-critical")
     exchange.delete(f"{PRIORITY_CLASSES}/system-node-critical?dryRun=All")
     exchange.post(PRIORITY_CLASSES, {"metadata": {"name": "system-mine"}, "value": 1})
+    node: JSONObject = {"metadata": {"name": "system-node-critical"}, "value": 2_000_001_000}
+    exchange.post(PRIORITY_CLASSES, node)
+    exchange.post(PRIORITY_CLASSES, node | {"value": 5})
+    exchange.post(PRIORITY_CLASSES, node | {"globalDefault": True})
     exchange.post(PRIORITY_CLASSES, {"metadata": {"name": "too-high"}, "value": 1_000_000_001})
     exchange.post(PRIORITY_CLASSES, {"metadata": {"name": "odd"}, "value": 1, "preemptionPolicy": "Sometimes"})
 

@@ -125,7 +125,7 @@ class Writer:
             raise plain_failure(message)
         with self._objects.storage.condition:
             metadata = metadata_of(obj)
-            known_as = text_of(metadata, "name") or text_of(metadata, "generateName")
+            known_as = text_of(metadata, "name") or text_of(metadata, "generateName") or "Unknown"
             obj = self._fresh(target, obj, request.writing.time)
             request.writing.create(obj)
             stored = self._create(target, obj, known_as)
