@@ -20,6 +20,7 @@ from typing import TypedDict, Unpack, assert_never
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.errors import (
     ConfigError,
+    Conflict,
     KubeprimsError,
     LeaderCallbackError,
     LeadershipLost,
@@ -171,6 +172,7 @@ class LeaderElector:
         self._inbox: deque[Report_] = deque()
         self._due_s: float | None = None
         self._request: tuple[int, Request, float] | None = None
+        self._failing: dict[type[Request], type[KubeprimsError]] = {}
         self._result: Ended | None = None
         self._is_started = False
         self._is_stopping = False
@@ -227,7 +229,7 @@ class LeaderElector:
         ``rejoin``). The result says whether there was a term, and why the last one ended.
 
         Args:
-            stop: Ends it; so does :meth:`stop`.
+            stop: Ends it; so does :meth:`stop`. An event is set when this returns; a ``Cancel`` is left alone.
 
         Raises:
             LifecycleError: It was run before, or another elector runs with this lock.
@@ -362,19 +364,29 @@ class LeaderElector:
         _, request, sent_at_s = self._request
         self._request = None
         machine = self._machine
+        is_missing = isinstance(request, Get) and isinstance(outcome, NotFound)
+        if is_missing or not isinstance(outcome, KubeprimsError):
+            self._failing.pop(type(request), None)
         if isinstance(outcome, Observation):
             return machine.on_got(outcome, now)
         if isinstance(outcome, Written):
             if machine.phase is Phase.LEADING:
                 self._figures.renewed(now.clock_s - sent_at_s)
             return machine.on_written(outcome.version, outcome.token, now)
-        if isinstance(request, Get) and isinstance(outcome, NotFound):
+        if is_missing:
             return machine.on_not_found(now)
-        self.last_error = outcome
-        logger.info("a request of the election %s failed: %s", self.name, outcome)
+        self._note_failure(request, outcome)
         if isinstance(request, Get):
             return machine.on_get_failed(now)
         return machine.on_write_failed(write_failure(outcome), now)
+
+    def _note_failure(self, request: Request, error: KubeprimsError) -> None:
+        """Say why a request failed: loudly when that begins, for else nobody learns why it never leads."""
+        self.last_error = error
+        is_known = self._failing.get(type(request)) is type(error)
+        self._failing[type(request)] = type(error)
+        level = logging.INFO if is_known or isinstance(error, Conflict) else logging.WARNING
+        logger.log(level, "a request of the election %s failed: %s", self.name, error)
 
     def _on_work_ended(self, error: BaseException | None, now: Instant) -> tuple[Effect, ...]:
         if isinstance(error, LeadershipLost):
