@@ -8,6 +8,7 @@ listener that sleeps never keeps a term from ending in time.
 from __future__ import annotations
 
 import atexit
+import inspect
 import logging
 import os
 import random
@@ -140,7 +141,7 @@ class LeaderElector:
             settings: Single settings, over those of ``config``.
 
         Raises:
-            ConfigError: A callback cannot be called, or a setting breaks a rule.
+            ConfigError: A callback cannot be called or is a coroutine function, or a setting breaks a rule.
         """
         if not hasattr(lock, "record_event"):
             raise ConfigError(f"must be a lock, such as a LeaseLock, not {lock!r}", field="lock")
@@ -149,8 +150,9 @@ class LeaderElector:
             ("on_stopped_leading", on_stopped_leading),
             ("on_new_leader", on_new_leader),
         ):
-            if not (callable(callback) or (callback is None and field != "on_started_leading")):
-                raise ConfigError(f"must be callable, not {callback!r}", field=field)
+            is_missing = callback is None and field != "on_started_leading"
+            if not (is_missing or callable(callback)) or inspect.iscoroutinefunction(callback):
+                raise ConfigError(f"must be callable, and no coroutine, not {callback!r}", field=field)
         self.identity = lock.identity
         self.last_error: KubeprimsError | None = None
         self.stops_at_exit = True

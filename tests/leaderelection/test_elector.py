@@ -656,10 +656,21 @@ def test_two_electors_do_not_run_with_one_lock_at_a_time(
         heard.wait_for("started", 2)
 
 
+async def never_awaited(*_: object) -> None:
+    """Do nothing: nobody here would run it."""
+
+
 @case("LE-CFG6", "LE-CFG7", "LE-CFG11")
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("on_started_leading", None), ("on_stopped_leading", "x"), ("on_new_leader", "x"), ("lock", None)],
+    [
+        ("on_started_leading", None),
+        ("on_started_leading", never_awaited),
+        ("on_stopped_leading", "x"),
+        ("on_stopped_leading", never_awaited),
+        ("on_new_leader", "x"),
+        ("lock", None),
+    ],
 )
 def test_what_is_missing_or_cannot_be_called_is_refused(
     field: str, value: object, heard: Heard, clock: VirtualClock, kubeprims_client: Client
