@@ -13,6 +13,7 @@ from kubeprims.threads import Cancel, Deadline, ThreadGroup
 _LOOK_S = 0.05
 _KEEPER_S = 5.0
 _PROC = Path("/proc")
+_SHELL = "/bin/sh"
 
 # Told the group; then, unless it hears that all has ended, its reader has died, and the group is to go with it.
 _KEEPER = """
@@ -48,13 +49,15 @@ class ProcessGroup:
             OSError: It cannot be run.
         """
         self.ended = Cancel()
-        self._keeper = subprocess.Popen(  # noqa: S603 - our own text
-            ("/bin/sh", "-c", _KEEPER, f"{orphan_grace_s:.3f}"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._keeper: subprocess.Popen[bytes] | None = None
+        with suppress(OSError):  # an image without a shell: its container ends with this process
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own text
+                (_SHELL, "-c", _KEEPER, f"{orphan_grace_s:.3f}"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         try:
             self._process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own
         except OSError:
@@ -118,18 +121,16 @@ class ProcessGroup:
         self._dismiss_keeper(b"ended\n")
 
     def _tell_keeper(self, line: bytes) -> None:
-        assert self._keeper.stdin is not None
-        with suppress(BrokenPipeError):  # somebody has killed it
-            self._keeper.stdin.write(line)
-            self._keeper.stdin.flush()
+        if self._keeper is not None and self._keeper.stdin is not None:
+            with suppress(BrokenPipeError):  # somebody has killed it
+                self._keeper.stdin.write(line)
+                self._keeper.stdin.flush()
 
     def _dismiss_keeper(self, line: bytes) -> None:
         self._tell_keeper(line)
-        assert self._keeper.stdin is not None
-        with suppress(BrokenPipeError):
-            self._keeper.stdin.close()
-        with suppress(subprocess.TimeoutExpired):  # somebody has stopped it
-            self._keeper.wait(_KEEPER_S)
+        if self._keeper is not None:
+            with suppress(BrokenPipeError, subprocess.TimeoutExpired):  # somebody has stopped it
+                self._keeper.communicate(timeout=_KEEPER_S)
 
 
 def either(first: Cancel, second: Cancel) -> Cancel:

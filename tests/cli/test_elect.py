@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubeprims.cli.main import main
+from kubeprims.cli.process_group import ProcessGroup
 from kubeprims.client.client import Client
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.testing import APIServer
@@ -106,6 +107,17 @@ def test_what_a_command_has_started_ends_when_elect_is_killed(elect: Elect) -> N
     process.kill()
     for pid in started:
         eventually(lambda pid=pid: not is_running(pid), TIMEOUT_S, f"the end of {started}")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/no/such/shell"])
+def test_a_command_runs_and_ends_also_where_there_is_no_shell_to_watch_it(
+    shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubeprims.cli.process_group._SHELL", shell)
+    group = ProcessGroup((sys.executable, "-c", "raise SystemExit(7)"), orphan_grace_s=1.0)
+    assert group.ended.wait(TIMEOUT_S)
+    group.close(TIMEOUT_S)
+    assert group.exit_code == 7
 
 
 def test_a_command_that_cannot_be_run_is_one_line_and_the_lock_is_released(
