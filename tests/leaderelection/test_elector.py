@@ -427,12 +427,13 @@ def test_a_leader_that_may_not_write_any_more_stops_by_the_deadline(
 # -- standing by ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["leases", "configmaps", "configmapsleases", "endpointsleases"])
 def test_a_release_is_seen_at_once_by_one_who_watches(
-    heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
+    kind: str, heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
 ) -> None:
     other = Heard()
-    first = elector(a_lock("leases", kubeprims_client, ME), heard, clock)
-    second = elector(a_lock("leases", kubeprims_client, YOU), other, clock)
+    first = elector(a_lock(kind, kubeprims_client, ME), heard, clock)
+    second = elector(a_lock(kind, kubeprims_client, YOU), other, clock)
     with running(first) as [outcome]:
         heard.wait_for("started")
         with running(second):
