@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import signal
 import sys
 from dataclasses import dataclass
+from typing import TextIO
 
 from kubeprims.cli.duration import parse_duration_s
 from kubeprims.cli.options import INTERRUPTED, Subparsers, add_cluster_options, add_namespace_options, open_client
@@ -105,7 +107,7 @@ def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespa
     elector = LeaderElector(
         lock,
         on_started_leading=child.work,
-        on_new_leader=lambda identity: sys.stderr.write(f"leader: {printable(identity) or 'nobody'}\n"),
+        on_new_leader=_say_leader,
         config=config,
         drain_timeout_s=options.grace + lost_grace_s + 2 * _REAP_S,
     )
@@ -121,6 +123,18 @@ def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespa
     if result.reason is EndReason.WORK_RETURNED:
         return child.exit_code
     return LOST if result.has_led and result.reason is not EndReason.STOPPED else 0
+
+
+def _say_leader(identity: str) -> None:
+    """Write who leads to standard error; if nobody reads that any more, or its disk is full, the command goes on."""
+    stream: TextIO | None = sys.stderr  # None if it was closed when this began
+    try:
+        if stream is not None:
+            stream.write(f"leader: {printable(identity) or 'nobody'}\n")
+            stream.flush()
+    except OSError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 @dataclass

@@ -133,6 +133,14 @@ def test_a_command_that_cannot_be_run_is_one_line_and_the_lock_is_released(
     assert holder(kubeprims_apiserver, LEASES) == ""
 
 
+def test_the_exit_code_is_the_commands_also_if_nothing_can_be_written(kubeprims_kubeconfig: Path) -> None:
+    assert kubeprims_kubeconfig.exists()
+    command = [sys.executable, "-m", "kubeprims", "elect", "--name", "web", "-n", "default", *TIMES]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*command, "--", "sh", "-c", "exit 7"], stderr=full, check=False, timeout=TIMEOUT_S)
+    assert ended.returncode == 7
+
+
 def test_who_may_not_ask_says_why_it_does_not_lead_once_and_on_one_line(
     elect: Elect, kubeprims_apiserver: APIServer
 ) -> None:
