@@ -17,7 +17,7 @@ from kubeprims.cli.process_group import ProcessGroup
 from kubeprims.client.client import Client
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.testing import APIServer
-from kubeprims.testing.apiserver.faults import Answer, Match, Stall
+from kubeprims.testing.apiserver.faults import Answer, Delay, Match, Stall
 from tests.leaderelection.locking import LEASES, holder, put, rewrite
 from tests.parity import case
 from tests.waiting import eventually
@@ -100,10 +100,14 @@ def test_what_a_command_has_started_ends_before_the_lock_is_released(
     assert holder(kubeprims_apiserver, LEASES) == ""
 
 
-def test_what_a_command_has_started_ends_when_elect_is_killed(elect: Elect) -> None:
+def test_what_a_command_has_started_ends_when_elect_is_killed(elect: Elect, kubeprims_apiserver: APIServer) -> None:
     process = elect("--", "sh", "-c", "trap '' TERM; echo $$; sleep 1000 & echo $!; wait")
     assert process.stdout is not None
     started = [int(process.stdout.readline()) for _ in range(2)]
+    # A command may say something before elect has gone on, and told its keeper of it.
+    renewal = Match(verb="update", resource="leases")
+    for _ in range(2):
+        assert kubeprims_apiserver.faults.add(Delay(delay_s=0.0), renewal).wait_for_hits(timeout_s=TIMEOUT_S)
     process.kill()
     for pid in started:
         eventually(lambda pid=pid: not is_running(pid), TIMEOUT_S, f"the end of {started}")  # type: ignore[misc]
