@@ -732,7 +732,7 @@ def test_it_can_be_asked_how_it_is_while_it_renews_all_the_time(
     answers: set[str | None] = set()
 
     def hammer() -> None:
-        while not enough.is_set:
+        while not enough.wait(0.001):  # as often as it renews, and the interpreter is left to that
             answers.add(candidate.check())
 
     group = ThreadGroup("probes")
@@ -740,7 +740,7 @@ def test_it_can_be_asked_how_it_is_while_it_renews_all_the_time(
         heard.wait_for("started")
         for number in range(3):
             group.spawn(hammer, name=f"probe {number}")
-        eventually(lambda: asked(kubeprims_apiserver).count("update") > 30, TIMEOUT_S, "renewals")
+        eventually(lambda: asked(kubeprims_apiserver).count("update") > 10, TIMEOUT_S, "renewals")
         candidate.stop()
         outcome.wait()
         enough.set()
