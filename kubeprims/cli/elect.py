@@ -11,10 +11,13 @@ also if the command ends by itself and leaves something behind.
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import shutil
 import signal
 import sys
 from dataclasses import dataclass
+from typing import TextIO
 
 from kubeprims.cli.duration import parse_duration_s
 from kubeprims.cli.options import INTERRUPTED, Subparsers, add_cluster_options, add_namespace_options, open_client
@@ -100,10 +103,11 @@ def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespa
     # Once a term is lost, the command dies before anybody else may lead: within what is left of the lease then.
     lost_grace_s = min(options.grace, (config.written_duration_s - config.renew_deadline_s) / 2)
     child = _Child(tuple(options.command), options.grace, lost_grace_s)
+    logging.getLogger("kubeprims").setLevel(logging.WARNING)  # or nobody learns why it does not lead
     elector = LeaderElector(
         lock,
         on_started_leading=child.work,
-        on_new_leader=lambda identity: sys.stderr.write(f"leader: {printable(identity) or 'nobody'}\n"),
+        on_new_leader=_say_leader,
         config=config,
         drain_timeout_s=options.grace + lost_grace_s + 2 * _REAP_S,
     )
@@ -112,11 +116,25 @@ def _elect(lock: ResourceLock, config: ElectionConfig, options: argparse.Namespa
     except KeyboardInterrupt:  # a second signal: at once
         child.kill()
         return INTERRUPTED
+    if child.failure is not None:
+        raise child.failure
     if child.was_killed:
         return KILLED
     if result.reason is EndReason.WORK_RETURNED:
         return child.exit_code
     return LOST if result.has_led and result.reason is not EndReason.STOPPED else 0
+
+
+def _say_leader(identity: str) -> None:
+    """Write who leads to standard error; if nobody reads that any more, or its disk is full, the command goes on."""
+    stream: TextIO | None = sys.stderr  # None if it was closed when this began
+    try:
+        if stream is not None:
+            stream.write(f"leader: {printable(identity) or 'nobody'}\n")
+            stream.flush()
+    except OSError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 @dataclass
@@ -129,6 +147,7 @@ class _Child:
         lost_grace_s: The same once the term is lost.
         exit_code: How it ended by itself.
         was_killed: Whether it did not end when it was told to.
+        failure: Why it cannot be run; None if it can.
     """
 
     command: tuple[str, ...]
@@ -136,6 +155,7 @@ class _Child:
     lost_grace_s: float
     exit_code: int = 0
     was_killed: bool = False
+    failure: OSError | None = None
     _group: ProcessGroup | None = None
 
     def kill(self) -> None:
@@ -145,7 +165,11 @@ class _Child:
 
     def work(self, term: Term) -> None:
         """Run it until it ends, or the term does; nothing that it has started is left behind."""
-        group = self._group = ProcessGroup(self.command)
+        try:
+            group = self._group = ProcessGroup(self.command, orphan_grace_s=self.lost_grace_s)
+        except OSError as error:
+            self.failure = error
+            return
         either(group.ended, term.stopped).wait()
         has_ended = group.ended.is_set
         if has_ended:

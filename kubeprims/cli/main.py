@@ -21,6 +21,7 @@ from typing import TextIO, cast
 from kubeprims.cli import apiserver, apply, delete, demo, elect, get, watch
 from kubeprims.cli.failures import report
 from kubeprims.cli.options import Subparsers
+from kubeprims.cli.printing import one_line
 from kubeprims.errors import InvalidArgument, KubeprimsError
 from kubeprims.threads import Cancel
 from kubeprims.version import __version__
@@ -31,7 +32,9 @@ Command = Callable[[argparse.Namespace, Cancel], int | None]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     options = build_parser().parse_args(arguments)
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")  # the screen shows what goes wrong
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])  # the screen shows what goes wrong
     out: TextIO = sys.stdout
     if isinstance(out, io.TextIOWrapper):
         # A name that the terminal cannot show is no failure.
@@ -56,6 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return interrupted
         report(error)
         return 1
+
+
+class _OneLine(logging.Formatter):
+    """Writes a message as one line, which cannot steer a terminal, whatever a server has put into it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base's
+        return one_line(record.message)
 
 
 def build_parser() -> argparse.ArgumentParser:

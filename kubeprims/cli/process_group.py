@@ -11,11 +11,25 @@ from pathlib import Path
 from kubeprims.threads import Cancel, Deadline, ThreadGroup
 
 _LOOK_S = 0.05
+_KEEPER_S = 5.0
 _PROC = Path("/proc")
+_SHELL = "/bin/sh"
+
+# Told the group; then, unless it hears that all has ended, its reader has died, and the group is to go with it.
+_KEEPER = """
+trap '' HUP INT TERM
+read -r group || exit 0
+read -r ended && exit 0
+kill -s TERM -- "-$group"
+sleep "$0"
+kill -s KILL -- "-$group"
+"""
 
 
 class ProcessGroup:
     """A running command, and whatever it has started that has not gone into a group of its own.
+
+    If this process dies, even by SIGKILL, so do they: a small shell in a session of its own waits for that.
 
     Attributes:
         ended: Set once the command itself has ended.
@@ -24,14 +38,32 @@ class ProcessGroup:
         Any thread.
     """
 
-    def __init__(self, command: tuple[str, ...]) -> None:
+    def __init__(self, command: tuple[str, ...], *, orphan_grace_s: float) -> None:
         """Run a command, in a session of its own: a Ctrl-C does not reach it.
+
+        Args:
+            command: What to run.
+            orphan_grace_s: Between TERM and KILL if this process dies, in seconds.
 
         Raises:
             OSError: It cannot be run.
         """
         self.ended = Cancel()
-        self._process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own
+        self._keeper: subprocess.Popen[bytes] | None = None
+        with suppress(OSError):  # an image without a shell: its container ends with this process
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own text
+                (_SHELL, "-c", _KEEPER, f"{orphan_grace_s:.3f}"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            self._process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the user's own
+        except OSError:
+            self._dismiss_keeper(b"")
+            raise
+        self._tell_keeper(b"%d\n" % self._process.pid)
         self._reaper = ThreadGroup("command")
         self._reaper.spawn(self._reap, name="wait")
 
@@ -86,6 +118,19 @@ class ProcessGroup:
     def close(self, timeout_s: float) -> None:
         """Wait until the thread that waits for the command has ended."""
         self._reaper.join(Deadline.after(timeout_s))
+        self._dismiss_keeper(b"ended\n")
+
+    def _tell_keeper(self, line: bytes) -> None:
+        if self._keeper is not None and self._keeper.stdin is not None:
+            with suppress(BrokenPipeError):  # somebody has killed it
+                self._keeper.stdin.write(line)
+                self._keeper.stdin.flush()
+
+    def _dismiss_keeper(self, line: bytes) -> None:
+        self._tell_keeper(line)
+        if self._keeper is not None:
+            with suppress(BrokenPipeError, subprocess.TimeoutExpired):  # somebody has stopped it
+                self._keeper.communicate(timeout=_KEEPER_S)
 
 
 def either(first: Cancel, second: Cancel) -> Cancel:

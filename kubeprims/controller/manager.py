@@ -247,7 +247,7 @@ class ControllerManager:
         """Run until told to stop.
 
         Args:
-            stop: Ends it; so does :meth:`stop`.
+            stop: Ends it; so does :meth:`stop`. An event is set when this returns; a ``Cancel`` is left alone.
 
         Raises:
             ConfigError: ``controllers`` names one that there is not.

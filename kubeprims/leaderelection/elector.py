@@ -8,6 +8,7 @@ listener that sleeps never keeps a term from ending in time.
 from __future__ import annotations
 
 import atexit
+import inspect
 import logging
 import os
 import random
@@ -20,6 +21,7 @@ from typing import TypedDict, Unpack, assert_never
 from kubeprims.clock import Clock, Rng, SystemClock
 from kubeprims.errors import (
     ConfigError,
+    Conflict,
     KubeprimsError,
     LeaderCallbackError,
     LeadershipLost,
@@ -139,7 +141,7 @@ class LeaderElector:
             settings: Single settings, over those of ``config``.
 
         Raises:
-            ConfigError: A callback cannot be called, or a setting breaks a rule.
+            ConfigError: A callback cannot be called or is a coroutine function, or a setting breaks a rule.
         """
         if not hasattr(lock, "record_event"):
             raise ConfigError(f"must be a lock, such as a LeaseLock, not {lock!r}", field="lock")
@@ -148,8 +150,9 @@ class LeaderElector:
             ("on_stopped_leading", on_stopped_leading),
             ("on_new_leader", on_new_leader),
         ):
-            if not (callable(callback) or (callback is None and field != "on_started_leading")):
-                raise ConfigError(f"must be callable, not {callback!r}", field=field)
+            is_missing = callback is None and field != "on_started_leading"
+            if not (is_missing or callable(callback)) or inspect.iscoroutinefunction(callback):
+                raise ConfigError(f"must be callable, and no coroutine, not {callback!r}", field=field)
         self.identity = lock.identity
         self.last_error: KubeprimsError | None = None
         self.stops_at_exit = True
@@ -171,6 +174,7 @@ class LeaderElector:
         self._inbox: deque[Report_] = deque()
         self._due_s: float | None = None
         self._request: tuple[int, Request, float] | None = None
+        self._failing: dict[type[Request], type[KubeprimsError]] = {}
         self._result: Ended | None = None
         self._is_started = False
         self._is_stopping = False
@@ -227,7 +231,7 @@ class LeaderElector:
         ``rejoin``). The result says whether there was a term, and why the last one ended.
 
         Args:
-            stop: Ends it; so does :meth:`stop`.
+            stop: Ends it; so does :meth:`stop`. An event is set when this returns; a ``Cancel`` is left alone.
 
         Raises:
             LifecycleError: It was run before, or another elector runs with this lock.
@@ -362,19 +366,29 @@ class LeaderElector:
         _, request, sent_at_s = self._request
         self._request = None
         machine = self._machine
+        is_missing = isinstance(request, Get) and isinstance(outcome, NotFound)
+        if is_missing or not isinstance(outcome, KubeprimsError):
+            self._failing.pop(type(request), None)
         if isinstance(outcome, Observation):
             return machine.on_got(outcome, now)
         if isinstance(outcome, Written):
             if machine.phase is Phase.LEADING:
                 self._figures.renewed(now.clock_s - sent_at_s)
             return machine.on_written(outcome.version, outcome.token, now)
-        if isinstance(request, Get) and isinstance(outcome, NotFound):
+        if is_missing:
             return machine.on_not_found(now)
-        self.last_error = outcome
-        logger.info("a request of the election %s failed: %s", self.name, outcome)
+        self._note_failure(request, outcome)
         if isinstance(request, Get):
             return machine.on_get_failed(now)
         return machine.on_write_failed(write_failure(outcome), now)
+
+    def _note_failure(self, request: Request, error: KubeprimsError) -> None:
+        """Say why a request failed: loudly when that begins, for else nobody learns why it never leads."""
+        self.last_error = error
+        is_known = self._failing.get(type(request)) is type(error)
+        self._failing[type(request)] = type(error)
+        level = logging.INFO if is_known or isinstance(error, Conflict) else logging.WARNING
+        logger.log(level, "a request of the election %s failed: %s", self.name, error)
 
     def _on_work_ended(self, error: BaseException | None, now: Instant) -> tuple[Effect, ...]:
         if isinstance(error, LeadershipLost):

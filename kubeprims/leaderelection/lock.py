@@ -37,10 +37,10 @@ class Written(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """How to see a lock that is one object change.
+    """How to see a lock change.
 
     Attributes:
-        list_watch: Lists and watches that object alone.
+        list_watch: Lists and watches one object alone: the lock, or the one of two that is written last.
         observe: What it says of the election.
     """
 
@@ -136,7 +136,7 @@ class ResourceLock(Protocol):
         ...
 
     def watched(self) -> Watched | None:
-        """Return how to see the lock change, which takes the verbs ``list`` and ``watch``; None: it is two objects."""
+        """Return how to see the lock change, which takes the verbs ``list`` and ``watch``; None: it is polled alone."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from kubeprims.client.client import Client
 from kubeprims.errors import ConfigError, NotFound
 from kubeprims.leaderelection.effects import Observation
-from kubeprims.leaderelection.lock import UNKNOWN_LEADER, Claim, Held, Written
+from kubeprims.leaderelection.lock import UNKNOWN_LEADER, Claim, Held, Watched, Written
 from kubeprims.leaderelection.locks import ObjectLock, emit
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.objects.unstructured import Unstructured
@@ -165,8 +165,15 @@ class MultiLock:
         if pair is not None:
             emit(self._primary.recorder, self.identity, text, pair.primary, pair.secondary)
 
-    def watched(self) -> None:
-        """Return None: two objects are polled."""
+    def watched(self) -> Watched:
+        """Return how to see a release, by the secondary, which is written last; whatever else happens is polled."""
+        return Watched(self._secondary.lock_object.list_watch(), self._observe_release)
+
+    def _observe_release(self, secondary: Unstructured) -> Observation:
+        """Return what a released secondary says, which is news to anybody; else what is known, which is none."""
+        seen, known = self._secondary.lock_object.kind.observe(secondary), self._held.value
+        is_released = seen.record is not None and not seen.record.holder_identity
+        return seen if is_released or known is None else self._observe(known.primary, known.secondary)
 
     def __repr__(self) -> str:
         return f"<MultiLock of {self._primary!r} and {self._secondary!r}>"

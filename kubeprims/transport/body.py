@@ -12,6 +12,9 @@ from kubeprims.transport.message import Headers
 PIECE_BYTES_MAX = 1 << 20
 """What a gzipped body unpacks to at a time, in bytes: a read of 256 KiB can stand for 256 MiB."""
 
+EMPTY_MEMBERS_MAX = 100
+"""How many gzip members that hold nothing may follow each other: each costs a copy of all that has been read."""
+
 _GZIP = zlib.MAX_WBITS | 16
 
 Read = Callable[[], bytes]
@@ -96,8 +99,9 @@ def gunzip(parts: Iterator[bytes]) -> Iterator[bytes]:
 
     Raises:
         Truncated: The last member is not complete.
-        RemoteProtocolError: It is not gzip.
+        RemoteProtocolError: It is not gzip, or hardly anything but members that hold nothing.
     """
+    empty_members = 0
     unpacker = zlib.decompressobj(_GZIP)
     has_begun = False
     for part in parts:
@@ -111,6 +115,9 @@ def gunzip(parts: Iterator[bytes]) -> Iterator[bytes]:
                 piece = unpacker.decompress(data, PIECE_BYTES_MAX)
             except zlib.error:
                 raise RemoteProtocolError("the body is not gzip, as its head says") from None
+            empty_members = 0 if piece else empty_members + unpacker.eof
+            if empty_members > EMPTY_MEMBERS_MAX:
+                raise RemoteProtocolError(f"more than {EMPTY_MEMBERS_MAX} gzip members in a row that hold nothing")
             if piece:
                 yield piece
             data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail

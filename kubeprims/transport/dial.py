@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kubeprims.clock import Clock
-from kubeprims.errors import ConnectError, NameResolutionError
+from kubeprims.errors import ConnectError, LifecycleError, NameResolutionError
 from kubeprims.threads import Deadline, ThreadGroup
 from kubeprims.transport import tls
 from kubeprims.transport.addresses import AddressPolicy
@@ -95,7 +95,12 @@ class Resolver:
         literal = _literal(host, port)
         if literal is not None:
             return (literal,)
-        pending = self._start(host, port)
+        try:
+            pending = self._start(host, port)
+        except LifecycleError:
+            raise
+        except RuntimeError as error:  # there are too many already, or the interpreter ends
+            raise scope.failure(NameResolutionError, f"no thread can be had to look {host} up") from error
         scope.interrupt_with(pending.wake)
         try:
             with pending.condition:

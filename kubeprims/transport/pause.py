@@ -38,10 +38,15 @@ class Pause:
         remaining_s = request.deadline.remaining_s()
         self._wait(Latch(), min(delay_s, remaining_s), request)
         if remaining_s < delay_s:
-            raise _too_late(request)
+            raise _too_late(request, "")
 
-    def until(self, fact: Latch, request: Request) -> None:
+    def until(self, fact: Latch, request: Request, *, what: str) -> None:
         """Wait until ``fact`` is set.
+
+        Args:
+            fact: Set by whoever is waited for.
+            request: What has to wait.
+            what: Who that is, for the error.
 
         Raises:
             Cancelled: The request's ``Cancel`` was set, or the transport closed.
@@ -49,7 +54,7 @@ class Pause:
         """
         self._wait(fact, request.deadline.remaining_s(), request)
         if not fact.is_set:
-            raise _too_late(request)
+            raise _too_late(request, f": {what} takes too long")
 
     def _wait(self, fact: Latch, timeout_s: float, request: Request) -> None:
         over = Latch()
@@ -66,6 +71,6 @@ class Pause:
             raise Cancelled(f"{reason} before the request was sent", method=request.method, url=url)
 
 
-def _too_late(request: Request) -> DeadlineExceeded:
+def _too_late(request: Request, why: str) -> DeadlineExceeded:
     url = redact_url(request.target)
-    return DeadlineExceeded("the deadline has passed before it was sent", method=request.method, url=url)
+    return DeadlineExceeded(f"the deadline has passed before it was sent{why}", method=request.method, url=url)

@@ -67,7 +67,7 @@ def run_program(
     assert process.stdout is not None
     with process.stdout:
         try:
-            output = _read(process, process.stdout.fileno(), deadline=deadline, cancel=cancel)
+            output = _listen_to(process, process.stdout.fileno(), deadline=deadline, cancel=cancel)
             _await_exit(process)
         except BaseException:
             _kill(process, has_session=stdin is None)
@@ -81,6 +81,13 @@ def run_program(
         message = f"failed with exit code {process.returncode}"
         raise ProgramError(message)
     return output
+
+
+def _listen_to(process: subprocess.Popen[bytes], stdout: int, *, deadline: Deadline, cancel: Cancel) -> bytes:
+    try:
+        return _read(process, stdout, deadline=deadline, cancel=cancel)
+    except OSError as error:  # no descriptor is left, as a rule
+        raise ProgramError(f"cannot be listened to: {error.strerror}") from None
 
 
 def _read(process: subprocess.Popen[bytes], stdout: int, *, deadline: Deadline, cancel: Cancel) -> bytes:

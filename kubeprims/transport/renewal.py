@@ -106,7 +106,7 @@ class Renewal:
             if credential is not None:
                 return credential
             run = self._begin()
-        pause.until(run.done, request)
+        pause.until(run.done, request, what=self._name)
         if run.credential is None:
             raise CredentialError(run.failure, method=request.method, url=redact_url(request.target))
         return run.credential
@@ -125,7 +125,7 @@ class Renewal:
             if credential is not None or not (self._run or self._cache.may_ask_again(self._clock.monotonic())):
                 return credential
             run = self._begin()
-        pause.until(run.done, request)
+        pause.until(run.done, request, what=self._name)
         credential = run.credential
         return None if credential is None or credential.proves_the_same(rejected) else credential
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from kubeprims.cli.main import main
+from kubeprims.cli.process_group import ProcessGroup
 from kubeprims.client.client import Client
 from kubeprims.leaderelection.record import LeaderElectionRecord
 from kubeprims.testing import APIServer
-from kubeprims.testing.apiserver.faults import Match, Stall
+from kubeprims.testing.apiserver.faults import Answer, Delay, Match, Stall
 from tests.leaderelection.locking import LEASES, holder, put, rewrite
 from tests.parity import case
+from tests.waiting import eventually
 
 TIMEOUT_S = 30.0
 TIMES = ("--lease-duration", "3s", "--renew-deadline", "2s", "--retry-period", "500ms")
@@ -95,6 +98,64 @@ def test_what_a_command_has_started_ends_before_the_lock_is_released(
     assert process.wait(TIMEOUT_S) == {"told": 0, "by itself": 7, "killed": 4}[how]
     assert not is_running(started)
     assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def test_what_a_command_has_started_ends_when_elect_is_killed(elect: Elect, kubeprims_apiserver: APIServer) -> None:
+    process = elect("--", "sh", "-c", "trap '' TERM; echo $$; sleep 1000 & echo $!; wait")
+    assert process.stdout is not None
+    started = [int(process.stdout.readline()) for _ in range(2)]
+    # A command may say something before elect has gone on, and told its keeper of it.
+    renewal = Match(verb="update", resource="leases")
+    for _ in range(2):
+        assert kubeprims_apiserver.faults.add(Delay(delay_s=0.0), renewal).wait_for_hits(timeout_s=TIMEOUT_S)
+    process.kill()
+    for pid in started:
+        eventually(lambda pid=pid: not is_running(pid), TIMEOUT_S, f"the end of {started}")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/no/such/shell"])
+def test_a_command_runs_and_ends_also_where_there_is_no_shell_to_watch_it(
+    shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubeprims.cli.process_group._SHELL", shell)
+    group = ProcessGroup((sys.executable, "-c", "raise SystemExit(7)"), orphan_grace_s=1.0)
+    assert group.ended.wait(TIMEOUT_S)
+    group.close(TIMEOUT_S)
+    assert group.exit_code == 7
+
+
+def test_a_command_that_cannot_be_run_is_one_line_and_the_lock_is_released(
+    elect: Elect, kubeprims_apiserver: APIServer, tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"\0")
+    program.chmod(0o755)
+    process = elect("--", str(program))
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1
+    assert err == f"leader: me\nleader: nobody\nerror: [Errno 8] Exec format error: '{program}'\n"
+    assert holder(kubeprims_apiserver, LEASES) == ""
+
+
+def test_the_exit_code_is_the_commands_also_if_nothing_can_be_written(kubeprims_kubeconfig: Path) -> None:
+    assert kubeprims_kubeconfig.exists()
+    command = [sys.executable, "-m", "kubeprims", "elect", "--name", "web", "-n", "default", *TIMES]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*command, "--", "sh", "-c", "exit 7"], stderr=full, check=False, timeout=TIMEOUT_S)
+    assert ended.returncode == 7
+
+
+def test_who_may_not_ask_says_why_it_does_not_lead_once_and_on_one_line(
+    elect: Elect, kubeprims_apiserver: APIServer
+) -> None:
+    refusal = b'{"kind":"Status","status":"Failure","reason":"Forbidden","code":403,"message":"no\\u001b[2J\\nway"}'
+    fault = kubeprims_apiserver.faults.add(Answer(code=403, body=refusal), Match(resource="leases"), count=None)
+    process = elect("--", "true")
+    assert fault.wait_for_hits(3, timeout_s=TIMEOUT_S)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    [said] = [line for line in err.splitlines() if "a request of the election" in line]
+    assert said.endswith("403 Forbidden: no\ufffd[2J way")
 
 
 def is_running(pid: int) -> bool:
@@ -189,7 +250,8 @@ def test_explain_says_who_leads_and_what_the_times_mean(
     assert "clocks: a candidate's may run up to 1.50 times as fast" in out
     assert "failover: within 5.1 s after the leader has died if the lock is watched, 5.2 s if it is polled" in out
     if record is not None and record.holder_identity:
-        assert "takeover: in 14" in out
+        [takeover_s] = re.findall(r"takeover: in ([0-9.]+) s", out)
+        assert 0.0 < float(takeover_s) <= 14.5
     assert kubeprims_kubeconfig.exists()
 
 

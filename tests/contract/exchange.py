@@ -18,6 +18,7 @@ from tests.contract.backends import TIMEOUT_S, Backend, wait_until_served
 from tests.contract.known import KNOWN
 from tests.contract.normal import Normaliser
 from tests.contract.recording import load_steps, pretty, save_steps
+from tests.waiting import eventually
 
 USER_AGENT = "contract/1.0"
 JSON = "application/json"
@@ -212,6 +213,18 @@ class Exchange:
         answer = self._send("DELETE", f"{_DEFINITIONS}/{name}", None, {})
         assert answer.status == http.HTTPStatus.OK, answer.content
         wait_until_served(self.backend, path, http.HTTPStatus.NOT_FOUND)
+
+    def wait_for_effect(
+        self, path: str, probe: JSONObject, is_there: Callable[[Answered], bool], *, method: str = "POST"
+    ) -> None:
+        """Rehearse a write, uncompared, until the answer shows that admission has heard of a change.
+
+        A real server's admission reads from caches, which come a moment later.
+        """
+        target, headers = f"{self.target(path)}?dryRun=All", {"Content-Type": JSON if method == "POST" else MERGE_PATCH}
+        eventually(
+            lambda: is_there(self._send(method, target, _encoded(probe), headers)), TIMEOUT_S, f"an effect on {path}"
+        )
 
     def reconnect_after(self, break_connections: Callable[[], None]) -> None:
         """Do something to the server that may cost the connection, and have a new one."""

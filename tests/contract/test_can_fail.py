@@ -9,6 +9,7 @@ import pytest
 
 from kubeprims.testing import APIServer
 from tests.contract import (
+    test_admission,
     test_apply,
     test_bookmarks,
     test_conflicts,
@@ -62,6 +63,11 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        "the default of a limit range is not heard",
+        lambda: mishears_body("POST", b'"defaultRequest"', b'"max"'),
+        test_admission.test_limit_ranges_give_pods_their_defaults,
+    ),
     Mutant(
         "an apply is taken for a merge patch",
         lambda: mishears_header("content-type", "apply-patch+yaml", "merge-patch+json"),

@@ -243,7 +243,6 @@ def test_work_that_does_not_end_is_waited_for_in_vain_and_its_lock_is_not_releas
         candidate.stop()
         eventually(lambda: heard.log, TIMEOUT_S)
         while not outcome.done.is_set():
-            assert clock.wait_for_waiters()
             clock.advance(1.0)
             outcome.done.wait(0.05)
         raised = outcome.error
@@ -428,12 +427,13 @@ def test_a_leader_that_may_not_write_any_more_stops_by_the_deadline(
 # -- standing by ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["leases", "configmaps", "configmapsleases", "endpointsleases"])
 def test_a_release_is_seen_at_once_by_one_who_watches(
-    heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
+    kind: str, heard: Heard, clock: VirtualClock, kubeprims_client: Client, kubeprims_apiserver: APIServer
 ) -> None:
     other = Heard()
-    first = elector(a_lock("leases", kubeprims_client, ME), heard, clock)
-    second = elector(a_lock("leases", kubeprims_client, YOU), other, clock)
+    first = elector(a_lock(kind, kubeprims_client, ME), heard, clock)
+    second = elector(a_lock(kind, kubeprims_client, YOU), other, clock)
     with running(first) as [outcome]:
         heard.wait_for("started")
         with running(second):
@@ -656,10 +656,21 @@ def test_two_electors_do_not_run_with_one_lock_at_a_time(
         heard.wait_for("started", 2)
 
 
+async def never_awaited(*_: object) -> None:
+    """Do nothing: nobody here would run it."""
+
+
 @case("LE-CFG6", "LE-CFG7", "LE-CFG11")
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("on_started_leading", None), ("on_stopped_leading", "x"), ("on_new_leader", "x"), ("lock", None)],
+    [
+        ("on_started_leading", None),
+        ("on_started_leading", never_awaited),
+        ("on_stopped_leading", "x"),
+        ("on_stopped_leading", never_awaited),
+        ("on_new_leader", "x"),
+        ("lock", None),
+    ],
 )
 def test_what_is_missing_or_cannot_be_called_is_refused(
     field: str, value: object, heard: Heard, clock: VirtualClock, kubeprims_client: Client
@@ -721,7 +732,7 @@ def test_it_can_be_asked_how_it_is_while_it_renews_all_the_time(
     answers: set[str | None] = set()
 
     def hammer() -> None:
-        while not enough.is_set:
+        while not enough.wait(0.001):  # as often as it renews, and the interpreter is left to that
             answers.add(candidate.check())
 
     group = ThreadGroup("probes")
@@ -729,7 +740,7 @@ def test_it_can_be_asked_how_it_is_while_it_renews_all_the_time(
         heard.wait_for("started")
         for number in range(3):
             group.spawn(hammer, name=f"probe {number}")
-        eventually(lambda: asked(kubeprims_apiserver).count("update") > 30, TIMEOUT_S, "renewals")
+        eventually(lambda: asked(kubeprims_apiserver).count("update") > 10, TIMEOUT_S, "renewals")
         candidate.stop()
         outcome.wait()
         enough.set()

@@ -8,6 +8,7 @@ import pytest
 
 from kubeprims.client.client import Client
 from kubeprims.client.events import EventRecorder
+from kubeprims.client.options import WatchOptions
 from kubeprims.errors import AlreadyExists, ConfigError, Conflict, LifecycleError, NotFound, ServerError
 from kubeprims.leaderelection.effects import EndReason
 from kubeprims.leaderelection.lock import UNKNOWN_LEADER
@@ -373,7 +374,24 @@ def test_the_version_names_both_records_and_the_token_is_the_primarys(
         again = lock.get()
         assert again.version != seen.version
         seen = again
-    assert lock.watched() is None
+
+
+@EVERY_KIND
+def test_a_watch_shows_that_it_was_released_and_nothing_else(kind: str, kubeprims_client: Client) -> None:
+    lock = a_lock(kind, kubeprims_client)
+    lock.create(a_record(OTHER))
+    known, watched = lock.get(), lock.watched()
+    assert watched is not None
+    with watched.list_watch.watch(WatchOptions(resource_version="0")) as watch:
+        changes = iter(watch)
+        assert watched.observe(next(changes).object) == known
+        rewrite(kubeprims_client, LEASES, a_record(OTHER, after_s=9))
+        assert watched.observe(next(changes).object) == known
+        rewrite(kubeprims_client, LEASES, a_record(""))
+        released = watched.observe(next(changes).object)
+    assert released.record is not None
+    assert not released.record.holder_identity
+    assert released.version != known.version
 
 
 @EVERY_KIND

@@ -148,16 +148,18 @@ def test_a_leader_that_stood_still_while_another_took_over_does_not_lead_when_it
         CandidateProcess(server, tmp_path, 0) as first,
         CandidateProcess(server, tmp_path, 1) as second,
     ):
-        (led,) = eventually(lambda: terms_of(log), LEADS_S, "the first term")
+        led = eventually(lambda: terms_of(log), LEADS_S, "the first term")[-1]
         stopped = (first, second)[int(led.leader.split("-")[1])]
         stopped.pause()
-        eventually(lambda: len(terms_of(log)) == 2, LEADS_S, "a term of the other one")
+        eventually(
+            lambda: any(term.leader != led.leader and term.token > led.token for term in terms_of(log)),
+            LEADS_S,
+            "a term of the other one",
+        )
         stopped.go_on()
         resumed_s = terms_of(log)[-1].last_s
         eventually(lambda: terms_of(log)[-1].last_s > resumed_s + CONFIG.lease_duration_s, LEADS_S, "it to lead on")
-    old, new = terms_of(log)
-    assert old.leader != new.leader
-    check_apart([old, new])
+    check_apart(terms_of(log))  # a machine that is slow may lose a term, and make another
 
 
 @pytest.mark.timeout(180)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeprims.http1.errors import RemoteProtocolError
-from kubeprims.transport.body import PIECE_BYTES_MAX, Read, Truncated, frame, gunzip
+from kubeprims.transport.body import EMPTY_MEMBERS_MAX, PIECE_BYTES_MAX, Read, Truncated, frame, gunzip
 from kubeprims.transport.message import Headers
 
 
@@ -146,6 +146,13 @@ def test_what_is_not_gzip_is_named() -> None:
     with pytest.raises(RemoteProtocolError, match="not gzip"):
         list(gunzip(iter([gzip.compress(b"x"), b"trailing"])))
     assert list(gunzip(iter([]))) == []
+
+
+def test_gzip_members_that_hold_nothing_are_bounded_in_number() -> None:
+    empty = gzip.compress(b"")
+    assert b"".join(gunzip(iter([(empty * EMPTY_MEMBERS_MAX + gzip.compress(b"x")) * 3]))) == b"xxx"
+    with pytest.raises(RemoteProtocolError, match="hold nothing"):
+        list(gunzip(iter([empty * (EMPTY_MEMBERS_MAX + 1)])))
 
 
 def test_a_gzip_bomb_comes_in_pieces_of_bounded_size() -> None:

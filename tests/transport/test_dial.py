@@ -51,6 +51,15 @@ def test_an_address_of_a_link_is_the_systems_to_resolve() -> None:
     assert resolve(lambda host, port: found, "fe80::1%eth0") == found
 
 
+def test_a_look_up_that_no_thread_can_be_had_for_is_one_that_failed() -> None:
+    before = threading.stack_size(1 << 46)  # more than any address space
+    try:
+        with pytest.raises(NameResolutionError, match="no thread can be had"):
+            resolve(refuse)
+    finally:
+        threading.stack_size(before)
+
+
 def fail_with(error: Exception) -> LookUp:
     def look_up(host: str, port: int) -> Sequence[Address]:
         raise error

@@ -9,6 +9,7 @@ import pathlib
 import pty
 import select
 import signal
+import socket
 import sys
 import termios
 import threading
@@ -117,6 +118,15 @@ def test_a_system_that_does_not_watch_processes_does_as_well(monkeypatch: pytest
     assert run("print('done')") == b"done\n"
     with pytest.raises(ProgramError, match="did not end in time"):
         run("import signal; signal.pause()", timeout_s=0.2)
+
+
+def test_it_is_ended_where_no_descriptor_is_left_to_listen_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socketpair", refuse)
+    with pytest.raises(ProgramError, match="cannot be listened to: Too many open files"):
+        run("import signal; signal.pause()")
 
 
 def test_a_time_limit_may_be_for_ever() -> None:

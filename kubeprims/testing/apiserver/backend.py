@@ -18,8 +18,10 @@ from kubeprims.testing.apiserver.collector import Collected, Collector
 from kubeprims.testing.apiserver.deletion import deletion_warnings
 from kubeprims.testing.apiserver.encoding import decode_tail, encode
 from kubeprims.testing.apiserver.eviction import Evictor
-from kubeprims.testing.apiserver.kinds import NAMESPACES, Kind
+from kubeprims.testing.apiserver.first_objects import first_namespaces, first_priority_classes
+from kubeprims.testing.apiserver.kinds import NAMESPACES, PRIORITY_CLASSES, Kind
 from kubeprims.testing.apiserver.listing import Listing, take_list
+from kubeprims.testing.apiserver.metadata import timestamp
 from kubeprims.testing.apiserver.objects import Answer, Objects
 from kubeprims.testing.apiserver.queries import (
     DeleteOptions,
@@ -39,13 +41,13 @@ from kubeprims.testing.apiserver.status import (
     unknown_resource,
 )
 from kubeprims.testing.apiserver.storage import Storage, StorageLimits
+from kubeprims.testing.apiserver.target import Target
 from kubeprims.testing.apiserver.views import Predicate
 from kubeprims.testing.apiserver.watching import Watch, WatchStart
-from kubeprims.testing.apiserver.writer import NO_OPTIONS, Target, Writer
+from kubeprims.testing.apiserver.writer import NO_OPTIONS, Writer
 
 __all__ = ["Answer", "Backend", "BackendOptions", "Collected"]
 
-_FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _WATCH_TIMEOUT_MIN_S = 1800.0
 
 
@@ -108,7 +110,10 @@ class Backend:
         self._collector = Collector(self._objects, self._registry, self._remover)
         self._evictor = Evictor(self._objects, self._remover, self._clock)
         self._binder = Binder(self._objects, self._clock)
-        self.create_many(NAMESPACES, [{"metadata": {"name": name}} for name in _FIRST_NAMESPACES])
+        self.create_many(PRIORITY_CLASSES, first_priority_classes(timestamp(self._clock.wall())))
+        # As if all were written in one transaction: versions count within a kind, and the first of a user's stays 5.
+        self._storage.revision = 0
+        self.create_many(NAMESPACES, first_namespaces())
 
     @property
     def revision(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from kubeprims.clock import Clock
 from kubeprims.meta import JSONObject, JSONValue
+from kubeprims.testing.apiserver.admission_classes import topology_labels, with_labels
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_rules import named
-from kubeprims.testing.apiserver.kinds import PODS, NameRule
+from kubeprims.testing.apiserver.kinds import NODES, PODS, NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, timestamp
 from kubeprims.testing.apiserver.objects import Answer, Objects, key_of
 from kubeprims.testing.apiserver.status import (
@@ -64,8 +65,15 @@ class Binder:
             if rule:
                 raise conflict(PODS, name, f"pod {name} {rule}", subresource="binding")
             now = timestamp(self._clock.wall())
-            self._objects.put(PODS, namespace, _bound(pod, node_name, mapping(metadata, "annotations"), now))
+            labels = {**mapping(metadata, "labels"), **self._topology(node)}
+            bound = with_labels(_bound(pod, node_name, mapping(metadata, "annotations"), now), labels)
+            self._objects.put(PODS, namespace, bound)
         return Answer(201, render_success({}, code=201))
+
+    def _topology(self, target: JSONObject) -> JSONObject:
+        """Return the labels that a pod takes over from a node, if the binding says that it is one."""
+        stored = self._objects.find(NODES, "", text(target, "name")) if target.get("kind") == "Node" else None
+        return topology_labels(decode_tail(stored.tail)) if stored is not None else {}
 
 
 def _check_preconditions(metadata: JSONObject, namespace: str, name: str, stored: StoredObject) -> None:

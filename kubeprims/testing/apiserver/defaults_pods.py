@@ -11,7 +11,9 @@ _FILE_MODE = 0o644
 _TOKEN_LIFETIME_S = 3600
 _TOLERATION_S = 300
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+"""The priority classes that there are from the start, and their values."""
+
 # What follows the last slash: a name, perhaps a tag, perhaps a digest.
 _IMAGE = re.compile(r"[^:@]*(?::(?P<tag>[^@]*))?(?P<digest>@.*)?")
 _MISSING_LATEST = "latest"
@@ -162,7 +164,7 @@ def with_admitted_values(pod: JSONObject) -> JSONObject:
     spec = mapping(pod, "spec")
     tolerations = items(spec, "tolerations")
     missing = [_toleration(taint) for taint in _TAINTS if not any(_tolerates(item, taint) for item in tolerations)]
-    priority = _PRIORITIES.get(text(spec, "priorityClassName"), 0)
+    priority = SYSTEM_PRIORITIES.get(text(spec, "priorityClassName"), 0)
     admitted: JSONObject = {"priority": priority, "preemptionPolicy": "PreemptLowerPriority", **spec}
     if missing:
         admitted["tolerations"] = [*tolerations, *missing]

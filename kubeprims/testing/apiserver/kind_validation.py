@@ -17,6 +17,9 @@ from kubeprims.testing.apiserver import (
     kind_validation_policies as policies,
 )
 from kubeprims.testing.apiserver import (
+    kind_validation_quotas as quotas,
+)
+from kubeprims.testing.apiserver import (
     kind_validation_storage as storage,
 )
 from kubeprims.testing.apiserver import (
@@ -71,8 +74,8 @@ _RULES: Mapping[str, _Rule] = {
     "poddisruptionbudgets.policy": policies.budget_problems,
     "priorityclasses.scheduling.k8s.io": policies.priority_class_problems,
     "runtimeclasses.node.k8s.io": policies.runtime_class_problems,
-    "resourcequotas": policies.quota_problems,
-    "limitranges": policies.limit_range_problems,
+    "resourcequotas": quotas.quota_problems,
+    "limitranges": quotas.limit_range_problems,
     "nodes": node_problems,
 }
 

@@ -10,6 +10,7 @@ import json
 
 from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
+from kubeprims.testing.apiserver.defaults_pods import SYSTEM_PRIORITIES
 from kubeprims.testing.apiserver.kind_rules import (
     IMMUTABLE,
     NON_NEGATIVE,
@@ -29,15 +30,11 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
 )
 from kubeprims.testing.apiserver.kind_validation_resources import (
-    QUOTA_NAMES,
-    amount_problems,
     overhead_problems,
-    resource_name_problems,
 )
 from kubeprims.testing.apiserver.kind_validation_scheduling import toleration_problems
 from kubeprims.testing.apiserver.kinds import Kind, NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
-from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem, quoted
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
@@ -141,9 +138,19 @@ def priority_class_problems(obj: JSONObject, old: JSONObject | None) -> Problems
     if old is not None:
         if value != (number(old, "value") or 0):
             yield FieldProblem.forbidden("value", "may not be changed in an update.")
-    elif name.startswith("system-"):
+        if obj.get("preemptionPolicy") != old.get("preemptionPolicy"):
+            yield FieldProblem.invalid("preemptionPolicy", obj.get("preemptionPolicy"), IMMUTABLE)
+        return
+    if name.startswith("system-"):
         rule = "priority class names with 'system-' prefix are reserved for system use only. error: "
-        yield FieldProblem.forbidden("metadata.name", f"{rule}{name} is not a known system priority class")
+        if name not in SYSTEM_PRIORITIES:
+            yield FieldProblem.forbidden("metadata.name", f"{rule}{name} is not a known system priority class")
+        elif value != SYSTEM_PRIORITIES[name]:
+            known = f"value of {name} PriorityClass must be {SYSTEM_PRIORITIES[name]}"
+            yield FieldProblem.forbidden("metadata.name", f"{rule}{known}")
+        elif obj.get("globalDefault"):
+            known = f"globalDefault of {name} PriorityClass must be false"
+            yield FieldProblem.forbidden("metadata.name", f"{rule}{known}")
     elif value > _PRIORITY_MAX:
         rule = f"maximum allowed value of a user defined priority is {_PRIORITY_MAX}"
         yield FieldProblem.forbidden("value", rule)
@@ -208,40 +215,6 @@ def _recorded_problems(obj: JSONObject, controller_field: str) -> Problems:
             yield FieldProblem.invalid(key, "", f"can have at most {limit} characters")
     if len(text(obj, "message")) > _NOTE_LENGTH_MAX:
         yield FieldProblem.invalid("message", "", f"can have at most {_NOTE_LENGTH_MAX} characters")
-
-
-def quota_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
-    """Return which rules a resource quota breaks."""
-    for name, amount in sorted(mapping(mapping(obj, "spec"), "hard").items()):
-        field = f"spec.hard[{name}]"
-        yield from resource_name_problems(name, field, QUOTA_NAMES, "quota")
-        yield from amount_problems(name, str(amount), field)
-
-
-def limit_range_problems(obj: JSONObject, _old: JSONObject | None) -> Problems:
-    """Return which rules a limit range breaks."""
-    for field, item in indexed(mapping(obj, "spec"), "limits", "spec"):
-        bounds = {key: mapping(item, key) for key in ("min", "max", "default", "defaultRequest")}
-        for name in sorted({*bounds["min"], *bounds["max"]}):
-            yield from _bound_problems(bounds, name, field)
-
-
-def _bound_problems(bounds: dict[str, JSONObject], name: str, path: str) -> Problems:
-    texts_ = {key: str(amounts[name]) for key, amounts in bounds.items() if name in amounts}
-    values = {key: parse_quantity(value).value for key, value in texts_.items()}
-    for low, high, shown, what in (
-        ("min", "max", "min", "max value"),
-        ("min", "defaultRequest", "defaultRequest", "default request value"),
-        ("defaultRequest", "max", "defaultRequest", ""),
-        ("min", "default", "default", "default value"),
-        ("default", "max", "default", ""),
-    ):
-        if low in values and high in values and values[low] > values[high]:
-            given = {"defaultRequest": "default request value", "default": "default value", "min": "min value"}[low]
-            rule = f"{given} {texts_[low]} is greater than {what or 'max value'} {texts_[high]}"
-            # As upstream has it: beside a default that is too small, the minimum is shown as the wrong value.
-            value = texts_["min" if shown == "default" and low == "min" else shown]
-            yield FieldProblem.invalid(f"{path}.{shown}[{name}]", value, rule)
 
 
 def revision_problems(obj: JSONObject, old: JSONObject | None) -> Problems:

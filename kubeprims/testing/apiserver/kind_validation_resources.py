@@ -52,8 +52,8 @@ QUOTA_NAMES = frozenset(
 )
 """What quotas limit, besides large pages and what has a name with a prefix."""
 
-_STANDARD = QUOTA_NAMES | {"storage"}
-_OF_CONTAINERS = frozenset({"cpu", "memory", "ephemeral-storage"})
+STANDARD_NAMES = QUOTA_NAMES | {"storage"}
+CONTAINER_NAMES = frozenset({"cpu", "memory", "ephemeral-storage"})
 _OF_PODS = ("cpu", "hugepages-", "memory")
 _COUNTED_WHOLE = frozenset({"pods", *(name for name in QUOTA_NAMES if name.endswith("s") and "." not in name)}) | {
     "services.nodeports",
@@ -78,24 +78,25 @@ def _is_extended(name: str) -> bool:
 def resource_name_problems(name: str, field: str, standard: frozenset[str], what: str) -> Problems:
     """Return what is wrong with the name of a resource, of those that are standard somewhere."""
     yield from _any_name_problems(name, field)
-    if "/" not in name and name not in standard and not _is_large_pages(name):
+    if "/" not in name and name not in standard and not is_large_pages(name):
         yield FieldProblem.invalid(field, name, f"must be a standard resource for {what}")
 
 
 def _any_name_problems(name: str, field: str) -> Problems:
     broken = [*label_key(name, field)]
     yield from broken
-    if not broken and "/" not in name and name not in _STANDARD and not _is_large_pages(name):
+    if not broken and "/" not in name and name not in STANDARD_NAMES and not is_large_pages(name):
         yield FieldProblem.invalid(field, name, "must be a standard resource type or fully qualified")
 
 
-def _is_large_pages(name: str) -> bool:
+def is_large_pages(name: str) -> bool:
+    """Return whether a resource is memory in large pages, of some size."""
     return name.startswith((_LARGE_PAGES, _REQUESTS + _LARGE_PAGES))
 
 
 def container_name_problems(name: str, field: str) -> Problems:
     """Return what is wrong with the name of a resource that containers claim."""
-    yield from resource_name_problems(name, field, _OF_CONTAINERS, "containers")
+    yield from resource_name_problems(name, field, CONTAINER_NAMES, "containers")
     if not is_native(name) and not _is_extended(name):
         yield FieldProblem.invalid(field, name, "doesn't follow extended resource name standard")
 

@@ -201,8 +201,12 @@ def _claim_update_problems(spec: JSONObject, old: JSONObject) -> Problems:
     if any(spec.get(key) != before.get(key) for key in {*spec, *before} - ignored):
         yield FieldProblem.forbidden("spec", _CLAIM_FIXED)
         return
-    now, then = (str(mapping(mapping(item, "resources"), "requests").get("storage", "0")) for item in (spec, before))
-    if parse_quantity(now).value < parse_quantity(then).value:
+    requests = (mapping(mapping(item, "resources"), "requests") for item in (spec, before))
+    now, then, has = (
+        parse_quantity(str(amounts.get("storage", "0"))).value
+        for amounts in (*requests, mapping(mapping(old, "status"), "capacity"))
+    )
+    if now < then and now <= has:
         rule = "field can not be less than status.capacity"
         yield FieldProblem.forbidden("spec.resources.requests.storage", rule)
 

@@ -22,8 +22,12 @@ __all__ = [
     "BUILT_IN_KINDS",
     "CUSTOM_RESOURCE_DEFINITIONS",
     "NAMESPACES",
+    "NODES",
+    "PERSISTENT_VOLUME_CLAIMS",
     "PODS",
     "POD_DISRUPTION_BUDGETS",
+    "PRIORITY_CLASSES",
+    "RESOURCE_QUOTAS",
     "SERVICES",
     "Kind",
     "NameRule",
@@ -39,6 +43,10 @@ BUILT_IN_BY_NAME: Mapping[tuple[str, str, str], Kind] = {
 }
 
 NAMESPACES = BUILT_IN_BY_NAME["", "v1", "namespaces"]
+PERSISTENT_VOLUME_CLAIMS = BUILT_IN_BY_NAME["", "v1", "persistentvolumeclaims"]
+NODES = BUILT_IN_BY_NAME["", "v1", "nodes"]
 PODS = BUILT_IN_BY_NAME["", "v1", "pods"]
 SERVICES = BUILT_IN_BY_NAME["", "v1", "services"]
 POD_DISRUPTION_BUDGETS = BUILT_IN_BY_NAME["policy", "v1", "poddisruptionbudgets"]
+PRIORITY_CLASSES = BUILT_IN_BY_NAME["scheduling.k8s.io", "v1", "priorityclasses"]
+RESOURCE_QUOTAS = BUILT_IN_BY_NAME["", "v1", "resourcequotas"]

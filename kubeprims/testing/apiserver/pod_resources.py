@@ -16,8 +16,10 @@ COUNTED = ("cpu", "memory")
 """What may be claimed more often than there is."""
 
 _LARGE_PAGES = "hugepages-"
+_KEPT = ("resources", "priority", "preemptionPolicy")
 
-_Amounts = Mapping[str, str]
+Amounts = Mapping[str, str]
+"""How much of each resource."""
 
 
 def is_claimed_by_pods(name: str) -> bool:
@@ -29,7 +31,7 @@ def with_pod_resources(pod: JSONObject) -> JSONObject:
     """Return a new pod whose own resources are complete; one that has none of its own is returned as it is."""
     spec = mapping(pod, "spec")
     own = mapping(spec, "resources")
-    requests, limits = _amounts(own, "requests"), _amounts(own, "limits")
+    requests, limits = amounts_of(own, "requests"), amounts_of(own, "limits")
     if not requests and not limits:
         return pod
     claimed, allowed = amounts_together(spec, "requests"), amounts_together(spec, "limits")
@@ -50,13 +52,11 @@ def with_pod_resources(pod: JSONObject) -> JSONObject:
     return {**pod, "spec": {**spec, "resources": completed}}
 
 
-def with_kept_resources(pod: JSONObject, existing: JSONObject) -> JSONObject:
-    """Return a changed pod with the resources of its own that it had, if its client does not know of any."""
+def with_kept_values(pod: JSONObject, existing: JSONObject) -> JSONObject:
+    """Return a changed pod with the resources of its own and the priority that it had, if its client knows of none."""
     spec, old = mapping(pod, "spec"), mapping(existing, "spec")
-    if "resources" in spec or "resources" not in old:
-        return pod
-    kept: JSONObject = {**spec, "resources": old["resources"]}
-    return {**pod, "spec": kept}
+    kept: JSONObject = {key: old[key] for key in _KEPT if key in old and key not in spec}
+    return {**pod, "spec": {**spec, **kept}} if kept else pod
 
 
 def _is_limited_everywhere(spec: JSONObject, name: str) -> bool:
@@ -64,34 +64,36 @@ def _is_limited_everywhere(spec: JSONObject, name: str) -> bool:
     return bool(containers) and all(name in mapping(mapping(item, "resources"), "limits") for item in containers)
 
 
-def amounts_together(spec: JSONObject, part: str) -> Mapping[str, str]:
+def amounts_together(spec: JSONObject, part: str) -> Amounts:
     """Return what the containers of a pod need at most at any time, as far as they say.
 
     Containers that start one after the other need only as much as the largest of them, besides those that stay.
     """
-    running: _Amounts = {}
+    running: Amounts = {}
     for container in items(spec, "containers"):
-        running = _added(running, _amounts(mapping(container, "resources"), part))
-    staying: _Amounts = {}
-    starting: _Amounts = {}
+        running = added(running, amounts_of(mapping(container, "resources"), part))
+    staying: Amounts = {}
+    starting: Amounts = {}
     for container in items(spec, "initContainers"):
-        needed: _Amounts = _amounts(mapping(container, "resources"), part)
+        needed: Amounts = amounts_of(mapping(container, "resources"), part)
         if container.get("restartPolicy") == "Always":
-            running, staying = _added(running, needed), _added(staying, needed)
+            running, staying = added(running, needed), added(staying, needed)
             needed = staying
         else:
-            needed = _added(needed, staying)
+            needed = added(needed, staying)
         starting = _largest(starting, needed)
     return _largest(running, starting)
 
 
-def _amounts(resources: JSONObject, part: str) -> dict[str, str]:
-    return {name: str(amount) for name, amount in mapping(resources, part).items()}
+def amounts_of(obj: JSONObject, key: str) -> dict[str, str]:
+    """Return the amounts of resources that a member of an object holds, such as ``requests``."""
+    return {name: str(amount) for name, amount in mapping(obj, key).items()}
 
 
-def _added(amounts: _Amounts, more: _Amounts) -> _Amounts:
+def added(amounts: Amounts, more: Amounts) -> Amounts:
+    """Return how much two are together."""
     return {name: sum_of_amounts(amounts.get(name, "0"), more.get(name, "0")) for name in {**amounts, **more}}
 
 
-def _largest(amounts: _Amounts, others: _Amounts) -> _Amounts:
+def _largest(amounts: Amounts, others: Amounts) -> Amounts:
     return {name: larger_amount(amounts.get(name, "0"), others.get(name, "0")) for name in {**amounts, **others}}

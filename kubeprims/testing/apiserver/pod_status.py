@@ -15,7 +15,7 @@ _BEST_EFFORT, _BURSTABLE, _GUARANTEED = "BestEffort", "Burstable", "Guaranteed"
 
 def first_pod_status(pod: JSONObject) -> JSONObject:
     """Return the status of a pod that nobody has seen yet."""
-    status: JSONObject = {"phase": "Pending", "qosClass": _quality_of_service(mapping(pod, "spec"))}
+    status: JSONObject = {"phase": "Pending", "qosClass": quality_of_service(mapping(pod, "spec"))}
     if items(mapping(pod, "spec"), "schedulingGates"):
         gated: JSONObject = {
             "type": "PodScheduled",
@@ -29,7 +29,7 @@ def first_pod_status(pod: JSONObject) -> JSONObject:
     return status
 
 
-def _quality_of_service(spec: JSONObject) -> str:
+def quality_of_service(spec: JSONObject) -> str:
     """Return the class of a pod.
 
     Source:

@@ -78,6 +78,19 @@ def sum_of_amounts(first: str, second: str) -> str:
         return _render(min(value + more, _MAX), form if value else other_form)
 
 
+def difference_of_amounts(first: str, second: str) -> str:
+    """Return by how much the first amount is larger than the second, as the first is written; nothing if it is not."""
+    (value, form), (less, other_form) = _read(first), _read(second)
+    with localcontext(_EXACT):
+        return _render(max(value - less, Decimal(0)), form if value else other_form)
+
+
+def whole_amount(text: str) -> str:
+    """Return an amount in full units: what is lost makes it larger."""
+    value, form = _read(text)
+    return _render(_rounded_away(value, Decimal(1)), form)
+
+
 def larger_amount(first: str, second: str) -> str:
     """Return the larger of two amounts; the first if they are the same."""
     return second if parse_quantity(second).value > parse_quantity(first).value else first

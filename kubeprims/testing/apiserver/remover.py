@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kubeprims.clock import Clock
-from kubeprims.errors import Forbidden
+from kubeprims.testing.apiserver.defaults_pods import SYSTEM_PRIORITIES
 from kubeprims.testing.apiserver.deletion import check_preconditions, deletion_warnings, plan_deletion
 from kubeprims.testing.apiserver.encoding import decode_tail
 from kubeprims.testing.apiserver.history import StoredObject
-from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Kind
+from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, PRIORITY_CLASSES, Kind
 from kubeprims.testing.apiserver.objects import Answer, Objects
 from kubeprims.testing.apiserver.queries import DeleteOptions
 from kubeprims.testing.apiserver.registry import Registry
-from kubeprims.testing.apiserver.status import render_success
+from kubeprims.testing.apiserver.status import forbidden, render_success
 from kubeprims.testing.apiserver.views import split_key
 
 _LASTING_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
@@ -35,12 +35,9 @@ class Remover:
     def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions) -> Answer:
         """Delete one object, or begin to."""
         if kind is NAMESPACES and name in _LASTING_NAMESPACES:
-            raise Forbidden(
-                f'namespaces "{name}" is forbidden: this namespace may not be deleted',
-                code=403,
-                reason="Forbidden",
-                details={"name": name, "kind": kind.resource},
-            )
+            raise forbidden(kind, name, "this namespace may not be deleted")
+        if kind is PRIORITY_CLASSES and name in SYSTEM_PRIORITIES:
+            raise forbidden(kind, name, "this is a system priority class and cannot be deleted")
         with self._objects.storage.condition:
             stored = self._objects.get(kind, namespace, name)
             last, removed = self._carry_out(kind, namespace, stored, options)

@@ -170,6 +170,16 @@ def method_not_allowed(verb: str, kind: Kind) -> MethodNotAllowed:
     )
 
 
+def forbidden(kind: Kind, name: str, rule: str) -> Forbidden:
+    """403: the write is against a rule."""
+    return Forbidden(
+        f'{kind.group_resource} "{name}" is forbidden: {rule}',
+        code=403,
+        reason="Forbidden",
+        details=_resource(kind, name),
+    )
+
+
 def namespace_terminating(kind: Kind, namespace: str, name: str) -> Forbidden:
     """403: nothing new comes into a namespace that is being deleted."""
     return Forbidden(

@@ -12,7 +12,7 @@ from kubeprims.testing.apiserver.encoding import encode
 from kubeprims.testing.apiserver.first_values import with_kind_first_values
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
-from kubeprims.testing.apiserver.pod_resources import with_kept_resources, with_pod_resources
+from kubeprims.testing.apiserver.pod_resources import with_kept_values, with_pod_resources
 from kubeprims.testing.apiserver.pod_status import first_pod_status
 from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
@@ -68,7 +68,11 @@ def with_own_name(obj: JSONObject, kind: Kind) -> JSONObject:
 def with_unowned_values(obj: JSONObject, existing: JSONObject, kind: Kind) -> JSONObject:
     """Return a changed object with what the server itself puts there: nobody is recorded as its owner."""
     if kind is PODS:
-        return with_admitted_values(with_kept_resources(obj, existing))
+        obj = with_admitted_values(with_kept_values(obj, existing))
+        if not content_changed(obj, existing, kind):
+            # Upstream counts when this has been put there: it is no change.
+            metadata_of(obj).update(_kept(existing, "generation"))
+        return obj
     if kind is SERVICES:
         return with_kept_addresses(obj, existing)
     if kind.group_resource == "daemonsets.apps":
@@ -182,6 +186,11 @@ def as_kept(obj: JSONObject, kind: Kind) -> JSONObject:
 def differs(value: JSONValue, other: JSONValue) -> bool:
     """Return whether two JSON values differ; unlike ``!=``, it tells 1 from true."""
     return value != other or encode(value, sort_keys=True) != encode(other, sort_keys=True)
+
+
+def _kept(existing: JSONObject, key: str) -> JSONObject:
+    metadata = metadata_of(existing)
+    return {key: metadata[key]} if key in metadata else {}
 
 
 def _with_part_of(obj: JSONObject, source: JSONObject, key: str) -> JSONObject:

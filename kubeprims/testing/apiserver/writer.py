@@ -9,16 +9,24 @@ from kubeprims.clock import Clock, Rng
 from kubeprims.errors import BadRequest
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver import crd
+from kubeprims.testing.apiserver.admission import Admission
 from kubeprims.testing.apiserver.configuration import check_configuration, parse_configuration
 from kubeprims.testing.apiserver.crd_validation import definition_problems, definition_update_problems
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults import with_kind_defaults
 from kubeprims.testing.apiserver.deletion import ends_with_update
 from kubeprims.testing.apiserver.encoding import decode_object, decode_tail, encode, encode_tail, is_too_deep
+from kubeprims.testing.apiserver.first_objects import OWN_MANAGER
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kind_validation_status import status_problems
-from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, SERVICES, Kind
+from kubeprims.testing.apiserver.kinds import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NAMESPACES,
+    RESOURCE_QUOTAS,
+    SERVICES,
+    Kind,
+)
 from kubeprims.testing.apiserver.metadata import (
     generated_name,
     metadata_of,
@@ -61,28 +69,14 @@ from kubeprims.testing.apiserver.strategy import (
     with_unowned_values,
     with_update,
 )
+from kubeprims.testing.apiserver.target import Target
 
 NO_OPTIONS = WriteOptions(field_manager="kubeprims.testing")
 """What goes with a write that no request asked for."""
 
+_OWN_OPTIONS = WriteOptions(field_manager=OWN_MANAGER)
+
 _GENERATED_NAME_TRIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a write is about.
-
-    Attributes:
-        kind: The kind.
-        namespace: The namespace; empty for a cluster-scoped kind.
-        name: The name; empty where the object brings it.
-        subresource: The subresource; empty for the object itself.
-    """
-
-    kind: Kind
-    namespace: str
-    name: str = ""
-    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +113,7 @@ class Writer:
         self._clock = clock
         self._rng = rng
         self._auto_create_namespaces = auto_create_namespaces
+        self._admission = Admission(objects)
 
     def create(self, target: Target, body: bytes | JSONObject, options: WriteOptions = NO_OPTIONS) -> Answer:
         """Create an object."""
@@ -130,9 +125,11 @@ class Writer:
             message = "resourceVersion should not be set on objects to be created"
             raise plain_failure(message)
         with self._objects.storage.condition:
+            metadata = metadata_of(obj)
+            known_as = text_of(metadata, "name") or text_of(metadata, "generateName") or "Unknown"
             obj = self._fresh(target, obj, request.writing.time)
             request.writing.create(obj)
-            stored = self._create(target, with_first_values(obj, target.kind))
+            stored = self._create(target, obj, known_as)
         request.warnings.extend(crd.warnings_of(target.kind, stored.tail))
         return request.answer(201, self._objects.view(target.kind).render(stored))
 
@@ -269,7 +266,7 @@ class Writer:
             if stored is not None:
                 return self._replace(target, stored, obj, request, is_owned=True)
             obj = self._fresh(target, obj, request.writing.time)
-            stored = self._create(target, with_first_values(obj, kind))
+            stored = self._create(target, obj, target.name)
         request.warnings.extend(crd.warnings_of(kind, stored.tail))
         return request.answer(201, self._objects.view(kind).render(stored))
 
@@ -368,10 +365,12 @@ class Writer:
             name = generated_name(base, self._rng)
         return name
 
-    def _create(self, target: Target, obj: JSONObject) -> StoredObject:
+    def _create(self, target: Target, obj: JSONObject, known_as: str) -> StoredObject:
+        self._check_namespace(target, known_as)
+        obj = with_first_values(self._admission.completed(target, obj, known_as), target.kind)
         obj = self._checked_new(target, obj, self._content_problems(obj, None, target.kind))
+        self._admit(target, obj)
         name = text_of(metadata_of(obj), "name")
-        self._check_namespace(target, name)
         existing = self._objects.find(target.kind, target.namespace, name)
         if existing is not None:
             is_going = b'"deletionTimestamp"' in existing.tail and "deletionTimestamp" in metadata_of(
@@ -383,6 +382,12 @@ class Writer:
         stored = self._objects.put(target.kind, target.namespace, as_kept(obj, target.kind))
         self._serve(target.kind, obj)
         return stored
+
+    def _admit(self, target: Target, obj: JSONObject, existing: JSONObject | None = None) -> None:
+        """Check that an object may be as it is to be, and have it counted: as upstream has it, before it is there."""
+        for quota in self._admission.charged(target, obj, existing):
+            name = text_of(metadata_of(quota), "name")
+            self.update(Target(RESOURCE_QUOTAS, target.namespace, name, "status"), quota, _OWN_OPTIONS)
 
     def _service_addresses(self) -> ServiceAddresses:
         return ServiceAddresses(decode_tail(stored.tail) for stored in self._objects.table(SERVICES).objects.values())
@@ -463,6 +468,7 @@ class Writer:
             problems.extend(definition_update_problems(obj, existing) or definition_problems(obj))
         if problems:
             raise invalid(kind.kind, target.name, problems, group=kind.group)
+        self._admit(target, obj, existing)
         if ends_with_update(obj, existing, kind):
             self._objects.remove(kind, target.namespace, stored)
             return stored._replace(tail=encode_tail(obj, kind))

@@ -39,9 +39,14 @@ def test_custom_objects_have_no_built_in_defaults() -> None:
 
 def test_a_bound_claim_can_grow_and_not_shrink() -> None:
     server = Server()
-    server.create(CLAIMS, {"metadata": {"name": "c"}, **GIVEN["claim"][1]})
+    growing: JSONObject = {"metadata": {"name": "sc"}, "provisioner": "x", "allowVolumeExpansion": True}
+    server.create("storage.k8s.io/v1/storageclasses", growing)
+    spec = GIVEN["claim"][1]["spec"]
+    assert isinstance(spec, dict)
+    server.create(CLAIMS, {"metadata": {"name": "c"}, "spec": {**spec, "storageClassName": "sc"}})
     server.patch(CLAIMS, "c", {"spec": {"volumeName": "v"}})
-    server.patch(CLAIMS, "c", {"status": {"phase": "Bound"}}, subresource="status")
+    bound: JSONObject = {"phase": "Bound", "capacity": {"storage": "1Gi"}}
+    server.patch(CLAIMS, "c", {"status": bound}, subresource="status")
     server.patch(CLAIMS, "c", {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
     with pytest.raises(Invalid, match=r"spec\.resources\.requests\.storage: Forbidden"):
         server.patch(CLAIMS, "c", {"spec": {"resources": {"requests": {"storage": "1Gi"}}}})

@@ -280,7 +280,7 @@ def test_stop_ends_watches_and_clients_that_do_not_read_at_once() -> None:
         stuck.sendall(get("/watch"))
         read_head(stuck)
         rig.application.events.put(b"x" * 50_000_000)  # more than all buffers hold
-        rig.listener.stop(timeout_s=1.0)
+        rig.listener.stop(timeout_s=10.0)
         assert rig.listener.connections == 0
 
 
@@ -291,7 +291,7 @@ def test_a_crash_resets_every_connection() -> None:
         read_until(idle, b"0123456789")
         watching.sendall(get("/watch"))
         read_head(watching)
-        rig.listener.stop(timeout_s=1.0, reset=True)
+        rig.listener.stop(timeout_s=10.0, reset=True)
         for sock in (idle, watching):
             with pytest.raises(ConnectionResetError):
                 sock.recv(100)
@@ -367,7 +367,7 @@ def test_a_stall_ends_with_its_connection(rig: Rig) -> None:
         rig.faults.add(faults.Stall(), Match(path="/other"))
         sock.sendall(get("/other"))
         assert rig.log.wait_for(lambda logged: logged.path == "/ten") != ()
-        rig.listener.stop(timeout_s=1.0)
+        rig.listener.stop(timeout_s=10.0)
 
 
 def test_a_delay_goes_by_the_servers_clock() -> None:
@@ -392,7 +392,7 @@ def test_a_delay_ends_with_its_connection() -> None:
         with connected(rig.port) as sock:
             sock.sendall(get("/ten"))
             assert fault.wait_for_hits()
-            rig.listener.stop(timeout_s=1.0)
+            rig.listener.stop(timeout_s=10.0)
     assert not rig.application.calls
 
 
