@@ -58,7 +58,8 @@ def play(action: Action, skip: int) -> int:
         assert result.has_led
         assert result.is_drained
         spec = server.list(LEASES)[0]["spec"]
-        assert result.is_released == (spec["holderIdentity"] == "")  # type: ignore[index, call-overload]
+        # Not the other way round: the answer to a release that was carried out may be the one that does not come.
+        assert not result.is_released or spec["holderIdentity"] == ""  # type: ignore[index, call-overload]
         tokens = [int(term.token) for term in heard.terms]
         assert tokens == sorted(set(tokens))
         assert not any(term.is_leading() for term in heard.terms)
