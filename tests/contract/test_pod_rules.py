@@ -328,7 +328,7 @@ def test_templates_have_the_same_rules(exchange: Exchange) -> None:
     )
 
 
-def test_runtime_classes(exchange: Exchange) -> None:
+def test_what_runtime_classes_say(exchange: Exchange) -> None:
     classes = "/apis/node.k8s.io/v1/runtimeclasses?dryRun=All"
     rules: list[JSONObject] = [
         {"overhead": {"podFixed": {"odd": "1"}}},
