@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from kubeprims.clock import Clock, SystemClock
-from kubeprims.errors import LifecycleError
+from kubeprims.errors import InvalidArgument, LifecycleError
 
 
 class Latch:
@@ -112,7 +112,13 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_s: float | None, *, clock: Clock | None = None) -> Self:
-        """Return the point ``timeout_s`` seconds from now; None is never."""
+        """Return the point ``timeout_s`` seconds from now; None is never.
+
+        Raises:
+            InvalidArgument: The time is NaN: it would never be over, and say of each look at it that it is not.
+        """
+        if timeout_s is not None and math.isnan(timeout_s):
+            raise InvalidArgument("a time-out is a number of seconds, not nan")
         clock = clock or SystemClock()
         return cls(math.inf if timeout_s is None else clock.monotonic() + timeout_s, clock)
 

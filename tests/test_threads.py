@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from kubeprims.clock import SystemClock
-from kubeprims.errors import LifecycleError
+from kubeprims.errors import InvalidArgument, LifecycleError
 from kubeprims.testing.clock import VirtualClock
 from kubeprims.threads import Cancel, Deadline, Latch, ThreadGroup
 
@@ -70,6 +70,8 @@ def test_a_deadline_passes_and_never_does() -> None:
     clock.advance(2.0)
     assert deadline.has_passed
     assert math.isinf(Deadline.after(None, clock=clock).remaining_s())
+    with pytest.raises(InvalidArgument, match="nan"):
+        Deadline.after(math.nan, clock=clock)
 
 
 def test_a_group_names_its_threads_joins_them_and_raises_what_one_died_of() -> None:
