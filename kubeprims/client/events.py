@@ -9,7 +9,7 @@ import re
 import threading
 from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from kubeprims.client.client import Client
 from kubeprims.client.event_series import EventKey, EventReference, EventSeries, Series
@@ -320,7 +320,7 @@ class EventRecorder:
 
 
 def _reference(obj: Unstructured) -> EventReference:
-    if not isinstance(obj, Unstructured):
+    if not isinstance(cast("object", obj), Unstructured):
         raise InvalidArgument(
             f"an event is about an Unstructured, as clients and caches give it, not {type(obj).__name__}"
         )

@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import cast
 
 from kubeprims.clock import Clock, SystemClock
 from kubeprims.controller.checks import ManagerChecks, Readiness
@@ -191,7 +192,7 @@ class ControllerManager:
         self._add(Part(name, place, made, starts_again=True, is_controller=is_controller))
 
     def _place(self, group: Group, election: str) -> Place:
-        if not isinstance(group, Group):
+        if not isinstance(cast("object", group), Group):
             raise InvalidArgument(f"a group is one of Group.{', Group.'.join(Group.__members__)}, not {group!r}")
         if election not in self._gates:
             names = ", ".join(name for name in self._gates if name) or "none by name"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from kubeprims.errors import ConfigError
 
@@ -84,7 +84,8 @@ class PriorityOrder(Generic[K]):
         Raises:
             ConfigError: It is not a whole number of at least 2.
         """
-        if not (isinstance(oldest_every, int) and oldest_every >= 2):  # noqa: PLR2004 - 1 would be the order of arrival
+        is_whole = isinstance(cast("object", oldest_every), int)
+        if not (is_whole and oldest_every >= 2):  # noqa: PLR2004 - 1 would be the order of arrival
             raise ConfigError(f"must be a whole number of at least 2, not {oldest_every!r}", field="oldest_every")
         self._oldest_every = oldest_every
         self._turn = 0

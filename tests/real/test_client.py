@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import kubernetes
@@ -29,6 +29,7 @@ from kubeprims.errors import (
     Forbidden,
     ResourceExpired,
     StatusCause,
+    UnknownResource,
     UnsupportedMediaType,
 )
 from kubeprims.meta import JSONObject
@@ -40,6 +41,7 @@ from tests.client import session
 from tests.parity import case
 from tests.real.cluster import RealCluster
 from tests.transport import seen_by_servers
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -241,7 +243,15 @@ def gadgets_of(client: Client) -> Iterator[Resource]:
     )
     established = conditions.condition("Established")
     assert definitions.wait_for("gadgets.example.com", established, timeout_s=30.0) is not None
-    yield client.resource_of({"apiVersion": "example.com/v1", "kind": "Gadget"})
+    found: list[Resource] = []
+
+    def is_served() -> bool:
+        with suppress(UnknownResource):  # discovery says so a moment later
+            found.append(client.resource_of({"apiVersion": "example.com/v1", "kind": "Gadget"}))
+        return bool(found)
+
+    eventually(is_served, 30.0, "gadgets can be discovered")
+    yield found[0]
     uid = definitions.get("gadgets.example.com").uid
     definitions.delete("gadgets.example.com")
     assert definitions.wait_for("gadgets.example.com", conditions.deleted(uid), timeout_s=30.0) is None

@@ -32,11 +32,13 @@ from kubeprims.threads import Cancel
 class ForgetsExpiry(ReflectorMachine):
     """Goes on from a version that the server has said is too old."""
 
-    def on_watch_ended(self, error: KubeprimsError | None, *, lasted_s: float | None, now_s: float) -> Effect:
+    def on_watch_ended(
+        self, error: KubeprimsError | None, *, lasted_s: float | None, now_s: float, seen: str = ""
+    ) -> Effect:
         if isinstance(error, ResourceExpired):
-            super().on_watch_ended(error, lasted_s=lasted_s, now_s=now_s)
+            super().on_watch_ended(error, lasted_s=lasted_s, now_s=now_s, seen=seen)
             return self._watch()
-        return super().on_watch_ended(error, lasted_s=lasted_s, now_s=now_s)
+        return super().on_watch_ended(error, lasted_s=lasted_s, now_s=now_s, seen=seen)
 
 
 class ResumesFromTheList(ReflectorMachine):
@@ -53,8 +55,10 @@ class ResumesFromTheList(ReflectorMachine):
 class RunsAhead(ReflectorMachine):
     """Skips a version whenever it resumes: one event is lost."""
 
-    def on_watch_ended(self, error: KubeprimsError | None, *, lasted_s: float | None, now_s: float) -> Effect:
-        effect = super().on_watch_ended(error, lasted_s=lasted_s, now_s=now_s)
+    def on_watch_ended(
+        self, error: KubeprimsError | None, *, lasted_s: float | None, now_s: float, seen: str = ""
+    ) -> Effect:
+        effect = super().on_watch_ended(error, lasted_s=lasted_s, now_s=now_s, seen=seen)
         if isinstance(effect, Watch):
             return Watch(str(int(effect.resource_version) + 1_000), effect.timeout_s)
         return effect

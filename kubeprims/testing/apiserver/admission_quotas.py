@@ -17,6 +17,8 @@ from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.pod_resources import Amounts, added, amounts_of
 from kubeprims.testing.apiserver.quantities import difference_of_amounts, parse_quantity
 
+_NOTHING: Amounts = {}
+
 
 def charged_quotas(
     quotas: Iterable[JSONObject],
@@ -43,10 +45,10 @@ def charged_quotas(
     bound = [quota for quota in quotas if _binds(quota, evaluator, obj)]
     for quota in bound:
         _check_known(quota, evaluator, obj)
-    usage = evaluator.usage(obj) if bound else {}
+    usage = evaluator.usage(obj) if bound else _NOTHING
     charged: list[JSONObject] = []
     for quota in bound:
-        before = evaluator.usage(existing) if existing is not None and _binds(quota, evaluator, existing) else {}
+        before = evaluator.usage(existing) if existing is not None and _binds(quota, evaluator, existing) else _NOTHING
         hard = _hard(quota)
         more = {name: difference_of_amounts(usage[name], before.get(name, "0")) for name in usage if name in hard}
         more = {name: amount for name, amount in more.items() if amount != "0"}
