@@ -26,6 +26,7 @@ from tests.contract import (
     test_paging,
     test_patches,
     test_pod_rules,
+    test_pod_security,
     test_selectors,
     test_status_rules,
     test_subresources,
@@ -139,6 +140,11 @@ MUTANTS = (
         "a rule is said in other words",
         lambda: says(b"must be in the range 1-100", b"must be in the range 0-100"),
         test_pod_rules.test_affinity_to_nodes,
+    ),
+    Mutant(
+        "what is asked of pods is not heard",
+        lambda: mishears_body("PATCH", b'"pod-security.kubernetes.io/', b'"pod-safety.kubernetes.io/'),
+        test_pod_security.test_labels_that_cannot_be,
     ),
     Mutant(
         "unequal is taken for equal",

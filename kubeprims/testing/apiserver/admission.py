@@ -23,11 +23,22 @@ from kubeprims.testing.apiserver.admission_limits import (
     with_limit_defaults,
 )
 from kubeprims.testing.apiserver.admission_quotas import charged_quotas
+from kubeprims.testing.apiserver.admission_security import (
+    Demands,
+    changes_images,
+    demands_of,
+    has_template,
+    label_problems,
+    template_of,
+    warnings_of_pods,
+)
 from kubeprims.testing.apiserver.admission_usage import evaluator_of
 from kubeprims.testing.apiserver.defaulting import mapping, text
 from kubeprims.testing.apiserver.encoding import decode_tail
+from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kinds import (
     BUILT_IN_BY_NAME,
+    NAMESPACES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
@@ -36,7 +47,7 @@ from kubeprims.testing.apiserver.kinds import (
 )
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.objects import Objects
-from kubeprims.testing.apiserver.status import forbidden
+from kubeprims.testing.apiserver.status import forbidden, invalid
 from kubeprims.testing.apiserver.storage import Table
 from kubeprims.testing.apiserver.target import Target
 
@@ -59,7 +70,9 @@ class Admission:
     def __init__(self, objects: Objects) -> None:
         self._limit_ranges = objects.table(_LIMIT_RANGES)
         self._quotas = objects.table(RESOURCE_QUOTAS)
+        self._namespaces = objects.table(NAMESPACES)
         self._nodes = objects.table(NODES)
+        self._pods = objects.table(PODS)
         self._priority_classes = objects.table(PRIORITY_CLASSES)
         self._runtime_classes = objects.table(_RUNTIME_CLASSES)
         self._storage_classes = objects.table(_STORAGE_CLASSES)
@@ -101,14 +114,52 @@ class Admission:
 
         Raises:
             Forbidden: It may not.
+            Invalid: A namespace has labels for pod security that cannot be understood.
         """
         try:
             if not target.subresource:
                 self._check_limits(target, obj, existing)
+                self._check_security(target, obj, existing)
                 self._check_classes(target, obj, existing)
             return self._charged(target, obj, existing)
         except NotAdmittedError as error:
             raise forbidden(target.kind, text_of(metadata_of(obj), "name"), str(error)) from None
+
+    def warnings(self, target: Target, written: StoredObject, old: StoredObject | None = None) -> list[str]:
+        """Return what the client is to be warned of: pods that a namespace does not want, or is not to have any more.
+
+        Args:
+            target: What the write was about.
+            written: The object.
+            old: The object before; None if it is new.
+        """
+        kind = target.kind
+        if target.subresource:
+            return []
+        if kind is NAMESPACES:
+            return [] if old is None else self._warnings_of_namespace(written, old)
+        if kind is not PODS and not has_template(kind.group_resource):
+            return []
+        warn = self._demands(target.namespace).warn
+        if warn.is_none:
+            return []
+        obj = decode_tail(written.tail)
+        if kind is not PODS:
+            obj = template_of(kind.group_resource, obj)
+        elif old is not None and not changes_images(obj, decode_tail(old.tail)):
+            return []
+        warning = warn.refusal(obj, "would violate")
+        return [warning] if warning else []
+
+    def _warnings_of_namespace(self, written: StoredObject, old: StoredObject) -> list[str]:
+        enforce = demands_of(written.labels).enforce
+        if not enforce.tightens(demands_of(old.labels).enforce):
+            return []
+        return warnings_of_pods(written.key, enforce, _within(self._pods, written.key))
+
+    def _demands(self, namespace: str) -> Demands:
+        stored = self._namespaces.objects.get(namespace)
+        return demands_of(() if stored is None else stored.labels)
 
     def _completed_pod(self, namespace: str, pod: JSONObject) -> JSONObject:
         for limit_range in _within(self._limit_ranges, namespace):
@@ -136,6 +187,17 @@ class Admission:
             broken = [*dict.fromkeys(judge(obj, limit_range))]
             if broken:
                 raise NotAdmittedError(broken[0] if len(broken) == 1 else f"[{', '.join(broken)}]")
+
+    def _check_security(self, target: Target, obj: JSONObject, existing: JSONObject | None) -> None:
+        if target.kind is NAMESPACES:
+            old = None if existing is None else mapping(metadata_of(existing), "labels")
+            problems = label_problems(mapping(metadata_of(obj), "labels"), old)
+            if problems:
+                raise invalid(target.kind.kind, text_of(metadata_of(obj), "name"), problems, group=target.kind.group)
+        elif target.kind is PODS and (existing is None or changes_images(obj, existing)):
+            refusal = self._demands(target.namespace).enforce.refusal(obj)
+            if refusal:
+                raise NotAdmittedError(refusal)
 
     def _check_classes(self, target: Target, obj: JSONObject, existing: JSONObject | None) -> None:
         if target.kind is PERSISTENT_VOLUME_CLAIMS and existing is not None:

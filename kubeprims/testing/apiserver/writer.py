@@ -130,7 +130,7 @@ class Writer:
             obj = self._fresh(target, obj, request.writing.time)
             request.writing.create(obj)
             stored = self._create(target, obj, known_as)
-        request.warnings.extend(crd.warnings_of(target.kind, stored.tail))
+            self._warn(target, stored, request)
         return request.answer(201, self._objects.view(target.kind).render(stored))
 
     def _request(self, target: Target, options: WriteOptions) -> _Request:
@@ -267,7 +267,7 @@ class Writer:
                 return self._replace(target, stored, obj, request, is_owned=True)
             obj = self._fresh(target, obj, request.writing.time)
             stored = self._create(target, obj, target.name)
-        request.warnings.extend(crd.warnings_of(kind, stored.tail))
+            self._warn(target, stored, request)
         return request.answer(201, self._objects.view(kind).render(stored))
 
     @staticmethod
@@ -431,8 +431,13 @@ class Writer:
         self, target: Target, stored: StoredObject, obj: JSONObject, request: _Request, *, is_owned: bool = False
     ) -> Answer:
         written = self._write(target, stored, obj, request, is_owned=is_owned)
-        request.warnings.extend(crd.warnings_of(target.kind, written.tail, stored.tail))
+        self._warn(target, written, request, stored)
         return request.answer(200, self._objects.view(target.kind).render(written))
+
+    def _warn(self, target: Target, written: StoredObject, request: _Request, old: StoredObject | None = None) -> None:
+        old_tail = None if old is None else old.tail
+        request.warnings.extend(crd.warnings_of(target.kind, written.tail, old_tail))
+        request.warnings.extend(self._admission.warnings(target, written, old))
 
     def _write(
         self, target: Target, stored: StoredObject, obj: JSONObject, request: _Request, *, is_owned: bool = False
