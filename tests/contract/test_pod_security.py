@@ -347,3 +347,15 @@ def test_namespaces_whose_pods_would_not_be_let_in(exchange: Exchange) -> None:
     exchange.wait_for_effect(OWN_NAMESPACE, wanted, tells("b (and 1 other pod)"), method="PATCH")
     exchange.patch(f"{OWN_NAMESPACE}?dryRun=All", wanted)
     exchange.apply(f"{OWN_NAMESPACE}?dryRun=All", configured(exchange.namespace, wanted))
+
+
+def test_pods_are_judged_again_when_their_images_change(exchange: Exchange) -> None:
+    exchange.post("pods", judged("old", LAX))
+    exchange.patch("pods/old", {"metadata": {"labels": {"a": "b"}}})
+    ask(exchange, "baseline:latest", enforce="baseline")
+    exchange.patch("pods/old", {"metadata": {"labels": {"a": "c"}}})
+    exchange.patch("pods/old", {"spec": {"activeDeadlineSeconds": 60}})
+    other: JSONObject = {"spec": {"containers": [{"name": "main", "image": "nginx:2"}]}}
+    exchange.patch("pods/old", other, STRATEGIC_PATCH)
+    exchange.patch("pods/old/status", {"status": {"phase": "Failed"}})
+    exchange.delete("pods/old?gracePeriodSeconds=0")
