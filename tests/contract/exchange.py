@@ -226,6 +226,14 @@ class Exchange:
             lambda: is_there(self._send(method, target, _encoded(probe), headers)), TIMEOUT_S, f"an effect on {path}"
         )
 
+    def settle(self, path: str) -> None:
+        """Wait, uncompared, until the server's cache of a collection has what was written last.
+
+        An update of a real server begins with what the cache has. If that is older, it begins again, and whatever
+        admission has charged by then stays charged. A list without a version is answered once the cache has caught up.
+        """
+        self._send("GET", self.target(path), None, {})
+
     def reconnect_after(self, break_connections: Callable[[], None]) -> None:
         """Do something to the server that may cost the connection, and have a new one."""
         self._connection.close()

@@ -74,6 +74,12 @@ def begin_quota(exchange: Exchange, hard: JSONObject, name: str = "quota", **spe
     exchange.patch(f"resourcequotas/{name}/status", {"status": {"hard": hard, "used": nothing}})
 
 
+def patch(exchange: Exchange, path: str, body: JSONObject) -> None:
+    """Patch what was written a moment ago, so that it is charged once."""
+    exchange.settle(path.partition("/")[0])
+    exchange.patch(path, body)
+
+
 def test_limit_ranges_give_pods_their_defaults(exchange: Exchange) -> None:
     limits: JSONObject = {"type": "Container", "default": {"cpu": "500m", "memory": "512Mi"}}
     exchange.post("limitranges", limit_range(limits | {"defaultRequest": {"cpu": "0.1"}}))
@@ -362,8 +368,8 @@ def test_quotas_have_scopes(exchange: Exchange) -> None:
         exchange.post("pods", pod("with-class", priorityClassName=name))
         exchange.get("resourcequotas", select=used)
         exchange.post("pods", pod("other", priorityClassName="system-node-critical"))
-        exchange.patch("pods/plain", {"spec": {"activeDeadlineSeconds": 50}})
-        exchange.patch("pods/plain", {"spec": {"activeDeadlineSeconds": 40}})
+        patch(exchange, "pods/plain", {"spec": {"activeDeadlineSeconds": 50}})
+        patch(exchange, "pods/plain", {"spec": {"activeDeadlineSeconds": 40}})
         exchange.get("resourcequotas", select=used)
         for quota in ("one", "two"):
             exchange.post("pods", pod(quota, activeDeadlineSeconds=1))
@@ -401,12 +407,12 @@ def test_quotas_count_services(exchange: Exchange) -> None:
     exchange.post("services", service("b", type="NodePort"))
     exchange.get("resourcequotas/quota", select=used)
     exchange.post("services", service("c", type="LoadBalancer"))
-    exchange.patch("services/a", {"spec": {"type": "NodePort"}})
-    exchange.patch("services/a", {"spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}})
+    patch(exchange, "services/a", {"spec": {"type": "NodePort"}})
+    patch(exchange, "services/a", {"spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}})
     exchange.get("resourcequotas/quota", select=used)
-    exchange.patch("services/a", {"spec": {"selector": {"a": "b"}}})
-    exchange.patch("services/b", {"spec": {"type": "ClusterIP"}})
-    exchange.patch("services/b?dryRun=All", {"spec": {"type": "LoadBalancer"}})
+    patch(exchange, "services/a", {"spec": {"selector": {"a": "b"}}})
+    patch(exchange, "services/b", {"spec": {"type": "ClusterIP"}})
+    patch(exchange, "services/b?dryRun=All", {"spec": {"type": "LoadBalancer"}})
     exchange.get("resourcequotas/quota", select=used)
     exchange.post("services", service("c"))
     exchange.post("services", service("d"))
@@ -429,16 +435,16 @@ def test_quotas_count_claims(exchange: Exchange) -> None:
         exchange.post("persistentvolumeclaims", claim("b", "2Gi", storageClassName=name))
         exchange.post("persistentvolumeclaims", claim("b", "2.5Gi"))
         exchange.get("resourcequotas/quota", select=used)
-        exchange.patch(
-            "persistentvolumeclaims/a/status", {"status": {"phase": "Bound", "capacity": {"storage": "4Gi"}}}
+        patch(
+            exchange, "persistentvolumeclaims/a/status", {"status": {"phase": "Bound", "capacity": {"storage": "4Gi"}}}
         )
         exchange.wait_for_effect("persistentvolumeclaims/a", _sized("5Gi"), lacks("forbidden"), method="PATCH")
-        exchange.patch("persistentvolumeclaims/a", _sized("6Gi"))
-        exchange.patch("persistentvolumeclaims/a?dryRun=All", _sized("5Gi"))
-        exchange.patch("persistentvolumeclaims/a", _sized("5Gi"))
+        patch(exchange, "persistentvolumeclaims/a", _sized("6Gi"))
+        patch(exchange, "persistentvolumeclaims/a?dryRun=All", _sized("5Gi"))
+        patch(exchange, "persistentvolumeclaims/a", _sized("5Gi"))
         exchange.get("resourcequotas/quota", select=used)
         allocated: JSONObject = {"allocatedResources": {"storage": "6Gi"}}
-        exchange.patch("persistentvolumeclaims/a/status", {"status": allocated})
+        patch(exchange, "persistentvolumeclaims/a/status", {"status": allocated})
         exchange.get("resourcequotas/quota", select=used)
 
 
