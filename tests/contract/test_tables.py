@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from kubeprims.meta import JSONObject, JSONValue
@@ -14,17 +15,24 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.i
 
 
 _AGES = frozenset({"Age", "Last Seen", "Created At"})
+_SECONDS = re.compile(r"\d+s")
 
 
 def undescribed(body: JSONObject) -> JSONValue:
     """Return a table without the descriptions of its columns, which are prose, and without ages."""
     columns = cast("list[JSONObject]", body.get("columnDefinitions") or [])
     ages = [number for number, column in enumerate(columns) if column["name"] in _AGES]
+
+    def is_age(number: int, cell: JSONValue) -> bool:
+        """Later events of a watch do not say again what their columns are."""
+        return number in ages or (not columns and isinstance(cell, str) and _SECONDS.fullmatch(cell) is not None)
+
     rows = [
         row
         | {
             "cells": [
-                "<age>" if number in ages else cell for number, cell in enumerate(cast("list[JSONValue]", row["cells"]))
+                "<age>" if is_age(number, cell) else cell
+                for number, cell in enumerate(cast("list[JSONValue]", row["cells"]))
             ]
         }
         for row in cast("list[JSONObject]", body.get("rows") or [])
