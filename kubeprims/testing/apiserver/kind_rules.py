@@ -338,6 +338,9 @@ def is_empty_selector(selector: JSONObject) -> bool:
     return not selector.get("matchLabels") and not selector.get("matchExpressions")
 
 
+_SECOND_SOURCES = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}  # as upstream spells them, here alone
+
+
 def sources(
     obj: JSONObject, path: str, known: Iterable[str], *, what: str
 ) -> Iterator[tuple[str, FieldProblem | None]]:
@@ -345,5 +348,6 @@ def sources(
     first = True
     for key in known:
         if key in obj:
-            yield key, None if first else FieldProblem.forbidden(f"{path}.{key}", f"may not specify more than 1 {what}")
+            field = f"{path}.{_SECOND_SOURCES.get(key, key)}"
+            yield key, None if first else FieldProblem.forbidden(field, f"may not specify more than 1 {what}")
             first = False

@@ -10,6 +10,7 @@ from kubeprims.meta import JSONObject
 from kubeprims.selectors import dns_subdomain_problems
 from kubeprims.testing.apiserver.defaulting import text
 from kubeprims.testing.apiserver.kind_rules import Problems, no_way_back, one_of, present, too_long
+from kubeprims.testing.apiserver.kind_validation_disks import secret_reference_problems
 from kubeprims.testing.apiserver.status import FieldProblem
 
 _HOST_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
@@ -48,6 +49,14 @@ def persistent_driver_problems(source: JSONObject, path: str) -> Problems:
     """Return what is wrong with what a driver keeps."""
     yield from driver_problems(source, path)
     yield from present(source, path, "volumeHandle")
+    yield from secret_reference_problems(
+        source,
+        path,
+        "controllerPublishSecretRef",
+        "controllerExpandSecretRef",
+        "nodePublishSecretRef",
+        "nodeExpandSecretRef",
+    )
 
 
 def local_problems(source: JSONObject, path: str) -> Problems:

@@ -27,6 +27,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
     too_long,
 )
+from kubeprims.testing.apiserver.kind_validation_disks import PATHS, PERSISTENT_DISKS, persistent_iscsi_problems
 from kubeprims.testing.apiserver.kind_validation_scheduling import node_selector_problems
 from kubeprims.testing.apiserver.kind_validation_sources import (
     host_problems,
@@ -34,7 +35,7 @@ from kubeprims.testing.apiserver.kind_validation_sources import (
     network_problems,
     persistent_driver_problems,
 )
-from kubeprims.testing.apiserver.metadata import metadata_of
+from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem
 
@@ -67,11 +68,12 @@ _VOLUME_SOURCES = (
     "iscsi",
     "cinder",
     "fc",
+    "flexVolume",
     "azureFile",
-    "azureDisk",
     "vsphereVolume",
     "photonPersistentDisk",
     "portworxVolume",
+    "azureDisk",
     "scaleIO",
     "local",
     "storageos",
@@ -223,7 +225,7 @@ def volume_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     yield from _alone_problems(modes, "spec")
     yield from _capacity_problems(mapping(spec, "capacity"))
     yield from one_of(spec, "persistentVolumeReclaimPolicy", "spec", ("Delete", "Recycle", "Retain"))
-    yield from _volume_source_problems(spec, mapping(old, "spec") if old is not None else spec)
+    yield from _volume_source_problems(obj, mapping(old, "spec") if old is not None else spec)
     if mapping(spec, "hostPath").get("path") == "/" and spec.get("persistentVolumeReclaimPolicy") == "Recycle":
         rule = "may not be 'recycle' for a hostPath mount of '/'"
         yield FieldProblem.forbidden("spec.persistentVolumeReclaimPolicy", rule)
@@ -251,6 +253,7 @@ def _capacity_problems(capacity: JSONObject) -> Problems:
 
 
 _VOLUME_RULES: Mapping[str, Callable[[JSONObject, str], Problems]] = {
+    **PERSISTENT_DISKS,
     "hostPath": host_problems,
     "nfs": network_problems,
     "local": local_problems,
@@ -258,13 +261,16 @@ _VOLUME_RULES: Mapping[str, Callable[[JSONObject, str], Problems]] = {
 }
 
 
-def _volume_source_problems(spec: JSONObject, before: JSONObject) -> Problems:
+def _volume_source_problems(obj: JSONObject, before: JSONObject) -> Problems:
+    spec = mapping(obj, "spec")
     found = [*sources(spec, "spec", _VOLUME_SOURCES, what="volume type")]
     for key, problem in found:
-        if problem is not None:
+        if problem is not None and key != "flexVolume":  # upstream does not count that one
             yield problem
-        elif key in _VOLUME_RULES:
-            yield from _VOLUME_RULES[key](mapping(spec, key), f"spec.{key}")
+        elif key == "iscsi":
+            yield from persistent_iscsi_problems(mapping(spec, key), f"spec.{key}", text_of(metadata_of(obj), "name"))
+        else:
+            yield from _VOLUME_RULES[key](mapping(spec, key), f"spec.{PATHS.get(key, key)}")
     if not found:
         yield FieldProblem.required("spec", "must specify a volume type")
     yield from one_of(spec, "volumeMode", "spec", ("Block", "Filesystem"))

@@ -1,7 +1,5 @@
 """The rules of the volumes of pods.
 
-What is inside the sorts of volumes that one storage system has is not judged, nor are trust bundles and certificates.
-
 Source:
     kubernetes pkg/apis/core/validation/validation.go, ``ValidateVolumes`` and what it calls.
 """
@@ -26,6 +24,7 @@ from kubeprims.testing.apiserver.kind_rules import (
     sources,
     subdomain,
 )
+from kubeprims.testing.apiserver.kind_validation_disks import PATHS, POD_DISKS, portal_problems
 from kubeprims.testing.apiserver.kind_validation_env import field_problems, resource_problems
 from kubeprims.testing.apiserver.kind_validation_sources import driver_problems, host_problems, network_problems
 from kubeprims.testing.apiserver.kind_validation_storage import claim_spec_problems
@@ -51,8 +50,9 @@ _SORTS = (
     "quobyte",
     "downwardAPI",
     "fc",
-    "azureFile",
+    "flexVolume",
     "configMap",
+    "azureFile",
     "vsphereVolume",
     "photonPersistentDisk",
     "portworxVolume",
@@ -77,8 +77,9 @@ def volume_problems(volume: JSONObject, path: str, names: Mapping[str, JSONObjec
         if problem is not None:
             yield problem
         elif rule := _RULES.get(key):
-            yield from rule(mapping(volume, key), f"{path}.{key}")
+            yield from rule(mapping(volume, key), f"{path}.{PATHS.get(key, key)}")
     name = text(volume, "name")
+    yield from portal_problems(mapping(volume, "iscsi"), name, f"{path}.name", name)
     if not name:
         yield FieldProblem.required(f"{path}.name", "")
         return
@@ -242,6 +243,7 @@ def _token_problems(token: JSONObject, path: str, volume_path: str) -> Problems:
 
 
 _RULES: Mapping[str, Callable[[JSONObject, str], Problems]] = {
+    **POD_DISKS,
     "emptyDir": _empty_problems,
     "hostPath": host_problems,
     "gitRepo": _repository_problems,
