@@ -97,3 +97,35 @@ def test_persistent_disks(exchange: Exchange) -> None:
         "/api/v1/persistentvolumes",
         disk({key: sources[-1] for key, sources in DISKS.items()} | {"hostPath": {"path": "/"}}),
     )
+
+
+def test_trust_bundles_and_certificates(exchange: Exchange) -> None:
+    def projected(*sources: JSONObject) -> JSONObject:
+        return volumes({"projected": {"sources": [*sources]}})
+
+    def bundles(*found: JSONObject) -> JSONObject:
+        return projected(*({"clusterTrustBundle": {"path": f"p{at}", **item}} for at, item in enumerate(found)))
+
+    def certificates(*found: JSONObject) -> JSONObject:
+        ready: JSONObject = {"signerName": "example.com/a", "keyType": "ED25519"}
+        return projected(*({"podCertificate": {"keyPath": f"k{at}", **ready, **item}} for at, item in enumerate(found)))
+
+    selector: JSONObject = {"matchLabels": {ODD: "b"}}
+    names = ["", "a", "a/b", ODD, "a/b/c", f"{'a' * 64}.b/c", "a.b/C", "A.b/c.-", f"{'a.' * 127}b/c", "a.b/c.d"]
+    refuse(
+        exchange,
+        bundles({}, {"name": "a", "signerName": "a.b/c", "optional": True}, {"name": ""}, {"name": ODD}),
+        bundles({"name": "a.b:c:d"}, {"name": "a.b:c:D"}, {"name": "a", "labelSelector": {"matchLabels": {"a": "b"}}}),
+        bundles(*({"signerName": name} for name in names)),
+        bundles({"signerName": "a.b/c", "labelSelector": selector}),
+        bundles({"name": "a", "path": ""}, {"name": "a", "path": "/a"}, {"name": "a", "path": "..a"}),
+        bundles({"name": "a", "path": "a"}, {"name": "a", "path": "a"}, {"signerName": "a.b/c", "path": "b"}),
+        certificates({"signerName": "", "keyType": ""}, {"signerName": ODD, "keyType": "RSA1024"}),
+        certificates({"maxExpirationSeconds": 3599}, {"maxExpirationSeconds": 91 * 24 * 3600 + 1}),
+        certificates({"signerName": "kubernetes.io/a", "maxExpirationSeconds": 24 * 3600 + 1}),
+        certificates({"keyPath": ""}, {"keyPath": "/a", "certificateChainPath": "..", "credentialBundlePath": "../a"}),
+        certificates({"keyPath": "a", "certificateChainPath": "a"}, {"credentialBundlePath": "a"}),
+        certificates({"userAnnotations": {"Example.com/A": "b", "c": "d"}}, {"userAnnotations": {ODD: "e"}}),
+        certificates({"maxExpirationSeconds": 3600, "userAnnotations": {"example.com/a": "b"}}, {}),
+        certificates({}),
+    )

@@ -26,6 +26,11 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
     too_long,
 )
+from kubeprims.testing.apiserver.kind_validation_annotations import (
+    annotation_problems,
+    annotation_update_problems,
+    clash_problems,
+)
 from kubeprims.testing.apiserver.kind_validation_containers import containers_problems
 from kubeprims.testing.apiserver.kind_validation_dns import dns_problems
 from kubeprims.testing.apiserver.kind_validation_env import file_volume_problems
@@ -61,14 +66,20 @@ _CHANGEABLE = (
 
 def pod_problems(pod: JSONObject, old: JSONObject | None) -> Problems:
     """Return which rules a pod breaks."""
-    spec = mapping(pod, "spec")
+    spec, annotations = mapping(pod, "spec"), mapping(metadata_of(pod), "annotations")
+    yield from annotation_problems(annotations, spec, "metadata.annotations")
     yield from pod_spec_problems(spec, "spec", text_of(metadata_of(pod), "name"))
     if not spec.get("serviceAccountName"):
         yield from _token_problems(spec)
     if old is not None:
+        yield from annotation_update_problems(pod, old)
         yield from _update_problems(spec, mapping(old, "spec"))
-    elif items(spec, "ephemeralContainers"):
+        return
+    if items(spec, "ephemeralContainers"):
         yield FieldProblem.forbidden("spec.ephemeralContainers", "cannot be set on create")
+    if spec.get("nodeName") and items(spec, "schedulingGates"):
+        yield FieldProblem.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
+    yield from clash_problems(annotations, spec, "spec")
 
 
 def _token_problems(spec: JSONObject) -> Problems:
@@ -83,9 +94,15 @@ def template_problems(template: JSONObject, path: str) -> Problems:
     """Return which rules the template of a pod breaks."""
     metadata = mapping(template, "metadata")
     yield from labels(metadata, "labels", path)
-    for key in sorted(mapping(metadata, "annotations")):
+    annotations, spec = mapping(metadata, "annotations"), mapping(template, "spec")
+    for key in sorted(annotations):
         yield from label_key(key.lower(), f"{path}.annotations")
-    yield from pod_spec_problems(mapping(template, "spec"), f"{path}.spec")
+    yield from annotation_problems(annotations, spec, f"{path}.annotations")
+    yield from pod_spec_problems(spec, f"{path}.spec")
+    yield from clash_problems(annotations, spec, f"{path}.spec")
+    if items(spec, "ephemeralContainers"):
+        rule = "ephemeral containers not allowed in pod template"
+        yield FieldProblem.forbidden(f"{path}.spec.ephemeralContainers", rule)
 
 
 def pod_spec_problems(spec: JSONObject, path: str, pod_name: str | None = None) -> Problems:

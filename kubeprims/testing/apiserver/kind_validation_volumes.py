@@ -26,6 +26,14 @@ from kubeprims.testing.apiserver.kind_rules import (
 )
 from kubeprims.testing.apiserver.kind_validation_disks import PATHS, POD_DISKS, portal_problems
 from kubeprims.testing.apiserver.kind_validation_env import field_problems, resource_problems
+from kubeprims.testing.apiserver.kind_validation_projections import (
+    TWICE,
+    certificate_file_problems,
+    certificate_problems,
+    reserved_place_problems,
+    trust_bundle_problems,
+    twice_problems,
+)
 from kubeprims.testing.apiserver.kind_validation_sources import driver_problems, host_problems, network_problems
 from kubeprims.testing.apiserver.kind_validation_storage import claim_spec_problems
 from kubeprims.testing.apiserver.kinds import NameRule
@@ -68,7 +76,6 @@ _MODE_MAX = 0o777
 _MODE_RULE = "must be a number between 0 and 0777 (octal), both inclusive"
 _FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
 _TOKEN_S_MIN, _TOKEN_S_MAX = 600, 1 << 32
-_TWICE = "conflicting duplicate paths"
 
 
 def volume_problems(volume: JSONObject, path: str, names: Mapping[str, JSONObject]) -> Problems:
@@ -124,7 +131,7 @@ def _key_problems(source: JSONObject, path: str) -> Problems:
     yield from _mode_problems(source, path, "defaultMode")
     for field, item in indexed(source, "items", path):
         yield from present(item, field, "key", "path")
-        yield from _place_problems(text(item, "path"), f"{field}.path")
+        yield from reserved_place_problems(text(item, "path"), f"{field}.path")
         yield from _mode_problems(item, field, "mode")
 
 
@@ -132,13 +139,6 @@ def _mode_problems(holder: JSONObject, path: str, key: str) -> Problems:
     mode = number(holder, key)
     if mode is not None and not 0 <= mode <= _MODE_MAX:
         yield FieldProblem.invalid(f"{path}.{key}", mode, _MODE_RULE)
-
-
-def _place_problems(place: str, field: str) -> Problems:
-    """A path in a volume, that none of the names of its machinery begins."""
-    yield from relative_path(place, field)
-    if place.startswith("..") and not place.startswith("../"):
-        yield FieldProblem.invalid(field, place, "must not start with '..'")
 
 
 def _claim_problems(source: JSONObject, path: str) -> Problems:
@@ -153,7 +153,7 @@ def _field_file_problems(source: JSONObject, path: str) -> Problems:
 
 def _one_field_file_problems(item: JSONObject, path: str) -> Problems:
     yield from present(item, path, "path")
-    yield from _place_problems(text(item, "path"), f"{path}.path")
+    yield from reserved_place_problems(text(item, "path"), f"{path}.path")
     if "fieldRef" in item:
         yield from field_problems(mapping(item, "fieldRef"), f"{path}.fieldRef", _FIELDS)
         if "resourceFieldRef" in item:
@@ -212,6 +212,14 @@ def _projection_problems(source: JSONObject, path: str) -> Problems:
         yield from _twice_problems(mapping(item, "downwardAPI"), places, path, None)
         if "serviceAccountToken" in item:
             yield from _token_problems(mapping(item, "serviceAccountToken"), f"{field}.serviceAccountToken", path)
+        if "clusterTrustBundle" in item:
+            bundle = mapping(item, "clusterTrustBundle")
+            yield from trust_bundle_problems(bundle, f"{field}.clusterTrustBundle")
+            yield from twice_problems(text(bundle, "path"), places, path)
+        if "podCertificate" in item:
+            certificate, own = mapping(item, "podCertificate"), f"{field}.podCertificate"
+            yield from certificate_problems(certificate, own)
+            yield from certificate_file_problems(certificate, own, path, places)
         if len(item) > 1:
             yield FieldProblem.forbidden(field, "may not specify more than 1 volume type per source")
 
@@ -220,7 +228,7 @@ def _twice_problems(source: JSONObject, places: set[str], path: str, shown: JSON
     """Two files have two places; what is shown as wrong is a name, or else the place."""
     for place in _places(source):
         if place in places:
-            yield FieldProblem.invalid(path, place if shown is None else shown, _TWICE)
+            yield FieldProblem.invalid(path, place if shown is None else shown, TWICE)
         places.add(place)
 
 
@@ -237,7 +245,7 @@ def _token_problems(token: JSONObject, path: str, volume_path: str) -> Problems:
         rule = "may not specify a duration larger than 2^32 seconds"
         yield FieldProblem.invalid(f"{path}.expirationSeconds", seconds, rule)
     if place:
-        yield from _place_problems(place, f"{volume_path}.path")
+        yield from reserved_place_problems(place, f"{volume_path}.path")
     else:
         yield FieldProblem.required(f"{volume_path}.path", "")
 

@@ -10,9 +10,11 @@ from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults_pods import with_admitted_values
 from kubeprims.testing.apiserver.encoding import encode
 from kubeprims.testing.apiserver.first_values import with_kind_first_values
+from kubeprims.testing.apiserver.kind_validation_annotations import with_annotated_profiles
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
 from kubeprims.testing.apiserver.pod_resources import with_kept_values, with_pod_resources
+from kubeprims.testing.apiserver.pod_selectors import with_merged_selectors
 from kubeprims.testing.apiserver.pod_status import first_pod_status
 from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
@@ -46,7 +48,7 @@ def with_first_values(obj: JSONObject, kind: Kind, *, keep_status: bool = False)
     given = obj.get("status")
     obj = with_kind_first_values(obj, kind)
     if kind is PODS:
-        obj = with_pod_resources(with_admitted_values(obj))
+        obj = with_pod_resources(with_merged_selectors(with_annotated_profiles(with_admitted_values(obj))))
     if not kind.has_status or kind.resource in _STATUS_KEPT_ON_CREATE:
         return obj
     if keep_status and given and given != zero(kind, "status"):
