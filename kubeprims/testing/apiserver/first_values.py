@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.data_sources import with_data_sources
 from kubeprims.testing.apiserver.defaulting import items, mapping
 from kubeprims.testing.apiserver.kinds import Kind
 from kubeprims.testing.apiserver.metadata import finalizers_of, metadata_of
@@ -45,12 +46,27 @@ def _protected(obj: JSONObject, kind: Kind) -> JSONObject:
     return obj
 
 
+def _claim(obj: JSONObject, kind: Kind) -> JSONObject:
+    return with_data_sources(_protected(obj, kind))
+
+
 def _node(obj: JSONObject, _kind: Kind) -> JSONObject:
+    obj = without_configuration(obj)
     spec = mapping(obj, "spec")
     taints = items(spec, "taints")
     if any(taint.get("key") == _NOT_READY["key"] and taint.get("effect") == _NOT_READY["effect"] for taint in taints):
         return obj
     return {**obj, "spec": {**spec, "taints": [*taints, _NOT_READY]}}
+
+
+def without_configuration(node: JSONObject, existing: JSONObject | None = None) -> JSONObject:
+    """Return a node without the configuration that kubelets once took from it, unless it is there already."""
+    for part, key in (("spec", "configSource"), ("status", "config")):
+        found = mapping(node, part)
+        if key in found and (existing is None or key not in mapping(existing, part)):
+            kept: JSONObject = {name: value for name, value in found.items() if name != key}
+            node = {**node, part: kept}
+    return node
 
 
 def _daemon_set(obj: JSONObject, _kind: Kind) -> JSONObject:
@@ -88,7 +104,7 @@ def _job(obj: JSONObject, _kind: Kind) -> JSONObject:
 
 _FIRST: Mapping[str, Callable[[JSONObject, Kind], JSONObject]] = {
     "namespaces": _namespace,
-    "persistentvolumeclaims": _protected,
+    "persistentvolumeclaims": _claim,
     "persistentvolumes": _protected,
     "nodes": _node,
     "daemonsets.apps": _daemon_set,

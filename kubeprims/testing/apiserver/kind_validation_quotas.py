@@ -17,10 +17,10 @@ from kubeprims.testing.apiserver.kind_rules import (
     texts,
 )
 from kubeprims.testing.apiserver.kind_validation_resources import (
-    CONTAINER_NAMES,
     QUOTA_NAMES,
-    STANDARD_NAMES,
     amount_problems,
+    any_name_problems,
+    container_name_problems,
     is_large_pages,
     resource_name_problems,
 )
@@ -153,9 +153,13 @@ def _limit_name_problems(bounds: dict[str, JSONObject], what: str, path: str) ->
             if amounts:
                 yield FieldProblem.forbidden(f"{path}.{key}", "may not be specified when `type` is 'Pod'")
             continue
-        standard = CONTAINER_NAMES if what in {"Pod", "Container"} else STANDARD_NAMES
+        is_of_pods = what in {"Pod", "Container"}
         for name in sorted(amounts):
-            yield from resource_name_problems(name, f"{path}.{key}[{name}]", standard, "containers")
+            field = f"{path}.{key}[{name}]"
+            if is_of_pods:
+                yield from container_name_problems(name, field)
+            else:
+                yield from any_name_problems(name, field)
 
 
 def _bound_problems(bounds: dict[str, JSONObject], name: str, path: str) -> Problems:

@@ -77,12 +77,13 @@ def _is_extended(name: str) -> bool:
 
 def resource_name_problems(name: str, field: str, standard: frozenset[str], what: str) -> Problems:
     """Return what is wrong with the name of a resource, of those that are standard somewhere."""
-    yield from _any_name_problems(name, field)
+    yield from any_name_problems(name, field)
     if "/" not in name and name not in standard and not is_large_pages(name):
         yield FieldProblem.invalid(field, name, f"must be a standard resource for {what}")
 
 
-def _any_name_problems(name: str, field: str) -> Problems:
+def any_name_problems(name: str, field: str) -> Problems:
+    """Return what is wrong with the name of a resource of any kind."""
     broken = [*label_key(name, field)]
     yield from broken
     if not broken and "/" not in name and name not in STANDARD_NAMES and not is_large_pages(name):
@@ -102,7 +103,7 @@ def container_name_problems(name: str, field: str) -> Problems:
 
 
 def _pod_name_problems(name: str, field: str) -> Problems:
-    broken = [*_any_name_problems(name, field)]
+    broken = [*any_name_problems(name, field)]
     yield from broken
     if not broken and not is_claimed_by_pods(name):
         yield FieldProblem.unsupported(field, name, _OF_PODS)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from kubeprims.meta import JSONObject
+from kubeprims.testing.apiserver.data_sources import with_agreeing_sources
 from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     IMMUTABLE,
@@ -21,7 +22,9 @@ from kubeprims.testing.apiserver.kind_rules import (
     indexed,
     label_key,
     label_selector,
+    named,
     one_of,
+    present,
     sources,
     subdomain,
     texts,
@@ -35,6 +38,7 @@ from kubeprims.testing.apiserver.kind_validation_sources import (
     network_problems,
     persistent_driver_problems,
 )
+from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.quantities import parse_quantity
 from kubeprims.testing.apiserver.status import FieldProblem
@@ -186,6 +190,34 @@ def claim_spec_problems(spec: JSONObject, path: str) -> Problems:
     if spec.get("storageClassName"):
         yield from subdomain(text(spec, "storageClassName"), f"{path}.storageClassName")
     yield from one_of(spec, "volumeMode", path, ("Block", "Filesystem"))
+    yield from _data_source_problems(spec, path)
+    if spec.get("volumeAttributesClassName"):
+        yield from subdomain(text(spec, "volumeAttributesClassName"), f"{path}.volumeAttributesClassName")
+
+
+def _data_source_problems(spec: JSONObject, path: str) -> Problems:
+    for key in ("dataSource", "dataSourceRef"):
+        if key not in spec:
+            continue
+        field, source = f"{path}.{key}", mapping(spec, key)
+        yield from present(source, field, "name", "kind")
+        group, namespace = text(source, "apiGroup"), text(source, "namespace")
+        if not group and text(source, "kind") != "PersistentVolumeClaim":
+            rule = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+            yield FieldProblem.invalid(field, text(source, "kind"), rule)
+        if group:
+            yield from subdomain(group, f"{field}.apiGroup")
+        if namespace and key == "dataSourceRef":
+            yield from named(namespace, f"{field}.namespace", NameRule.DNS_LABEL)
+    if "dataSource" not in spec or "dataSourceRef" not in spec:
+        return
+    source, reference, rule = mapping(spec, "dataSource"), mapping(spec, "dataSourceRef"), ""
+    if reference.get("namespace"):
+        rule = "may not be specified when dataSourceRef.namespace is specified"
+    elif any(source.get(key) != reference.get(key) for key in ("apiGroup", "kind", "name")):
+        rule = "must match dataSourceRef"
+    if rule:
+        yield FieldProblem.invalid(path, {}, rule)  # upstream shows a path, of which nothing is public
 
 
 def _alone_problems(modes: list[str], path: str) -> Problems:
@@ -195,7 +227,7 @@ def _alone_problems(modes: list[str], path: str) -> Problems:
 
 
 def _claim_update_problems(spec: JSONObject, old: JSONObject) -> Problems:
-    before, bound = mapping(old, "spec"), text(mapping(old, "status"), "phase") == "Bound"
+    before, bound = with_agreeing_sources(mapping(old, "spec")), text(mapping(old, "status"), "phase") == "Bound"
     changeable = {"volumeAttributesClassName"} if bound else set[str]()
     if not before.get("volumeName"):
         changeable.add("volumeName")  # binding it

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.testing.apiserver.defaulting import mapping, text
+from kubeprims.testing.apiserver.defaulting import items, mapping, text
 from kubeprims.testing.apiserver.kind_rules import (
     IMMUTABLE,
     Problems,
+    indexed,
     is_empty_selector,
     label_selector,
     named,
@@ -26,6 +27,7 @@ from kubeprims.testing.apiserver.kind_rules import (
 from kubeprims.testing.apiserver.kind_validation_jobs import job_name_problems, job_spec_problems, job_update_problems
 from kubeprims.testing.apiserver.kind_validation_pods import template_problems
 from kubeprims.testing.apiserver.kind_validation_schedules import schedule_problems, time_zone_problems
+from kubeprims.testing.apiserver.kind_validation_storage import claim_spec_problems
 from kubeprims.testing.apiserver.kinds import NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, text_of
 from kubeprims.testing.apiserver.status import FieldProblem
@@ -190,7 +192,25 @@ def stateful_set_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
     retention = mapping(spec, "persistentVolumeClaimRetentionPolicy")
     for key in ("whenDeleted", "whenScaled"):
         yield from one_of(retention, key, "spec.persistentVolumeClaimRetentionPolicy", ("Retain", "Delete"))
-    yield from _pods_problems(spec, "statefulset", "replicas", "minReadySeconds")
+    for field, claim in indexed(spec, "volumeClaimTemplates", "spec") if old is None else ():
+        yield from claim_spec_problems(mapping(claim, "spec"), f"{field}.spec")
+    yield from _pods_problems(_with_made_pods(spec), "statefulset", "replicas", "minReadySeconds")
+
+
+def _with_made_pods(spec: JSONObject) -> JSONObject:
+    """Return a spec with the pods that the set makes: with its claims as volumes, and names of its own."""
+    template = mapping(spec, "template")
+    names = [text(metadata_of(claim), "name") for claim in items(spec, "volumeClaimTemplates")]
+    pod: JSONObject = {
+        key: value for key, value in mapping(template, "spec").items() if key not in {"subdomain", "hostname"}
+    }
+    if names:
+        volumes: list[JSONValue] = [
+            {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(names)
+        ]
+        volumes.extend(volume for volume in items(pod, "volumes") if volume.get("name") not in names)
+        pod["volumes"] = volumes
+    return {**spec, "template": {**template, "spec": pod}} if "template" in spec else spec
 
 
 def _stateful_update_problems(spec: JSONObject, old: JSONObject) -> Problems:

@@ -172,7 +172,7 @@ class ServiceAddresses:
             return  # told by the validation
         rule = ""
         if not inside:
-            rule = "the provided network does not match the current range"
+            rule = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {ADDRESSES}"
         elif address in self._addresses:
             rule = "provided IP is already allocated"
         if rule:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.canonical import zero
+from kubeprims.testing.apiserver.data_sources import with_data_sources
 from kubeprims.testing.apiserver.defaulting import mapping
 from kubeprims.testing.apiserver.defaults_pods import with_admitted_values
 from kubeprims.testing.apiserver.encoding import encode
-from kubeprims.testing.apiserver.first_values import with_kind_first_values
+from kubeprims.testing.apiserver.first_values import with_kind_first_values, without_configuration
 from kubeprims.testing.apiserver.kind_validation_annotations import with_annotated_profiles
 from kubeprims.testing.apiserver.kinds import NAMESPACES, PODS, SERVICES, Kind
 from kubeprims.testing.apiserver.metadata import metadata_of
@@ -77,6 +78,10 @@ def with_unowned_values(obj: JSONObject, existing: JSONObject, kind: Kind) -> JS
         return obj
     if kind is SERVICES:
         return with_kept_addresses(obj, existing)
+    if kind.group_resource == "persistentvolumeclaims":
+        return with_data_sources(obj, existing)
+    if kind.group_resource == "nodes":
+        return without_configuration(obj, existing)
     if kind.group_resource == "daemonsets.apps":
         count_template(obj, existing, is_other=differs(_template(obj), _template(existing)))
     return obj
