@@ -45,8 +45,8 @@ def test_services_in_bulk_get_addresses_of_their_own(server: Server) -> None:
         (
             {"clusterIP": "1.2.3.4"},
             (
-                'spec.clusterIPs: Invalid value: ["1.2.3.4"]: failed to allocate IP 1.2.3.4: the provided network does '
-                "not match the current range"
+                'spec.clusterIPs: Invalid value: ["1.2.3.4"]: failed to allocate IP 1.2.3.4: the provided IP (1.2.3.4) '
+                "is not in the valid range. The range of valid IPs is 10.0.0.0/16"
             ),
         ),
         (
