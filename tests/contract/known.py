@@ -29,14 +29,7 @@ _CEL = 'rules in CEL are not supported by this server, which could not carry out
 _CEL_FIELD = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
 _CEL_NAME = "widgets.rules-of-the-schema.example.com"
 
-_NO_WARNING = Known(
-    reason="annotations that are deprecated are not warned of",
-    answer={"headers": {"content-type": "application/json", "cache-control": "no-cache, private"}},
-)
-
 KNOWN: Mapping[tuple[str, int], Known] = {
-    ("admission/a_default_ingress_class", 3): _NO_WARNING,
-    ("admission/a_default_storage_class", 4): _NO_WARNING,
     ("bookmarks/a_bookmark_names_the_kind_and_nothing_else", 3): Known(
         reason="how many bookmarks come before the end is a matter of timing; here it is one",
         answer={

@@ -7,7 +7,11 @@ from tests.contract.exchange import MERGE_PATCH, Exchange
 from tests.contract.test_kind_rules import ask, specs
 from tests.contract.test_pod_rules import CONTAINER, ODD, failure_or_spec
 
-CLAIM: JSONObject = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+CLAIM: JSONObject = {
+    "accessModes": ["ReadWriteOnce"],
+    "resources": {"requests": {"storage": "1Gi"}},
+    "storageClassName": "",  # whatever class is the default by now
+}
 SNAPSHOT: JSONObject = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"}
 OTHER: JSONObject = {"kind": "PersistentVolumeClaim", "name": "b"}
 MADE: JSONObject = {"apiGroup": "example.com", "kind": "Made", "name": "m"}
@@ -97,6 +101,7 @@ def test_configuration_of_nodes(exchange: Exchange) -> None:
     exchange.post(nodes, {**node, "spec": {"configSource": source}, "status": {"config": {"assigned": source}}})
     for path, body in (("", {"spec": {"configSource": source}}), ("/status", {"status": {"config": {"error": "e"}}})):
         exchange.patch(f"{nodes}/{name}{path}", body)
+    exchange.delete(f"{nodes}/{name}")
 
 
 def test_names_in_limit_ranges(exchange: Exchange) -> None:

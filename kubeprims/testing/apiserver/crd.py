@@ -14,6 +14,7 @@ from kubeprims.testing.apiserver.crd_schemas import unknown_formats
 from kubeprims.testing.apiserver.encoding import decode_tail
 from kubeprims.testing.apiserver.json_paths import mapping_at, mappings_at, text_at, texts_at
 from kubeprims.testing.apiserver.kind import Kind, PrinterColumn, ScalePaths, SelectableField, Subresource
+from kubeprims.testing.apiserver.kind_warnings import is_warned_of, kind_warnings
 from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from kubeprims.testing.apiserver.kinds_core import SCALE, status_of
 from kubeprims.testing.apiserver.metadata import timestamp
@@ -58,15 +59,17 @@ def _condition(name: str, reason: str, message: str, now: datetime.datetime) -> 
 
 
 def warnings_of(kind: Kind, tail: bytes, old_tail: bytes | None = None) -> list[str]:
-    """Return what a client is warned of that has written a definition; of other kinds, nothing.
+    """Return what a client is warned of that has written a definition, or an object of a built-in kind.
 
     Args:
         kind: What was written.
         tail: The object, as it is stored.
-        old_tail: The same before; what that was warned of is not said again.
+        old_tail: The same before; None for a new one. What a definition was warned of is not said again.
     """
     if kind is not CUSTOM_RESOURCE_DEFINITIONS:
-        return []
+        if not is_warned_of(kind):
+            return []
+        return kind_warnings(decode_tail(tail), None if old_tail is None else decode_tail(old_tail), kind)
     before = _strange_formats(decode_tail(old_tail)) if old_tail is not None else []
     return [f'unrecognized format "{name}"' for name in _strange_formats(decode_tail(tail)) if name not in before]
 

@@ -216,7 +216,7 @@ def _with_warning(reply: Reply, kind: Kind) -> Reply:
     """Return an answer that warns of a version that is deprecated."""
     if not kind.deprecation:
         return reply
-    return reply._replace(headers=(*reply.headers, ("Warning", _warning(kind.deprecation))))
+    return reply._replace(headers=(("Warning", _warning(kind.deprecation)), *reply.headers))
 
 
 def _with_reviews(resources: Sequence[discovery.APIResource]) -> Sequence[discovery.APIResource]:

@@ -200,7 +200,7 @@ def address(value: str, field: str) -> Problems:
     Source:
         apimachinery pkg/util/validation/ip.go, ``IsValidIPForLegacyField``.
     """
-    plain = _without_leading_zeros(value)
+    plain = without_leading_zeros(value)
     if not is_address(value):
         yield FieldProblem.invalid(field, value, IP_RULE)
     elif plain != value:
@@ -212,13 +212,14 @@ def address(value: str, field: str) -> Problems:
 def is_address(value: str) -> bool:
     """Return whether a text is an IP address, perhaps with more zeros than it needs."""
     try:
-        ipaddress.ip_address(_without_leading_zeros(value))
+        ipaddress.ip_address(without_leading_zeros(value))
     except ValueError:
         return False
     return "%" not in value
 
 
-def _without_leading_zeros(value: str) -> str:
+def without_leading_zeros(value: str) -> str:
+    """Return an address without the zeros that its numbers need not begin with."""
     before, colon, last = value.rpartition(":")
     return before + colon + re.sub(r"(?<![0-9])0+(?=[0-9])", "", last) if "." in last else value
 
@@ -231,7 +232,7 @@ def usual_address(value: str, field: str) -> Problems:
     """
     if not is_address(value):
         return
-    found = ipaddress.ip_address(_without_leading_zeros(value))
+    found = ipaddress.ip_address(without_leading_zeros(value))
     found = getattr(found, "ipv4_mapped", None) or found
     if found.is_unspecified:
         yield FieldProblem.invalid(field, value, f"may not be unspecified ({value})")
@@ -252,7 +253,7 @@ def network(value: str, field: str) -> Problems:
         yield FieldProblem.invalid(field, value, rule)
         return
     base, _, bits = value.partition("/")
-    if _without_leading_zeros(base) != base or str(int(bits)) != bits:
+    if without_leading_zeros(base) != base or str(int(bits)) != bits:
         yield FieldProblem.invalid(field, value, "must not have leading 0s in IP or prefix length")
     elif isinstance(at := ipaddress.ip_address(base), ipaddress.IPv6Address) and at.ipv4_mapped is not None:
         yield FieldProblem.invalid(field, value, "must not have an IPv4-mapped IPv6 address")
@@ -266,7 +267,7 @@ def parse_network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network |
     if not is_address(base) or not re.fullmatch("[0-9]{1,4}", bits):
         return None
     try:
-        return ipaddress.ip_network(f"{_without_leading_zeros(base)}/{int(bits)}", strict=False)
+        return ipaddress.ip_network(f"{without_leading_zeros(base)}/{int(bits)}", strict=False)
     except ValueError:
         return None
 

@@ -19,9 +19,15 @@ from kubeprims.testing.apiserver.status import FieldProblem, quoted
 
 _MIRROR = "kubernetes.io/config.mirror"
 _COST = "controller.kubernetes.io/pod-deletion-cost"
-_SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
-_SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
-_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
+"""The annotation that names the seccomp profile of a pod."""
+
+SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
+"""What begins the annotation that names that of a container."""
+
+APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+"""What begins the annotation that names the AppArmor profile of a container."""
+
 _LOCAL = "localhost/"
 _DEFAULTS = ("runtime/default", "docker/default")
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
@@ -36,14 +42,14 @@ def annotation_problems(annotations: JSONObject, spec: JSONObject, path: str) ->
     cost = text(annotations, _COST)
     if _COST in annotations and not (_WHOLE_NUMBER.fullmatch(cost) and -INT32_MAX - 1 <= int(cost) <= INT32_MAX):
         yield FieldProblem.invalid(f"{path}[{_COST}]", cost, "must be a 32bit integer")
-    if _SECCOMP_POD in annotations:
-        yield from _seccomp_problems(text(annotations, _SECCOMP_POD), f"{path}.{_SECCOMP_POD}")
+    if SECCOMP_POD in annotations:
+        yield from _seccomp_problems(text(annotations, SECCOMP_POD), f"{path}.{SECCOMP_POD}")
     for key in sorted(annotations):
-        if key.startswith(_SECCOMP):
+        if key.startswith(SECCOMP):
             yield from _seccomp_problems(text(annotations, key), f"{path}.{key}")
     names = {text(container, "name") for part in _CONTAINERS for container in items(spec, part)}
     for key in sorted(annotations):
-        name, profile = key.removeprefix(_APP_ARMOR), text(annotations, key)
+        name, profile = key.removeprefix(APP_ARMOR), text(annotations, key)
         if name == key:
             continue
         if name not in names:
@@ -66,7 +72,7 @@ def annotation_update_problems(pod: JSONObject, old: JSONObject) -> Problems:
         for key in sorted(keys):
             if what == "remove or update" and now.get(key) == before[key]:
                 continue
-            if key.startswith(_APP_ARMOR):
+            if key.startswith(APP_ARMOR):
                 yield FieldProblem.forbidden(f"metadata.annotations[{key}]", f"may not {what} AppArmor annotations")
             if key == _MIRROR:
                 yield FieldProblem.forbidden(f"metadata.annotations[{key}]", f"may not {what} mirror pod annotation")
@@ -75,19 +81,19 @@ def annotation_update_problems(pod: JSONObject, old: JSONObject) -> Problems:
 def clash_problems(annotations: JSONObject, spec: JSONObject, path: str) -> Problems:
     """Return which annotations of a new pod say something else than its fields."""
     whole = mapping(spec, "securityContext")
-    if "seccompProfile" in whole and _SECCOMP_POD in annotations:
+    if "seccompProfile" in whole and SECCOMP_POD in annotations:
         profile = mapping(whole, "seccompProfile")
-        yield from _clash(profile, annotations[_SECCOMP_POD], f"{path}.securityContext.seccompProfile", "seccomp")
+        yield from _clash(profile, annotations[SECCOMP_POD], f"{path}.securityContext.seccompProfile", "seccomp")
     for field, own, name in _contexts(spec, path):
-        if "seccompProfile" in own and f"{_SECCOMP}{name}" in annotations:
-            given = annotations[f"{_SECCOMP}{name}"]
+        if "seccompProfile" in own and f"{SECCOMP}{name}" in annotations:
+            given = annotations[f"{SECCOMP}{name}"]
             yield from _clash(mapping(own, "seccompProfile"), given, f"{field}.seccompProfile", "seccomp")
     if mapping(spec, "os").get("name") == "windows":
         return
     for field, own, name in _contexts(spec, path):
         profile = mapping(own, "appArmorProfile") or mapping(whole, "appArmorProfile")
-        if profile and f"{_APP_ARMOR}{name}" in annotations:
-            yield from _clash(profile, annotations[f"{_APP_ARMOR}{name}"], f"{field}.appArmorProfile", "apparmor")
+        if profile and f"{APP_ARMOR}{name}" in annotations:
+            yield from _clash(profile, annotations[f"{APP_ARMOR}{name}"], f"{field}.appArmorProfile", "apparmor")
 
 
 def _contexts(spec: JSONObject, path: str) -> Iterator[tuple[str, JSONObject, str]]:
@@ -114,7 +120,7 @@ def _clash(profile: JSONObject, given: JSONValue, field: str, what: str) -> Prob
 def with_annotated_profiles(pod: JSONObject) -> JSONObject:
     """Return a new pod whose containers have the AppArmor profiles that its annotations name for them."""
     annotations, spec = mapping(metadata_of(pod), "annotations"), mapping(pod, "spec")
-    if mapping(spec, "os").get("name") == "windows" or not any(key.startswith(_APP_ARMOR) for key in annotations):
+    if mapping(spec, "os").get("name") == "windows" or not any(key.startswith(APP_ARMOR) for key in annotations):
         return pod
     whole = mapping(spec, "securityContext").get("appArmorProfile")
     made: JSONObject = {**spec}
@@ -125,14 +131,14 @@ def with_annotated_profiles(pod: JSONObject) -> JSONObject:
 
 
 def _with_profile(container: JSONObject, annotations: JSONObject, whole: JSONValue) -> JSONObject:
-    profile = _profile(text(annotations, f"{_APP_ARMOR}{text(container, 'name')}"))
+    profile = profile_of(text(annotations, f"{APP_ARMOR}{text(container, 'name')}"))
     context = mapping(container, "securityContext")
     if not profile or profile == whole or "appArmorProfile" in context:
         return container
     return {**container, "securityContext": {**context, "appArmorProfile": profile}}
 
 
-def _profile(annotation: str) -> JSONObject:
+def profile_of(annotation: str) -> JSONObject:
     """Return the profile that an annotation stands for; nothing if it is none."""
     local = annotation.removeprefix(_LOCAL)
     match annotation:

@@ -97,13 +97,20 @@ def _endpoint_problems(endpoint: JSONObject, path: str, kind: str) -> Problems:
         if kind == "FQDN":
             yield from subdomain(value, field)
         elif kind in _FAMILIES:
-            broken = [*address(value, field)]
+            broken = [*_usual_form_problems(value, field)]
             yield from broken
             if not broken:
                 yield from _family_problems(value, f"{path}.addresses", kind)
                 yield from usual_address(value, field)
     yield from _host_problems({"nodeName": endpoint.get("nodeName")}, path)
     yield from _host_problems({"hostname": endpoint.get("hostname")}, path)
+
+
+def _usual_form_problems(value: str, field: str) -> Problems:
+    broken = [*address(value, field)]
+    yield from broken
+    if not broken and str(ipaddress.ip_address(value)) != value:
+        yield FieldProblem.invalid(field, value, f'must be in canonical form ("{ipaddress.ip_address(value)}")')
 
 
 def _family_problems(value: str, field: str, kind: str) -> Problems:

@@ -59,6 +59,26 @@ _DOCKER_KEYS = {
     "kubernetes.io/dockercfg": ".dockercfg",
     "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
 }
+_MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
+_MOUNTED = frozenset(
+    {
+        "gcePersistentDisk",
+        "awsElasticBlockStore",
+        "glusterfs",
+        "nfs",
+        "rbd",
+        "quobyte",
+        "iscsi",
+        "cinder",
+        "cephfs",
+        "azureFile",
+        "vsphereVolume",
+        "azureDisk",
+        "photonPersistentDisk",
+    }
+)
+"""Those that take mount options."""
+
 _VOLUME_SOURCES = (
     "hostPath",
     "gcePersistentDisk",
@@ -271,6 +291,14 @@ def volume_problems(obj: JSONObject, old: JSONObject | None) -> Problems:
             yield from node_selector_problems(mapping(affinity, "required"), "spec.nodeAffinity.required")
         else:
             yield FieldProblem.required("spec.nodeAffinity.required", "must specify required node constraints")
+    yield from _mount_option_problems(obj)
+
+
+def _mount_option_problems(obj: JSONObject) -> Problems:
+    spec, annotations = mapping(obj, "spec"), mapping(metadata_of(obj), "annotations")
+    if _MOUNT_OPTIONS in annotations and _MOUNTED.isdisjoint(spec):
+        rule = "may not specify mount options for this volume type"
+        yield FieldProblem.forbidden(f"metadata.annotations.{_MOUNT_OPTIONS}", rule)
 
 
 def _capacity_problems(capacity: JSONObject) -> Problems:
