@@ -10,8 +10,10 @@ import pytest
 from kubeprims.testing import APIServer
 from tests.contract import (
     test_admission,
+    test_annotation_rules,
     test_apply,
     test_bookmarks,
+    test_claim_rules,
     test_conflicts,
     test_container_rules,
     test_crds,
@@ -32,6 +34,8 @@ from tests.contract import (
     test_subresources,
     test_tables,
     test_verbs,
+    test_volume_rules,
+    test_warnings,
     test_watch,
     test_watch_list,
 )
@@ -170,6 +174,26 @@ MUTANTS = (
         "creation is answered with 200",
         lambda: answers("configmaps", 201, 200),
         test_verbs.test_an_object_lives_from_create_to_delete,
+    ),
+    Mutant(
+        "an annotation is refused in other words",
+        lambda: says(b"container not found", b"no such container"),
+        test_annotation_rules.test_annotations_that_are_wrong,
+    ),
+    Mutant(
+        "both sources are taken for one",
+        lambda: says(b"must match dataSourceRef", b"must equal dataSourceRef"),
+        test_claim_rules.test_data_sources,
+    ),
+    Mutant(
+        "a disk has the name of its field",
+        lambda: says(b".persistentDisk.", b".gcePersistentDisk."),
+        test_volume_rules.test_disks_of_pods,
+    ),
+    Mutant(
+        "nobody is warned of the old word",
+        lambda: mishears_body("POST", b"PreferClose", b"PreferSameZone"),
+        test_warnings.test_warnings_of_services,
     ),
     Mutant(
         "a watch shows all objects",
