@@ -10,6 +10,7 @@ from tests.contract.test_pod_rules import CONTAINER, ODD, PREFERRED, REQUIRED, f
 APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
 SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
+INITIAL: JSONObject = {"name": "i", "image": "i"}
 COST = "controller.kubernetes.io/pod-deletion-cost"
 MIRROR = "kubernetes.io/config.mirror"
 
@@ -59,6 +60,17 @@ def test_annotations_against_fields(exchange: Exchange) -> None:
             ask(exchange, {f"{annotation}main": given}, secured(key, kind, **more) | {"os": {"name": "windows"}})
             if annotation is SECCOMP:
                 ask(exchange, {SECCOMP_POD: given}, secured(key, kind, **more))
+
+
+def test_annotations_that_become_fields(exchange: Exchange) -> None:
+    for given in ("unconfined", "runtime/default", "localhost/a", "localhost/", ""):
+        ask(exchange, {f"{APP_ARMOR}main": given})
+    whole = secured("appArmorProfile", "Unconfined")
+    for given in ("unconfined", "runtime/default"):
+        ask(exchange, {f"{APP_ARMOR}main": given, f"{APP_ARMOR}i": given}, whole | {"initContainers": [INITIAL]})
+    own: JSONObject = {"containers": [CONTAINER | whole]}
+    ask(exchange, {f"{APP_ARMOR}main": "unconfined"}, own)
+    ask(exchange, {f"{APP_ARMOR}main": "unconfined"}, {"os": {"name": "windows"}})
 
 
 def test_annotations_of_pods_that_are_there(exchange: Exchange) -> None:

@@ -106,6 +106,21 @@ def test_rules_of_endpoints(exchange: Exchange) -> None:
     )
 
 
+def test_policies_of_autoscalers(exchange: Exchange) -> None:
+    target: JSONObject = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+        "maxReplicas": 2,
+    }
+    ask(
+        exchange,
+        "autoscaling/v2/horizontalpodautoscalers",
+        *specs(
+            target | {"behavior": {"scaleUp": {"policies": []}, "scaleDown": {"policies": []}}},
+            target | {"behavior": {"scaleUp": {"policies": None}}},
+        ),
+    )
+
+
 def test_rules_of_network_policies(exchange: Exchange) -> None:
     def block(**found: JSONValue) -> JSONObject:
         return {"podSelector": {}, "ingress": [{"from": [{"ipBlock": found}]}]}

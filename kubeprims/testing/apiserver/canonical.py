@@ -37,6 +37,8 @@ _ZEROS: Mapping[str, JSONValue] = {
     "amount": "0",
     "int-or-string": 0,
 }
+# Lists that only get their default if they are absent; an empty one is refused later.
+_KEPT_EMPTY = frozenset({("autoscaling2.HPAScalingRules", "policies")})
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 _GO_NAMES = {"str": "string", "autoscaling2": "v2", "int-or-string": "intstr.IntOrString"}
 
@@ -114,7 +116,7 @@ def _structure(name: str, value: JSONObject, place: _Place) -> JSONObject:
                 found[key] = member
         elif member is not None:
             read = _value(field.type, member, (place, name, key))
-            if not _is_left_out(field, read):
+            if not _is_left_out(field, read) or (name, key) in _KEPT_EMPTY:
                 found[key] = read
     for key, zero_value in filled.items():
         if key not in found:

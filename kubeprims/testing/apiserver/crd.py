@@ -67,7 +67,7 @@ def warnings_of(kind: Kind, tail: bytes, old_tail: bytes | None = None) -> list[
         old_tail: The same before; None for a new one. What a definition was warned of is not said again.
     """
     if kind is not CUSTOM_RESOURCE_DEFINITIONS:
-        if not is_warned_of(kind):
+        if not is_warned_of(kind, is_new=old_tail is None):
             return []
         return kind_warnings(decode_tail(tail), None if old_tail is None else decode_tail(old_tail), kind)
     before = _strange_formats(decode_tail(old_tail)) if old_tail is not None else []

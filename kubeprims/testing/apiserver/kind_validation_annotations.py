@@ -130,6 +130,26 @@ def with_annotated_profiles(pod: JSONObject) -> JSONObject:
     return {**pod, "spec": made}
 
 
+def old_profile_warnings(pod: JSONObject) -> Iterator[str]:
+    """Yield which annotations of a new pod, as it is stored, said what fields say now, and no client did."""
+    annotations, spec = mapping(metadata_of(pod), "annotations"), mapping(pod, "spec")
+    if mapping(spec, "os").get("name") == "windows":
+        return
+    owned = [mapping(mapping(entry, "fieldsV1"), "f:spec") for entry in items(metadata_of(pod), "managedFields")]
+    for part in _CONTAINERS:
+        for container in items(spec, part):
+            name = text(container, "name")
+            key = f"{APP_ARMOR}{name}"
+            if key not in annotations:
+                continue
+            own = (mapping(mapping(fields, f"f:{part}"), f"k:{quoted({'name': name})}") for fields in owned)
+            if any("f:appArmorProfile" in mapping(fields, "f:securityContext") for fields in own):
+                continue
+            if "appArmorProfile" in mapping(container, "securityContext") or not profile_of(text(annotations, key)):
+                field = f"metadata.annotations[{key}]"
+                yield f'{field}: deprecated since v1.30; use the "appArmorProfile" field instead'
+
+
 def _with_profile(container: JSONObject, annotations: JSONObject, whole: JSONValue) -> JSONObject:
     profile = profile_of(text(annotations, f"{APP_ARMOR}{text(container, 'name')}"))
     context = mapping(container, "securityContext")

@@ -153,6 +153,8 @@ def _scaling_problems(rules: JSONObject, path: str) -> Problems:
         rule = f"must be less than or equal to {_WINDOW_S_MAX}"
         yield FieldProblem.invalid(f"{path}.stabilizationWindowSeconds", window_s, rule)
     yield from one_of(rules, "selectPolicy", path, ("Disabled", "Max", "Min"))
+    if not rules.get("policies"):
+        yield FieldProblem.required(f"{path}.policies", "must specify at least one Policy")
     for field, policy in indexed(rules, "policies", path):
         yield from one_of(policy, "type", field, ("Percent", "Pods"))
         for key in ("value", "periodSeconds"):

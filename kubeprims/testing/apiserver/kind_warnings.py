@@ -13,6 +13,7 @@ from kubeprims.meta import JSONObject
 from kubeprims.testing.apiserver.address_warnings import Warnings, address_warnings, network_warnings
 from kubeprims.testing.apiserver.defaulting import mapping, text
 from kubeprims.testing.apiserver.kind_rules import indexed, number, texts
+from kubeprims.testing.apiserver.kind_validation_annotations import old_profile_warnings
 from kubeprims.testing.apiserver.kinds import Kind, NameRule
 from kubeprims.testing.apiserver.metadata import metadata_of, name_rules_broken, text_of
 from kubeprims.testing.apiserver.pod_warnings import (
@@ -52,14 +53,14 @@ def kind_warnings(obj: JSONObject, old: JSONObject | None, kind: Kind) -> list[s
         old: The same before; None for a new one. Nothing is said when no more than the status has changed.
         kind: Its kind.
     """
-    if not is_warned_of(kind) or (old is not None and _asked(obj) == _asked(old)):
+    if not is_warned_of(kind, is_new=old is None) or (old is not None and _asked(obj) == _asked(old)):
         return []
     return list(dict.fromkeys(_RULES[kind.group_resource](obj, old)))
 
 
-def is_warned_of(kind: Kind) -> bool:
+def is_warned_of(kind: Kind, *, is_new: bool) -> bool:
     """Return whether there is anything that a client could be warned of."""
-    return not kind.custom and kind.group_resource in _RULES
+    return not kind.custom and kind.group_resource in _RULES and (is_new or kind.group_resource not in _NEW_ALONE)
 
 
 def _asked(obj: JSONObject) -> JSONObject:
@@ -82,10 +83,10 @@ def _name_warnings(obj: JSONObject, use: str) -> Warnings:
         )
 
 
-def _pod(obj: JSONObject, old: JSONObject | None) -> Warnings:
-    if old is None:
-        yield from _name_warnings(obj, "the Pod's hostname")
-        yield from pod_warnings(obj)
+def _pod(obj: JSONObject, _old: JSONObject | None) -> Warnings:
+    yield from old_profile_warnings(obj)
+    yield from _name_warnings(obj, "the Pod's hostname")
+    yield from pod_warnings(obj)
 
 
 def _workload(obj: JSONObject, old: JSONObject | None, *, named: bool = True) -> Warnings:
@@ -100,8 +101,8 @@ def _is_other(obj: JSONObject, old: JSONObject | None) -> bool:
     return old is None or metadata_of(obj).get("generation") != metadata_of(old).get("generation")
 
 
-def _pod_template(obj: JSONObject, old: JSONObject | None) -> Warnings:
-    return pod_warnings(mapping(obj, "template"), "template") if old is None else iter(())
+def _pod_template(obj: JSONObject, _old: JSONObject | None) -> Warnings:
+    return pod_warnings(mapping(obj, "template"), "template")
 
 
 def _daemon_set(obj: JSONObject, old: JSONObject | None) -> Warnings:
@@ -232,8 +233,8 @@ def _network_policy(obj: JSONObject, _old: JSONObject | None) -> Warnings:
                 yield from _each(network_warnings, texts(block, "except"), f"{field}.except")
 
 
-def _ingress(obj: JSONObject, old: JSONObject | None) -> Warnings:
-    if old is None and _OLD_INGRESS_CLASS in _annotations(obj) and "ingressClassName" not in mapping(obj, "spec"):
+def _ingress(obj: JSONObject, _old: JSONObject | None) -> Warnings:
+    if _OLD_INGRESS_CLASS in _annotations(obj) and "ingressClassName" not in mapping(obj, "spec"):
         yield f"annotation \"{_OLD_INGRESS_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"
 
 
@@ -268,6 +269,9 @@ def _service_account(obj: JSONObject, old: JSONObject | None) -> Warnings:
             "to mounted secrets"
         )
 
+
+_NEW_ALONE = frozenset({"pods", "podtemplates", "ingresses.networking.k8s.io"})
+"""Those that are odd once: nobody is warned who changes them."""
 
 _RULES: Mapping[str, _Rule] = {
     "pods": _pod,

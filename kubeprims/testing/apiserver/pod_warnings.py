@@ -2,7 +2,7 @@
 
 Source:
     kubernetes pkg/api/pod/warnings.go and pkg/api/node/util.go. Differs: what one file of a volume does to another is
-    not told, nor that an annotation for AppArmor has become the field of a pod.
+    not told.
 """
 
 from __future__ import annotations
