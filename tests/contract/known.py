@@ -29,6 +29,11 @@ _CEL = 'rules in CEL are not supported by this server, which could not carry out
 _CEL_FIELD = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule"
 _CEL_NAME = "widgets.rules-of-the-schema.example.com"
 
+_OUT_OF_RANGE = (
+    'Invalid value: ["192.168.1.1"]: failed to allocate IP 192.168.1.1: the provided IP (192.168.1.1) is not in the valid '
+    "range. The range of valid IPs is <clusterIP 1>/16"
+)
+
 KNOWN: Mapping[tuple[str, int], Known] = {
     ("bookmarks/a_bookmark_names_the_kind_and_nothing_else", 3): Known(
         reason="how many bookmarks come before the end is a matter of timing; here it is one",
@@ -45,6 +50,27 @@ KNOWN: Mapping[tuple[str, int], Known] = {
                     },
                 }
             ]
+        },
+    ),
+    ("claim_rules/addresses_out_of_range", 0): Known(
+        reason="the range of cluster IPs is larger",
+        answer={
+            "body": {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Failure",
+                "message": f'Service "a" is invalid: spec.clusterIPs: {_OUT_OF_RANGE}',
+                "reason": "Invalid",
+                "details": {
+                    "name": "a",
+                    "kind": "Service",
+                    "causes": [
+                        {"reason": "FieldValueInvalid", "message": _OUT_OF_RANGE, "field": "spec.clusterIPs"},
+                    ],
+                },
+                "code": 422,
+            },
         },
     ),
     ("crds/rules_of_the_schema", 0): Known(

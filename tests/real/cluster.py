@@ -236,7 +236,7 @@ class RealCluster:
             f"--service-account-key-file={keys / 'server.key'}",
             f"--service-account-signing-key-file={keys / 'server.key'}",
             "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-cluster-ip-range=10.0.0.0/16",
+            "--service-cluster-ip-range=10.0.0.0/24",
             "--allow-privileged=true",  # as every installer has it
             "--disable-admission-plugins=ServiceAccount",  # no controller here makes the account it asks for
             *self._api_flags,
