@@ -30,8 +30,8 @@ _CEL_FIELD = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-vali
 _CEL_NAME = "widgets.rules-of-the-schema.example.com"
 
 _OUT_OF_RANGE = (
-    'Invalid value: ["192.168.1.1"]: failed to allocate IP 192.168.1.1: the provided IP (192.168.1.1) is not in the valid '
-    "range. The range of valid IPs is <clusterIP 1>/16"
+    'Invalid value: ["192.168.1.1"]: failed to allocate IP 192.168.1.1: the provided IP (192.168.1.1) is not in the '
+    "valid range. The range of valid IPs is <clusterIP 1>/16"
 )
 
 KNOWN: Mapping[tuple[str, int], Known] = {
