@@ -11,11 +11,8 @@ import re
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.built_in_schemas import custom_schema
 from kubeprims.testing.apiserver.crd_schemas import unknown_formats
-from kubeprims.testing.apiserver.encoding import decode_tail
 from kubeprims.testing.apiserver.json_paths import mapping_at, mappings_at, text_at, texts_at
 from kubeprims.testing.apiserver.kind import Kind, PrinterColumn, ScalePaths, SelectableField, Subresource
-from kubeprims.testing.apiserver.kind_warnings import is_warned_of, kind_warnings
-from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from kubeprims.testing.apiserver.kinds_core import SCALE, status_of
 from kubeprims.testing.apiserver.metadata import timestamp
 from kubeprims.testing.apiserver.schema import Schema
@@ -58,20 +55,15 @@ def _condition(name: str, reason: str, message: str, now: datetime.datetime) -> 
     return {"type": name, "status": "True", "lastTransitionTime": when, "reason": reason, "message": message}
 
 
-def warnings_of(kind: Kind, tail: bytes, old_tail: bytes | None = None) -> list[str]:
-    """Return what a client is warned of that has written a definition, or an object of a built-in kind.
+def definition_warnings(crd: JSONObject, old: JSONObject | None) -> list[str]:
+    """Return what a client is warned of that has written a definition.
 
     Args:
-        kind: What was written.
-        tail: The object, as it is stored.
-        old_tail: The same before; None for a new one. What a definition was warned of is not said again.
+        crd: The definition, as it is stored.
+        old: The same before; None for a new one. What was warned of then is not said again.
     """
-    if kind is not CUSTOM_RESOURCE_DEFINITIONS:
-        if not is_warned_of(kind, is_new=old_tail is None):
-            return []
-        return kind_warnings(decode_tail(tail), None if old_tail is None else decode_tail(old_tail), kind)
-    before = _strange_formats(decode_tail(old_tail)) if old_tail is not None else []
-    return [f'unrecognized format "{name}"' for name in _strange_formats(decode_tail(tail)) if name not in before]
+    before = [] if old is None else _strange_formats(old)
+    return [f'unrecognized format "{name}"' for name in _strange_formats(crd) if name not in before]
 
 
 def _strange_formats(crd: JSONObject) -> list[str]:

@@ -45,13 +45,13 @@ _MANY_INDEXES = (
 _UNCLEAR_VOLUMES = frozenset({"gitRepo", "flocker", "quobyte"})  # those of pods alone are warned of
 
 
-def kind_warnings(obj: JSONObject, old: JSONObject | None, kind: Kind) -> list[str]:
+def kind_warnings(kind: Kind, obj: JSONObject, old: JSONObject | None) -> list[str]:
     """Return what is odd about an object that has been written, each once.
 
     Args:
+        kind: Its kind.
         obj: The object, as it is stored.
         old: The same before; None for a new one. Nothing is said when no more than the status has changed.
-        kind: Its kind.
     """
     if not is_warned_of(kind, is_new=old is None) or (old is not None and _asked(obj) == _asked(old)):
         return []

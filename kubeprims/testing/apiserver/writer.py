@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kubeprims.clock import Clock, Rng
 from kubeprims.errors import BadRequest
@@ -20,6 +21,7 @@ from kubeprims.testing.apiserver.first_objects import OWN_MANAGER
 from kubeprims.testing.apiserver.history import StoredObject
 from kubeprims.testing.apiserver.kind_validation import kind_problems
 from kubeprims.testing.apiserver.kind_validation_status import status_problems
+from kubeprims.testing.apiserver.kind_warnings import is_warned_of, kind_warnings
 from kubeprims.testing.apiserver.kinds import (
     CUSTOM_RESOURCE_DEFINITIONS,
     NAMESPACES,
@@ -435,8 +437,10 @@ class Writer:
         return request.answer(200, self._objects.view(target.kind).render(written))
 
     def _warn(self, target: Target, written: StoredObject, request: _Request, old: StoredObject | None = None) -> None:
-        old_tail = None if old is None else old.tail
-        request.warnings.extend(crd.warnings_of(target.kind, written.tail, old_tail))
+        kind = target.kind
+        if kind is CUSTOM_RESOURCE_DEFINITIONS or is_warned_of(kind, is_new=old is None):
+            warn = crd.definition_warnings if kind is CUSTOM_RESOURCE_DEFINITIONS else partial(kind_warnings, kind)
+            request.warnings.extend(warn(decode_tail(written.tail), None if old is None else decode_tail(old.tail)))
         request.warnings.extend(self._admission.warnings(target, written, old))
 
     def _write(

@@ -9,11 +9,9 @@ from typing import cast
 import pytest
 
 from kubeprims.meta import JSONObject, JSONValue
-from kubeprims.testing.apiserver.crd import kinds_of, warnings_of, with_defaults
+from kubeprims.testing.apiserver.crd import definition_warnings, kinds_of, with_defaults
 from kubeprims.testing.apiserver.crd_validation import definition_problems, definition_update_problems
-from kubeprims.testing.apiserver.encoding import encode_tail
 from kubeprims.testing.apiserver.kind import PrinterColumn, ScalePaths
-from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS
 
 RECORDED = json.loads((pathlib.Path(__file__).parent / "definitions.json").read_text())
 
@@ -171,9 +169,8 @@ def test_a_set_of_lists_and_formats_that_nobody_knows() -> None:
     assert any("must be atomic as item of a list" in text for _, text in found)
     formats: JSONObject = {"a": {"type": "string", "format": "made-up"}, "b": {"type": "integer", "format": "int32"}}
     written = defined({"type": "object", "properties": formats})
-    tail = encode_tail(written, CUSTOM_RESOURCE_DEFINITIONS)
-    assert warnings_of(CUSTOM_RESOURCE_DEFINITIONS, tail) == ['unrecognized format "made-up"']
-    assert warnings_of(CUSTOM_RESOURCE_DEFINITIONS, tail, tail) == []
+    assert definition_warnings(written, None) == ['unrecognized format "made-up"']
+    assert definition_warnings(written, written) == []
 
 
 def test_selectable_fields_come_once_and_are_few() -> None:
