@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 from kubeprims.meta import JSONObject, JSONValue
 from kubeprims.testing.apiserver.built_in_schemas import custom_schema
-from kubeprims.testing.apiserver.crd import kinds_of, warnings_of, with_defaults
+from kubeprims.testing.apiserver.crd import definition_warnings, kinds_of, with_defaults
 from kubeprims.testing.apiserver.crd_schemas import schema_definition_problems
 from kubeprims.testing.apiserver.crd_validation import definition_problems
-from kubeprims.testing.apiserver.encoding import encode_tail
 from kubeprims.testing.apiserver.field_validation import unknown_and_duplicate_fields
-from kubeprims.testing.apiserver.kinds import CUSTOM_RESOURCE_DEFINITIONS
 from kubeprims.testing.apiserver.pruning import pruned
 from kubeprims.testing.apiserver.schema_defaults import with_schema_defaults
 from kubeprims.testing.apiserver.schema_formats import has_format
@@ -125,7 +123,7 @@ def test_any_definition_is_judged(names: JSONObject, versions: list[JSONValue]) 
     definition = with_defaults({"metadata": {"name": "x"}, "spec": {"names": names, "versions": versions}})
     assert definition_problems(definition)
     assert kinds_of(definition) == ()
-    assert warnings_of(CUSTOM_RESOURCE_DEFINITIONS, encode_tail(definition, CUSTOM_RESOURCE_DEFINITIONS)) == []
+    assert definition_warnings(definition, None) == []
 
 
 @given(st.binary() | st.text().map(str.encode))

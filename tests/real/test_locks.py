@@ -6,6 +6,7 @@ import contextlib
 import json
 import pathlib
 from collections.abc import Iterator
+from itertools import repeat
 
 import pytest
 
@@ -31,9 +32,12 @@ from tests.leaderelection.locking import (
 )
 from tests.parity import case
 from tests.real.cluster import RealCluster
+from tests.waiting import eventually
 
 ROLES = "rbac.authorization.k8s.io/v1/roles"
 BINDINGS = "rbac.authorization.k8s.io/v1/rolebindings"
+LOCKED = sorted({name for names in RESOURCES.values() for name in names})
+TIMEOUT_S = 30.0
 RBAC = {"apiGroup": "rbac.authorization.k8s.io"}
 RULES: list[JSONObject] = [
     {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
@@ -47,26 +51,37 @@ def admin(real_cluster: RealCluster, tmp_path: pathlib.Path) -> Iterator[Client]
     path.write_text(json.dumps(real_cluster.kubeconfig()))
     with Client.from_config(path) as client:
         yield client
-        for resource in (*{name for names in RESOURCES.values() for name in names}, ROLES, BINDINGS):
+        for resource in LOCKED:
             with contextlib.suppress(NotFound):
                 client.resource(resource, NAMESPACE).delete(NAME)
 
 
 @pytest.fixture
 def client(real_cluster: RealCluster, admin: Client, tmp_path: pathlib.Path) -> Iterator[Client]:
-    """Somebody who may get, create and update locks, and nothing else."""
-    admin.resource(ROLES, NAMESPACE).create({"metadata": {"name": NAME}, "rules": [*RULES]})
-    admin.resource(BINDINGS, NAMESPACE).create(
-        {
-            "metadata": {"name": NAME},
-            "roleRef": {**RBAC, "kind": "Role", "name": NAME},
-            "subjects": [{**RBAC, "kind": "User", "name": "bob"}],
-        }
-    )
+    """Somebody who may get, create and update locks, and nothing else; the rights stay for the tests to come."""
+    binding: JSONObject = {
+        "metadata": {"name": NAME},
+        "roleRef": {**RBAC, "kind": "Role", "name": NAME},
+        "subjects": [{**RBAC, "kind": "User", "name": "bob"}],
+    }
+    with contextlib.suppress(AlreadyExists):
+        admin.resource(ROLES, NAMESPACE).create({"metadata": {"name": NAME}, "rules": [*RULES]})
+        admin.resource(BINDINGS, NAMESPACE).create(binding)
     path = tmp_path / "bob"
     path.write_text(json.dumps(real_cluster.kubeconfig("bob")))
     with Client.from_config(path) as made:
+        eventually(lambda: all(map(may_get, repeat(made), LOCKED)), TIMEOUT_S, "the server has heard of bob's rights")
         yield made
+
+
+def may_get(client: Client, resource: str) -> bool:
+    try:
+        client.resource(resource, NAMESPACE).get(NAME)
+    except NotFound:
+        return True
+    except Forbidden:
+        return False
+    return True
 
 
 @case("LE-LSL1", "LE-LSL2", "LE-LSL3", "LE-LSL10", "LE-A45")
